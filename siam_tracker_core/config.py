@@ -1,0 +1,74 @@
+"""Configuration: dataclasses with the papers' values as defaults, and YAML files that hold only what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from siam_tracker_core.errors import ConfigError
+
+T = TypeVar("T")
+
+# For the ``__pydantic_config__`` of a configuration dataclass: an unknown key is an error, and so is a wrong type.
+STRICT = ConfigDict(extra="forbid")
+
+
+def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
+    """Make a configuration dataclass from a mapping.
+
+    Args:
+        cls: a dataclass whose fields carry their ranges as annotations.
+        values: what differs from the defaults.
+        origin: where the values come from, for the message.
+
+    Raises:
+        ConfigError: for an unknown key, a wrong type or an impossible value; names the origin, the key and what would
+            be right.
+    """
+    try:
+        return TypeAdapter(cls).validate_python(dict(values))
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in problem['loc'])}: {_in_words(problem)}"
+            for problem in error.errors(include_url=False)
+        ]
+        raise ConfigError(f"{origin}: {'; '.join(problems)}") from None
+
+
+def _in_words(problem: Any) -> str:
+    if problem["type"] == "unexpected_keyword_argument":
+        return "there is no such setting"
+    return f"{problem['msg']}, got {problem['input']!r}"
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping; an empty file is an empty mapping.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML, or holds something else.
+    """
+    path = Path(path)
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"configuration file {path} does not exist") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds a {type(content).__name__}, expected settings as `key: value` lines")
+    return content
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` put over it, mappings inside mappings likewise."""
+    result = dict(base)
+    for key, value in changes.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result

@@ -1,0 +1,6 @@
+"""Readers, one file a data set; each yields ``Sequence`` or ``Still``."""
+
+from siam_tracker_core.datasets.otb_form import read_sequence, read_sequences
+from siam_tracker_core.datasets.types import Sequence, Still, read_image
+
+__all__ = ["Sequence", "Still", "read_image", "read_sequence", "read_sequences"]

@@ -1,0 +1,92 @@
+"""Reader for folders in OTB's form: ``img/0001.jpg ...`` beside ``groundtruth_rect.txt``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siam_tracker_core.datasets.types import Sequence
+from siam_tracker_core.errors import DatasetError
+
+GROUND_TRUTH = "groundtruth_rect.txt"
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+
+
+def read_rectangles(path: Path) -> NDArray[np.float64]:
+    """Read a file of one-based ``x, y, width, height`` lines, separated by commas, tabs or spaces.
+
+    Returns:
+        float64 (n, 4) in this package's zero-based convention; NaN rows where the file says ``nan`` or gives a box
+        without extent (how several data sets mark an absent target).
+
+    Raises:
+        DatasetError: if the file is missing, or a line does not hold four numbers.
+    """
+    if not path.is_file():
+        raise DatasetError(f"{path} does not exist; expected one line x,y,width,height a frame")
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = [float(value) for value in re.split(r"[,\s]+", line.strip(" ,\t"))]
+        except ValueError:
+            raise DatasetError(
+                f"{path}, line {number}: {line.strip()!r} is not four numbers x,y,width,height"
+            ) from None
+        if len(row) != 4:
+            raise DatasetError(f"{path}, line {number}: {len(row)} numbers, expected 4: x,y,width,height")
+        rows.append(row)
+    boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
+    boxes[:, :2] -= 1.0
+    absent = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1)
+    boxes[absent] = np.nan
+    return boxes
+
+
+def list_images(folder: Path) -> tuple[Path, ...]:
+    """The image files of a folder in the order of their names.
+
+    Raises:
+        DatasetError: if the folder is missing or holds no image.
+    """
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; expected the frames 0001.jpg, 0002.jpg, ... in it")
+    images = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES))
+    if not images:
+        raise DatasetError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    return images
+
+
+def read_sequence(folder: str | Path, rate: float = 30.0) -> Sequence:
+    """Read one sequence folder.
+
+    Raises:
+        DatasetError: if images or ground truth are missing, or their counts differ.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is not a folder; expected a sequence with img/ and {GROUND_TRUTH}")
+    frames = list_images(folder / "img" if (folder / "img").is_dir() else folder)
+    boxes = read_rectangles(folder / GROUND_TRUTH)
+    if len(boxes) != len(frames):
+        raise DatasetError(f"{folder}: {len(frames)} images but {len(boxes)} lines in {GROUND_TRUTH}; they must agree")
+    return Sequence(folder.name, frames, boxes, rate)
+
+
+def read_sequences(root: str | Path) -> list[Sequence]:
+    """Read every sequence folder directly under ``root``, in the order of their names.
+
+    Raises:
+        DatasetError: if ``root`` is no folder or holds no sequence, or a sequence is malformed.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder; expected sequence folders with img/ and {GROUND_TRUTH}")
+    folders = sorted(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
+    if not folders:
+        raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
+    return [read_sequence(folder) for folder in folders]

@@ -1,0 +1,29 @@
+"""Errors that a user can cause, each carrying one clear sentence: what, where, and what would be right."""
+
+
+class SiamTrackerError(ValueError):
+    """Base of every error that is caused by what the caller handed in, never by a defect of this package."""
+
+
+class BoxError(SiamTrackerError):
+    """A target box that cannot be tracked: NaN, empty, or outside the image."""
+
+
+class ImageError(SiamTrackerError):
+    """An image of a wrong type, shape or size."""
+
+
+class WeightsError(SiamTrackerError):
+    """A weights file that is missing, truncated, or belongs to another network."""
+
+
+class ConfigError(SiamTrackerError):
+    """A configuration with an unknown key, a wrong type or an impossible value."""
+
+
+class DatasetError(SiamTrackerError):
+    """A data set or sequence folder that is missing, incomplete or malformed."""
+
+
+class BagError(SiamTrackerError):
+    """A bag that is missing, truncated, or lacks the topics that were asked for."""

@@ -1,0 +1,36 @@
+"""The AlexNet of SiamFC: fully convolutional, no padding, stride 8 (SiamFC Table 1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from siam_tracker_core.networks.backbone import Backbone, footprint_of
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    # epsilon and momentum of the reference implementation (reference values, section 1)
+    return nn.BatchNorm2d(channels, eps=1e-6, momentum=0.05)
+
+
+class AlexNet(Backbone):
+    """Five convolutions, the second, fourth and fifth in two groups; the last without normalisation or ReLU.
+
+    A 127x127 exemplar gives 6x6 cells and a 255x255 search image 22x22, both with 256 channels. The layers bear the
+    names of published PyTorch checkpoints (``conv1.0`` ...).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Sequential(nn.Conv2d(3, 96, 11, 2), _norm(96), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2))
+        self.conv2 = nn.Sequential(
+            nn.Conv2d(96, 256, 5, 1, groups=2), _norm(256), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2)
+        )
+        self.conv3 = nn.Sequential(nn.Conv2d(256, 384, 3, 1), _norm(384), nn.ReLU(inplace=True))
+        self.conv4 = nn.Sequential(nn.Conv2d(384, 384, 3, 1, groups=2), _norm(384), nn.ReLU(inplace=True))
+        self.conv5 = nn.Sequential(nn.Conv2d(384, 256, 3, 1, groups=2))
+        footprint = footprint_of(self)
+        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 256
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.conv5(self.conv4(self.conv3(self.conv2(self.conv1(images)))))

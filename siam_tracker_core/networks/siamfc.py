@@ -1,0 +1,31 @@
+"""The fully convolutional Siamese network: one backbone for exemplar and search image, and their correlation."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from siam_tracker_core.networks.backbone import Backbone
+from siam_tracker_core.networks.correlation import Correlation
+
+
+class SiamFCNetwork(nn.Module):
+    """``f(z, x) = gain * phi(z) * phi(x) + b`` (SiamFC equation 1).
+
+    Args:
+        backbone: phi.
+        gain: of the correlation.
+    """
+
+    def __init__(self, backbone: Backbone, gain: float = 1e-3) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.correlation = Correlation(gain)
+
+    def embed(self, images: torch.Tensor) -> torch.Tensor:
+        """Features of RGB images (N, 3, H, W) with values in 0..255."""
+        return self.backbone(images)
+
+    def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> torch.Tensor:
+        """Response logits (N, 1, rows, cols) of exemplar images against search images."""
+        return self.correlation(self.embed(exemplars), self.embed(searches))

@@ -1,0 +1,1 @@
+"""What runs online: one file a paper, and what they share."""

@@ -1,0 +1,192 @@
+"""What every tracker takes and gives, whatever paper it comes from.
+
+An update has three named steps, so that many targets share one forward pass: ``windows`` says which crops of the image
+are wanted, the tracker's network answers for the batch of all crops, ``locate`` turns the answer into a result.
+``TrackerGroup`` drives these steps for many targets; ``Tracker.update`` is the same with one.
+"""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from siam_tracker_core.crop import Frame
+from siam_tracker_core.errors import ImageError
+from siam_tracker_core.geometry import Box, Window, check_target_box
+
+
+class TrackState(enum.Enum):
+    """How far a result can be trusted."""
+
+    TRACKING = "tracking"
+    UNCERTAIN = "uncertain"
+    LOST = "lost"
+
+
+class ResponseMap:
+    """The network's response over a region of the image, left on the device until it is read.
+
+    Attributes:
+        box: the image region in pixels that the map covers; each cell covers an equal share of it.
+    """
+
+    def __init__(self, fetch: Callable[[], NDArray[np.float32]], box: Box) -> None:
+        self._fetch = fetch
+        self._values: NDArray[np.float32] | None = None
+        self.box = box
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """float32 (rows, cols), in the tracker's own response units; larger is more alike."""
+        if self._values is None:
+            self._values = self._fetch()
+        return self._values
+
+
+@dataclass(frozen=True)
+class TrackResult:
+    """What a tracker says of one frame.
+
+    Attributes:
+        box: the target in image pixels; where it was last believed to be while the state is LOST.
+        score: confidence in 0..1, comparable between frames of one tracker.
+        state: how far the box can be trusted.
+        response: the response map, or None where the tracker computed none for this frame.
+        reason: why the state is not TRACKING, in words for a person; empty otherwise.
+    """
+
+    box: Box
+    score: float
+    state: TrackState
+    response: ResponseMap | None = field(default=None, repr=False)
+    reason: str = ""
+
+
+Image = NDArray[np.uint8] | Frame
+
+
+class Tracker(ABC):
+    """Follows one target.
+
+    Attributes:
+        name: the tracker's name for people, e.g. ``"siamfc"``.
+        device: where its network runs.
+    """
+
+    name: str
+    device: torch.device
+
+    def __init__(self) -> None:
+        self._image_size: tuple[int, int] | None = None
+
+    def init(self, image: Image, box: Box | Sequence[float]) -> None:
+        """Start following the target inside ``box``, forgetting any former one.
+
+        Args:
+            image: uint8 (H, W, 3) BGR, or a ``Frame`` that was put on this tracker's device before.
+            box: the target in pixels, a ``Box`` or ``x, y, width, height``.
+
+        Raises:
+            ImageError: if the image is not of that form.
+            BoxError: if no target can be in the box; a target that was followed before is kept.
+        """
+        frame = self.upload(image)
+        target = box if isinstance(box, Box) else Box.from_array(box)
+        check_target_box(target, frame.width, frame.height)
+        with torch.inference_mode():
+            self._start(frame, target)
+        self._image_size = (frame.width, frame.height)
+
+    def update(self, image: Image) -> TrackResult:
+        """Find the target in the next image.
+
+        Args:
+            image: as for ``init``, of the same size as the image there.
+
+        Raises:
+            ImageError: if the image is not of that form or size; the target is kept and later images can go on.
+            RuntimeError: if ``init`` was not called.
+        """
+        frame = self.upload(image)
+        self.check_frame(frame)
+        return self.update_together([self], frame)[0]
+
+    def upload(self, image: Image) -> Frame:
+        """Check an image and put it on the device; a ``Frame`` is passed through."""
+        return image if isinstance(image, Frame) else Frame.upload(image, self.device)
+
+    def check_frame(self, frame: Frame) -> None:
+        """Refuse a frame of another size than the one the target was shown on.
+
+        Raises:
+            ImageError: for another size.
+            RuntimeError: if there is no target yet.
+        """
+        if self._image_size is None:
+            raise RuntimeError("update() before init(): no target has been given yet")
+        if (frame.width, frame.height) != self._image_size:
+            raise ImageError(
+                "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
+                "new size".format(frame.width, frame.height, *self._image_size)
+            )
+
+    @staticmethod
+    def update_together(trackers: Sequence[Tracker], frame: Frame) -> list[TrackResult]:
+        """Update trackers that share one network on one frame, with one batch of crops and one forward pass."""
+        if not trackers:
+            return []
+        windows = [tracker.windows() for tracker in trackers]
+        with torch.inference_mode():
+            crops = frame.crops([window for wanted in windows for window in wanted], trackers[0].crop_size)
+            answers = trackers[0].answer(trackers, crops)
+        return [tracker.locate(answer) for tracker, answer in zip(trackers, answers, strict=True)]
+
+    def lost(self, reason: str) -> TrackResult:
+        """A result that repeats the last box, for a frame that could not be searched."""
+        return TrackResult(self.box, 0.0, TrackState.LOST, None, reason)
+
+    @abstractmethod
+    def another(self) -> Tracker:
+        """A tracker without a target that shares this one's network, configuration and device."""
+
+    @abstractmethod
+    def warm_up(self, targets: int = 1) -> None:
+        """Run the network once on blank crops for ``targets`` targets, so that the first frame is not slow."""
+
+    @property
+    @abstractmethod
+    def box(self) -> Box:
+        """The last known box of the target, in pixels."""
+
+    @property
+    @abstractmethod
+    def crop_size(self) -> int:
+        """Side in pixels of the search crops that ``windows`` asks for."""
+
+    @abstractmethod
+    def _start(self, frame: Frame, box: Box) -> None:
+        """Remember the target in a box that has been checked."""
+
+    @abstractmethod
+    def windows(self) -> list[Window]:
+        """The regions of the next image to search; as many for every target of one tracker."""
+
+    @abstractmethod
+    def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Any]:
+        """The network's answers, one a tracker.
+
+        Args:
+            trackers: trackers of this class that share the network.
+            crops: (sum of their windows, 3, crop_size, crop_size) on the device, in the order of ``trackers``.
+        """
+
+    @abstractmethod
+    def locate(self, answer: Any) -> TrackResult:
+        """Turn this target's answer into a result and remember it."""

@@ -1,0 +1,336 @@
+"""SiamFC: fully convolutional Siamese tracking (Bertinetto et al., 2016), with the reference implementation's values.
+
+The exemplar is embedded once. Every frame is searched at three scales around the last position; the correlation maps
+are upsampled, the best scale is chosen with a penalty on change, and the peak under a cosine window moves the box. All
+of this runs on the device for a batch of targets; five numbers a target come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from annotated_types import Ge, Gt, Le
+from torch.nn import functional
+
+from siam_tracker_core.config import STRICT
+from siam_tracker_core.crop import Frame
+from siam_tracker_core.geometry import Box, Window, context_size
+from siam_tracker_core.networks.backbone import channels_last
+from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
+from siam_tracker_core.networks.siamfc import SiamFCNetwork
+from siam_tracker_core.trackers.base import ResponseMap, Tracker, TrackResult, TrackState
+from siam_tracker_core.trackers.confidence import (
+    Calibration,
+    LostConfig,
+    StateMachine,
+    evidence_vector,
+    peak_to_sidelobe,
+)
+from siam_tracker_core.trackers.lost_search import LostSearch
+
+Share = Annotated[float, Ge(0), Le(1)]
+
+# Cells around the peak that the peak-to-sidelobe ratio leaves out: the labels' radius of 16 px, and one cell more.
+PEAK_RADIUS = 3
+
+
+@dataclass(frozen=True)
+class SiamFCConfig:
+    """Settings of the tracker; defaults are those of the reference implementation's three-scale version.
+
+    Attributes:
+        exemplar_size: side of the exemplar crop in pixels.
+        search_size: side of the search crop in pixels.
+        context: margin around the target as a share of its width plus height.
+        scales: how many scales are searched, odd.
+        scale_step: ratio of neighbouring scales.
+        scale_penalty: factor on the response of other scales than the last one.
+        scale_rate: share of a change of scale that is taken over in one frame.
+        window_influence: share of the cosine window in the final response.
+        upsampling: factor on the response map.
+        scale_limits: least and largest search region relative to the first one.
+        lost: when the target counts as lost and found.
+        calibration: from evidence to score; part of the weights file.
+    """
+
+    exemplar_size: Annotated[int, Ge(32)] = 127
+    search_size: Annotated[int, Ge(64)] = 255
+    context: Annotated[float, Ge(0), Le(4)] = 0.5
+    scales: Annotated[int, Ge(1), Le(9)] = 3
+    scale_step: Annotated[float, Gt(1), Le(2)] = 1.0375
+    scale_penalty: Annotated[float, Gt(0), Le(1)] = 0.9745
+    scale_rate: Share = 0.59
+    window_influence: Share = 0.176
+    upsampling: Annotated[int, Ge(1), Le(32)] = 16
+    scale_limits: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Ge(1)]] = (0.2, 5.0)
+    lost: LostConfig = field(default_factory=LostConfig)
+    calibration: Calibration = field(default_factory=Calibration)
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one target in one frame.
+
+    Attributes:
+        choice: index of the window with the best response.
+        dx, dy: displacement of the peak in pixels of the search crop.
+        peak: raw correlation at the peak, without window and bias.
+        psr: peak-to-sidelobe ratio there.
+        response: correlation map of the chosen window, on the device.
+    """
+
+    choice: int
+    dx: float
+    dy: float
+    peak: float
+    psr: float
+    response: torch.Tensor
+
+
+class SiamFCModel:
+    """The network with all that targets share: configuration, device and constant maps.
+
+    Args:
+        network: with its weights; it is taken over, put on ``device`` and made ready for inference.
+        config: of the tracker.
+        device: where to run.
+        name: of the tracker.
+        precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
+    """
+
+    def __init__(
+        self,
+        network: SiamFCNetwork,
+        config: SiamFCConfig,
+        device: torch.device,
+        name: str = "siamfc",
+        precision: str = "auto",
+    ) -> None:
+        self.config, self.device, self.name = config, device, name
+        self.dtype = inference_dtype(device, precision)
+        self.network = network.eval().requires_grad_(False)
+        fold_batch_norms(self.network)
+        channels_last(self.network).to(device)
+        self.network.backbone.to(self.dtype)
+        exponents = np.arange(config.scales) - (config.scales - 1) / 2
+        self.scale_factors = config.scale_step**exponents
+        self.penalties = np.where(exponents == 0, 1.0, config.scale_penalty)
+        self._cosine: dict[int, torch.Tensor] = {}
+
+    def embed(self, crops: torch.Tensor) -> torch.Tensor:
+        """Float32 features of BGR crops (N, 3, S, S), computed in ``dtype``."""
+        images = crops.to(self.dtype).flip(1).contiguous(memory_format=torch.channels_last)
+        return self.network.embed(images).float()
+
+    def cosine_window(self, size: int) -> torch.Tensor:
+        """Hann window (size, size) that sums to one."""
+        if size not in self._cosine:
+            hann = torch.from_numpy(np.hanning(size)).to(self.device, torch.float32)
+            window = torch.outer(hann, hann)
+            self._cosine[size] = window / window.sum()
+        return self._cosine[size]
+
+    def respond(
+        self, exemplars: torch.Tensor, crops: torch.Tensor, penalties: torch.Tensor, influence: torch.Tensor
+    ) -> list[Answer]:
+        """Search the windows of several targets.
+
+        Args:
+            exemplars: (T, C, h, w) features.
+            crops: (T * windows, 3, S, S) BGR.
+            penalties: (T, windows) factors on the responses.
+            influence: (T,) share of the cosine window.
+
+        Returns:
+            An answer a target.
+        """
+        raw = self.network.correlation.raw(exemplars, self.embed(crops))
+        targets, windows = penalties.shape
+        raw = raw.float().view(targets, windows, *raw.shape[2:])
+        upsampled = functional.interpolate(raw, scale_factor=self.config.upsampling, mode="bicubic")
+        choice = (upsampled.amax(dim=(2, 3)) * penalties).argmax(dim=1)
+        each = torch.arange(targets, device=self.device)
+        chosen, coarse = upsampled[each, choice], raw[each, choice]
+        size = chosen.shape[-1]
+        floored = chosen - chosen.amin(dim=(1, 2), keepdim=True)
+        share = influence[:, None, None]
+        final = (1 - share) * floored / (floored.sum(dim=(1, 2), keepdim=True) + 1e-16)
+        final = final + share * self.cosine_window(size)
+        place = final.flatten(1).argmax(dim=1)
+        rows, columns = place // size, place % size
+        cells = [(index // self.config.upsampling).clamp_max(coarse.shape[-1] - 1) for index in (rows, columns)]
+        psr = peak_to_sidelobe(coarse, cells[0], cells[1], PEAK_RADIUS)
+        peak = chosen[each, rows, columns]
+        # One transfer for all targets.
+        table = torch.stack([choice.float(), rows.float(), columns.float(), peak, psr], dim=1).cpu().numpy()
+        step = self.network.backbone.stride / self.config.upsampling
+        middle = (size - 1) / 2
+        return [
+            Answer(int(row[0]), (row[2] - middle) * step, (row[1] - middle) * step, float(row[3]), float(row[4]), map_)
+            for row, map_ in zip(table.astype(np.float64), coarse, strict=True)
+        ]
+
+
+class SiamFC(Tracker):
+    """SiamFC on one target.
+
+    Args:
+        model: the shared network and configuration.
+    """
+
+    def __init__(self, model: SiamFCModel) -> None:
+        super().__init__()
+        self.model = model
+        self.name, self.device = model.name, model.device
+        self._box = Box(0, 0, 0, 0)
+
+    @property
+    def box(self) -> Box:
+        return self._box
+
+    @property
+    def config(self) -> SiamFCConfig:
+        return self.model.config
+
+    @property
+    def crop_size(self) -> int:
+        return self.config.search_size
+
+    def another(self) -> SiamFC:
+        return SiamFC(self.model)
+
+    def warm_up(self, targets: int = 1) -> None:
+        config = self.config
+        with torch.inference_mode():
+            exemplars = self.model.embed(
+                torch.zeros(targets, 3, config.exemplar_size, config.exemplar_size, device=self.device)
+            )
+            crops = torch.zeros(targets * config.scales, 3, config.search_size, config.search_size, device=self.device)
+            penalties = torch.ones(targets, config.scales, device=self.device)
+            self.model.respond(exemplars, crops, penalties, torch.zeros(targets, device=self.device))
+
+    def _start(self, frame: Frame, box: Box) -> None:
+        config = self.config
+        side = context_size(box.width, box.height, config.context)
+        exemplar_window = Window(*box.centre, side)
+        exemplar = self.model.embed(frame.crops([exemplar_window], config.exemplar_size))
+        search = exemplar_window.scaled(config.search_size / config.exemplar_size)
+        answer = self._look(exemplar, frame, search)
+        # Nothing is kept before all of it is known, so that a failure leaves a former target as it was.
+        self._exemplar = exemplar
+        self._box = self._confident_box = box
+        self._search = self._first_search = self._confident_search = search.size
+        self._own_peak = answer.peak
+        self._evidence = evidence_vector(answer.peak, answer.peak, answer.psr)
+        self._states = StateMachine(config.lost)
+        self._lost_search: LostSearch | None = None
+        self._frame_size = (frame.width, frame.height)
+
+    def _look(self, exemplar: torch.Tensor, frame: Frame, window: Window) -> Answer:
+        """What the network says of one window, without penalty and cosine window."""
+        crops = frame.crops([window], self.config.search_size)
+        ones = torch.ones(1, 1, device=self.device)
+        return self.model.respond(exemplar, crops, ones, torch.zeros(1, device=self.device))[0]
+
+    def probe(self, frame: Frame, window: Window) -> tuple[float, float]:
+        """The evidence (see ``Calibration``) for the target inside a window, without moving the target."""
+        with torch.inference_mode():
+            answer = self._look(self._exemplar, frame, window)
+        return evidence_vector(answer.peak, self._own_peak, answer.psr)
+
+    @property
+    def evidence(self) -> tuple[float, float]:
+        """The evidence (see ``Calibration``) in the last frame."""
+        return self._evidence
+
+    @property
+    def search_window(self) -> Window:
+        """The window around the last box, at its scale."""
+        return Window(*self._box.centre, self._search)
+
+    def windows(self) -> list[Window]:
+        if self._lost_search is not None:
+            self._windows = self._lost_search.windows(self.config.scales)
+        else:
+            self._windows = [self.search_window.scaled(factor) for factor in self.model.scale_factors]
+        return self._windows
+
+    def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Answer]:
+        config = self.config
+        searching = [tracker._lost_search is not None for tracker in trackers]
+        penalties = np.where(np.array(searching)[:, None], 1.0, self.model.penalties[None])
+        influence = np.where(searching, 0.0, config.window_influence)
+        return self.model.respond(
+            torch.cat([tracker._exemplar for tracker in trackers]),
+            crops,
+            torch.from_numpy(penalties).to(self.device, torch.float32),
+            torch.from_numpy(influence).to(self.device, torch.float32),
+        )
+
+    def locate(self, answer: Answer) -> TrackResult:
+        self._evidence = evidence_vector(answer.peak, self._own_peak, answer.psr)
+        score = self.config.calibration.score(*self._evidence)
+        window = self._windows[answer.choice]
+        was_lost = self._lost_search is not None
+        state = self._states.see(score)
+        if state is not TrackState.LOST:
+            self._move(window, answer, resize=not was_lost)
+            self._lost_search = None
+            if state is TrackState.TRACKING:
+                self._confident_box, self._confident_search = self._box, self._search
+        elif self._lost_search is None:
+            self._give_up()
+        return TrackResult(self._box, score, state, self._response_map(window, answer), self._reason(state, score))
+
+    def _move(self, window: Window, answer: Answer, resize: bool) -> None:
+        """Follow the peak; with ``resize`` also the scale of the chosen window, damped and limited."""
+        pixels = window.size / self.config.search_size
+        centre_x = window.centre_x + answer.dx * pixels
+        centre_y = window.centre_y + answer.dy * pixels
+        if resize:
+            rate = self.config.scale_rate
+            wanted = self._search * ((1 - rate) + rate * float(self.model.scale_factors[answer.choice]))
+            low, high = (limit * self._first_search for limit in self.config.scale_limits)
+            limited = min(max(wanted, low), high)
+            factor, self._search = limited / self._search, limited
+        else:
+            factor = 1.0
+        width, height = self._frame_size
+        self._box = Box.from_centre(
+            min(max(centre_x, 0.0), width),
+            min(max(centre_y, 0.0), height),
+            self._box.width * factor,
+            self._box.height * factor,
+        )
+
+    def _give_up(self) -> None:
+        """Return to where the target was last seen for certain, and look around from there."""
+        self._box = self._confident_box
+        self._search = self._confident_search
+        # Tiles meet where the response maps end.
+        step = self._search * (1 - self.config.exemplar_size / self.config.search_size)
+        self._lost_search = LostSearch(self.search_window, step, self._frame_size)
+
+    def _response_map(self, window: Window, answer: Answer) -> ResponseMap:
+        cells = answer.response.shape[-1]
+        side = cells * self.model.network.backbone.stride * window.size / self.config.search_size
+        response = answer.response
+        return ResponseMap(
+            lambda: response.cpu().numpy(), Box.from_centre(window.centre_x, window.centre_y, side, side)
+        )
+
+    def _reason(self, state: TrackState, score: float) -> str:
+        lost = self.config.lost
+        if state is TrackState.TRACKING:
+            return ""
+        if self._states.on_trial:
+            return f"found again with score {score:.2f}, to be confirmed by the next frame"
+        if state is TrackState.LOST:
+            return f"no response with score {lost.recover:g} or more, the best has {score:.2f}"
+        return f"score {score:.2f} is below {lost.uncertain:g}"

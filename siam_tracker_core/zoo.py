@@ -1,0 +1,179 @@
+"""Names of trained trackers: where their weights are, whether they are whole, and how to run them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from siam_tracker_core.config import merged, read_config, read_yaml
+from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.networks import SiamFCNetwork, backbone
+from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
+from siam_tracker_core.weights import load_into, read_weights, sha256
+
+PACKAGE = "siam_tracker_ros"
+ZOO_FILE = "zoo.yaml"
+
+
+@dataclass(frozen=True)
+class ZooEntry:
+    """One trained tracker.
+
+    Attributes:
+        name: what ``load_tracker`` takes.
+        path: its weights file.
+        sha256: of that file.
+        description: one sentence for people.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    description: str
+
+
+def _data_folder(name: str, witness: str) -> Path:
+    """A folder shipped with the package: in the repository, or where an installation puts it."""
+    beside = Path(__file__).resolve().parent.parent / name
+    installed = Path(sys.prefix) / "share" / PACKAGE / name
+    for folder in (beside, installed, *_ament_shares(name)):
+        if (folder / witness).exists():
+            return folder
+    raise WeightsError(f"no {name}/{witness} beside the package ({beside}) or installed ({installed})")
+
+
+def _ament_shares(name: str) -> list[Path]:
+    try:
+        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+    except ImportError:
+        return []
+    try:
+        return [Path(get_package_share_directory(PACKAGE)) / name]
+    except (PackageNotFoundError, OSError):  # OSError: no ROS environment is set up
+        return []
+
+
+def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
+    """All trained trackers by name.
+
+    Args:
+        folder: holds ``zoo.yaml`` and the weights; the one shipped with the package by default.
+
+    Raises:
+        WeightsError: if the folder cannot be found.
+        ConfigError: if ``zoo.yaml`` is malformed.
+    """
+    folder = folder or _data_folder("weights", ZOO_FILE)
+    entries = {}
+    for name, values in read_yaml(folder / ZOO_FILE).items():
+        try:
+            entry = ZooEntry(name, folder / values["file"], values["sha256"], values["description"])
+        except (KeyError, TypeError):
+            raise ConfigError(f"{folder / ZOO_FILE}: {name} needs file, sha256 and description") from None
+        entries[name] = entry
+    return entries
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """The weights file of a zoo name, or a path to one.
+
+    Raises:
+        WeightsError: if there is neither, or the zoo's file is not the one that the zoo lists.
+    """
+    text = str(name_or_path)
+    if text.endswith(".safetensors"):
+        path = Path(text)
+        if not path.is_file():
+            raise WeightsError(f"weights file {path} does not exist")
+        return path
+    zoo = read_zoo()
+    if text not in zoo:
+        raise WeightsError(
+            f"there is no tracker {text!r}; known are {', '.join(sorted(zoo))}, or give a path to a .safetensors file"
+        )
+    entry = zoo[text]
+    if not entry.path.is_file():
+        raise WeightsError(f"weights file {entry.path} of {text} does not exist; the installation is not complete")
+    if sha256(entry.path) != entry.sha256:
+        raise WeightsError(f"weights file {entry.path} is not the one that zoo.yaml lists: its SHA-256 differs")
+    return entry.path
+
+
+def torch_device(name: str) -> torch.device:
+    """The device of a name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        ConfigError: if there is no such device on this machine.
+    """
+    available = torch.cuda.is_available()
+    if name == "auto":
+        return torch.device("cuda:0" if available else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None  # type: ignore[assignment]
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu or cuda:0")
+    if device.type == "cuda" and (device.index or 0) >= (torch.cuda.device_count() if available else 0):
+        raise ConfigError(f"device {name!r} is not on this machine; use auto or cpu")
+    return device
+
+
+def load_tracker(
+    name_or_path: str | Path,
+    device: str = "auto",
+    *,
+    config: str | Path | Mapping[str, Any] | None = None,
+    precision: str = "auto",
+) -> Tracker:
+    """Load a trained tracker.
+
+    Args:
+        name_or_path: a name of the zoo, or a path to a ``.safetensors`` file written by this package.
+        device: ``auto``, ``cpu`` or ``cuda:N``.
+        config: settings that differ from those stored with the weights: a YAML file or a mapping.
+        precision: ``auto``, ``single`` or ``half``.
+
+    Raises:
+        WeightsError: if the weights are missing, truncated, changed, or for another network.
+        ConfigError: for an unknown device or precision, or a setting that is unknown or impossible.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
+    where = torch_device(device)
+    path = find_weights(name_or_path)
+    state, metadata = read_weights(path)
+    kind = metadata.get("tracker")
+    if kind not in BUILDERS:
+        raise WeightsError(f"{path} does not say which tracker it is for (its metadata names {kind!r})")
+    changes = config if isinstance(config, Mapping) else read_yaml(config) if config else {}
+    origin = "the given settings" if isinstance(config, Mapping) else str(config or path)
+    name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
+    return BUILDERS[kind](state, metadata, changes, where, precision, name, str(path), origin)
+
+
+def _build_siamfc(
+    state: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, Any],
+    changes: Mapping[str, Any],
+    device: torch.device,
+    precision: str,
+    name: str,
+    path: str,
+    origin: str,
+) -> Tracker:
+    description = metadata.get("network", {})
+    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), description.get("gain", 1e-3))
+    load_into(network, state, path)
+    config = read_config(SiamFCConfig, merged(metadata.get("config", {}), changes), origin)
+    return SiamFC(SiamFCModel(network, config, device, name, precision))
+
+
+BUILDERS: dict[str, Callable[..., Tracker]] = {"siamfc": _build_siamfc}
