@@ -1,0 +1,92 @@
+"""Fitting a tracker's scores: when is the target really under the peak?
+
+Evidence is gathered on training sequences: frames in which the tracker is right or has drifted, windows beside the
+target in its own video, and windows of other videos, where the target cannot be. A logistic regression (scikit-learn)
+turns it into a probability.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from tqdm import tqdm
+
+from siam_tracker_core.datasets.types import Sequence
+from siam_tracker_core.geometry import Box, Window
+from siam_tracker_core.trackers.confidence import Calibration
+from siam_tracker_core.trackers.siamfc import SiamFC
+
+RIGHT, WRONG = 0.5, 0.2
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Evidence with the truth.
+
+    Attributes:
+        values: float64 (n, 2), relative peak and log peak-to-sidelobe ratio.
+        right: bool (n,), whether the target was there.
+    """
+
+    values: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+
+def gather(tracker: SiamFC, sequences: list[Sequence], every: int = 5, seed: int = 0) -> Evidence:
+    """Track all sequences, and look where the target is not.
+
+    Args:
+        tracker: with ``lost.enabled`` off, so that it always follows the highest peak.
+        sequences: with ground truth.
+        every: frames between two looks beside the target and into another video.
+        seed: of the directions and videos.
+    """
+    rng = np.random.default_rng(seed)
+    values: list[tuple[float, float]] = []
+    right: list[bool] = []
+    for sequence in tqdm(sequences, desc="gathering evidence", unit="sequence"):
+        tracker.init(sequence.image(0), sequence.boxes[0])
+        for index in range(1, len(sequence)):
+            frame = tracker.upload(sequence.image(index))
+            truth = sequence.box(index)
+            found = tracker.update(frame)
+            overlap = found.box.iou(truth) if truth else 0.0
+            if overlap > RIGHT or overlap < WRONG:
+                values.append(tracker.evidence)
+                right.append(overlap > RIGHT)
+            if index % every == 0 and truth:
+                values.append(tracker.probe(frame, _beside(tracker.search_window, truth, rng)))
+                other = sequences[rng.integers(len(sequences))]
+                if other.name != sequence.name:
+                    stranger = tracker.upload(other.image(int(rng.integers(len(other)))))
+                    x, y = rng.uniform((0, 0), (stranger.width, stranger.height))
+                    values.append(tracker.probe(stranger, Window(float(x), float(y), tracker.search_window.size)))
+                right += [False] * (len(values) - len(right))
+    return Evidence(np.array(values), np.array(right))
+
+
+def _beside(window: Window, truth: Box, rng: np.random.Generator) -> Window:
+    """A window whose response map does not reach the target."""
+    angle = rng.uniform(0, 2 * np.pi)
+    distance = window.size * rng.uniform(0.8, 1.2)
+    x, y = truth.centre
+    return Window(x + distance * float(np.cos(angle)), y + distance * float(np.sin(angle)), window.size)
+
+
+def fit(evidence: Evidence) -> tuple[Calibration, float]:
+    """The calibration that explains the evidence, and the area under its ROC curve.
+
+    Raises:
+        ValueError: if the evidence is all right or all wrong.
+    """
+    if evidence.right.all() or not evidence.right.any():
+        raise ValueError("evidence of both kinds is needed: frames with the target found, and without it")
+    # Each kind weighs one half, whatever the share of frames in which the target is lost.
+    model = LogisticRegression(class_weight="balanced").fit(evidence.values, evidence.right)
+    peak, psr = (float(value) for value in model.coef_[0])
+    calibration = Calibration(float(model.intercept_[0]), peak, psr)
+    return calibration, float(roc_auc_score(evidence.right, model.decision_function(evidence.values)))
