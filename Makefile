@@ -1,0 +1,79 @@
+# Each target does its own set-up in .venv, once; see `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+# what `make test` runs: make test TESTS="test/core -k crop"
+TESTS ?= test
+
+# The ROS 2 wheels start python a second time and leave these two marks; a python of another environment that inherits
+# them breaks. The rest belongs to a ROS installation that may be sourced in this shell: in .venv the wheels are used.
+unexport LD_LIBRARY_PATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+unexport PYTHONPATH PYTHONHOME AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
+
+# pip hands the constraints on to the environments in which it builds; which name it reads depends on its version
+PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
+       $(BIN)/python -m pip install --quiet
+EXTRAS := ros-wheels,train,demo,test,lint
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint format clean distclean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMPS)/messages $(STAMPS)/package ## install everything in .venv: ROS 2 wheels, PyTorch, this package
+
+demo: setup ## make a sequence, replay it through the node, score it: build/demo/report.html
+	$(BIN)/python -m siam_tracker_ros.demo --out build/demo
+
+test: setup ## run the tests (TESTS="test/core -k crop" for some of them)
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: setup ## check style (ruff) and types (mypy)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## repair style where ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what was built, but not .venv, trained weights or runs
+	rm -rf build install log .pytest_cache .hypothesis .mypy_cache .ruff_cache siam_tracker_msgs/_skbuild *.egg-info
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+$(STAMPS)/venv:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not there: install Python 3.10 or newer, or name one: make PYTHON=..."; exit 1; }
+	@command -v g++ >/dev/null || { echo "g++ is not there, and the messages need it: on Debian or Ubuntu, apt-get install g++"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' \
+	  || { echo "$(PYTHON) is older than Python 3.10: name a newer one with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import os, sys, sysconfig; sys.exit(not os.path.isfile(sysconfig.get_path("include") + "/Python.h"))' \
+	  || { echo "the headers of $(PYTHON) are not there, and the messages need them: on Debian or Ubuntu, apt-get install python3-dev"; exit 1; }
+	@$(PYTHON) -c 'import platform, sys; sys.exit((platform.system(), platform.machine()) != ("Linux", "x86_64"))' \
+	  || { echo "ROS 2 comes as wheels for Linux on x86_64 only: install ROS 2 itself here, then run colcon build"; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { echo "on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
+	$(PIP) "setuptools<80" wheel
+	@mkdir -p $(STAMPS) && touch $@
+
+# An OpenCV that is already there is accepted, as in an environment that sees a system's packages.
+$(STAMPS)/dependencies: $(STAMPS)/venv setup.py constraints.txt
+	$(BIN)/python -c 'import sys, cv2; sys.exit(int(cv2.__version__.split(".")[0]) > 4)' 2>/dev/null \
+	  || $(PIP) opencv-contrib-python-headless
+	$(PIP) --no-build-isolation --editable ".[$(EXTRAS)]"
+	@touch $@
+
+# One minute: generates and compiles the code of the messages and services.
+$(STAMPS)/messages: constraints.txt $(wildcard siam_tracker_msgs/*.* siam_tracker_msgs/*/*.*) | $(STAMPS)/dependencies
+	$(PIP) --no-deps --force-reinstall ./siam_tracker_msgs
+	@touch $@
+
+# pip takes an editable package's modules from here, but leaves out what belongs in share/ and lib/: copy that.
+$(STAMPS)/package: $(STAMPS)/dependencies package.xml $(wildcard exec/* launch/* config/*.* config/*/*.* resource/*)
+	$(BIN)/python -W ignore setup.py --quiet install_data --install-dir $(VENV)
+	@touch $@

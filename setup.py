@@ -1,0 +1,147 @@
+"""Build and installation of siam_tracker_ros, by pip and by colcon alike."""
+
+from __future__ import annotations
+
+import os
+from glob import glob
+from importlib.util import find_spec
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+from setuptools.command.develop import develop
+
+NAME = "siam_tracker_ros"
+INTERFACES = "siam_tracker_msgs"
+UNDER_COLCON = "COLCON" in os.environ  # colcon sets it for everything that it starts
+
+# The one list of requirements; constraints.txt pins what was tested. OpenCV is an extra, because two OpenCV wheels in
+# one environment overwrite each other and a ROS machine has its own; the same goes for ROS itself.
+REQUIREMENTS = [
+    "annotated-types>=0.6",
+    "Jinja2>=3.0",
+    "joblib>=1.3",
+    "jsonargparse[signatures]>=4.27",
+    "MarkupSafe>=2.0",
+    "matplotlib>=3.6",
+    "numpy>=1.26",
+    "pydantic>=2.5",
+    "PyYAML>=6.0",
+    "rosbags>=0.10",
+    "safetensors>=0.4",
+    "torch>=2.1",
+    "tqdm>=4.64",
+]
+EXTRAS = {
+    "opencv": ["opencv-contrib-python-headless>=4.8,<5"],  # 5 renumbered its types, on which cv_bridge breaks
+    "ros-wheels": [  # ROS 2 jazzy from PyPI; leave it out where ROS 2 is installed
+        "ros-jazzy-builtin-interfaces",
+        "ros-jazzy-diagnostic-msgs",
+        "ros-jazzy-lifecycle-msgs",
+        "ros-jazzy-rcl-interfaces",
+        "ros-jazzy-rclpy",
+        "ros-jazzy-rmw-fastrtps-cpp",  # rclpy does not ask for one itself
+        "ros-jazzy-sensor-msgs",
+        "ros-jazzy-std-msgs",
+    ],
+    "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10"],
+    "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
+    "test": ["pytest>=7.0", "hypothesis>=6.0"],
+    "lint": ["mypy", "ruff", "types-PyYAML", "types-tqdm"],
+}
+
+
+def require_interfaces() -> None:
+    """Stop a colcon build that leaves the interface package out, and say which command takes it in.
+
+    colcon looks for no packages below a package, so a plain `colcon build` in a workspace finds this one and passes
+    over siam_tracker_msgs without a word.
+
+    :raises SystemExit: under colcon, when siam_tracker_msgs is neither installed nor in the same build.
+    """
+    if not UNDER_COLCON:
+        return
+    spec = find_spec(INTERFACES)
+    if spec is not None and spec.origin is not None:  # without an origin it is only the source folder beside this file
+        return
+    for variable in ("AMENT_PREFIX_PATH", "COLCON_PREFIX_PATH", "CMAKE_PREFIX_PATH"):
+        for prefix in os.environ.get(variable, "").split(os.pathsep):
+            if prefix and Path(prefix, "share", INTERFACES, "package.xml").is_file():
+                return
+    repository = Path(__file__).resolve().parent
+    below = Path("src") / repository.name  # where it usually lies in a workspace, unless the shell tells better
+    shell_folder = os.environ.get("PWD", "")
+    if shell_folder and Path(shell_folder).resolve() in repository.parents:
+        below = repository.relative_to(Path(shell_folder).resolve())
+    raise SystemExit(
+        f"{NAME} needs the interface package {INTERFACES}, which is neither installed nor part of this build: "
+        "colcon does not look for packages below a package.\n"
+        f"From the workspace, run:  colcon build --base-paths {below} {below}/{INTERFACES}\n"
+        f"or, in {repository}, run:  colcon build"
+    )
+
+
+class BuildPy(build_py):
+    """build_py that first looks for the interface package."""
+
+    def run(self) -> None:
+        require_interfaces()
+        super().run()
+
+
+class Develop(develop):
+    """develop, which `colcon build --symlink-install` calls, that first looks for the interface package."""
+
+    def run(self) -> None:
+        require_interfaces()
+        super().run()
+
+
+def data_files() -> list[tuple[str, list[str]]]:
+    """What goes to share/ and lib/ below the installation prefix."""
+    share = f"share/{NAME}"
+    files = [
+        ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
+        (share, ["package.xml"]),
+        (f"{share}/launch", sorted(glob("launch/*.launch.py"))),
+        (f"{share}/weights", sorted(glob("weights/*.yaml") + glob("weights/*.safetensors"))),
+    ]
+    for folder in ["config", *sorted(glob("config/*/"))]:
+        folder = folder.rstrip("/")
+        files.append((f"{share}/{folder}", sorted(glob(f"{folder}/*.yaml") + glob(f"{folder}/*.xml"))))
+    if not UNDER_COLCON:  # colcon puts the console scripts of setup.cfg there itself
+        files.append((f"lib/{NAME}", sorted(glob("exec/*"))))
+    return [(target, sources) for target, sources in files if sources]
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="Siamese visual object trackers for ROS 2: SiamFC and its kin, end to end.",
+    long_description=Path(__file__).resolve().with_name("README.md").read_text(encoding="utf-8")
+    if Path(__file__).resolve().with_name("README.md").is_file()
+    else "",
+    long_description_content_type="text/markdown",
+    author="siam_tracker_ros maintainers",
+    author_email="maintainers@siam-tracker.invalid",
+    maintainer="siam_tracker_ros maintainers",
+    maintainer_email="maintainers@siam-tracker.invalid",
+    license="Apache-2.0",
+    keywords=["ROS"],
+    python_requires=">=3.10",
+    packages=find_packages(include=["siam_tracker_core", "siam_tracker_core.*", NAME, f"{NAME}.*"]),
+    package_data={"": ["py.typed", "*.html", "*.j2", "*.css"]},
+    data_files=data_files(),
+    zip_safe=False,
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,  # colcon test takes the extra "test" as the sign that there are tests
+    cmdclass={"build_py": BuildPy, "develop": Develop},
+    entry_points={
+        "console_scripts": [
+            "siam-tracker = siam_tracker_core.cli:main",
+            f"tracker_node = {NAME}.tracker_node:main",
+            f"evaluate_bag = {NAME}.evaluate_bag:main",
+            f"replay = {NAME}.replay:main",
+        ]
+    },
+)
