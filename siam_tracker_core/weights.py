@@ -19,7 +19,7 @@ METADATA_KEY = "siam_tracker"
 
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write tensors as fp16 (whole numbers as they are) with metadata as JSON.
+    """Write tensors as fp16 (those beyond its range, and whole numbers, as they are) with metadata as JSON.
 
     The file appears whole or not at all.
 
@@ -30,13 +30,20 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: (tensor.detach().cpu().half() if tensor.is_floating_point() else tensor.detach().cpu()).contiguous()
-        for name, tensor in state.items()
-    }
+    tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in state.items()}
     partial = path.with_suffix(".partial")
     save_file(tensors, str(partial), metadata={METADATA_KEY: json.dumps(metadata)})
     partial.replace(path)
+
+
+def _small(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor as fp16, unless it holds no fractions or values beyond that range.
+
+    The variance of a convolution over pixels of 0..255 exceeds 65504, and would become infinite.
+    """
+    if not tensor.is_floating_point() or tensor.abs().amax() > torch.finfo(torch.float16).max:
+        return tensor
+    return tensor.half()
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

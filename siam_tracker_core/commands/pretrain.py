@@ -28,8 +28,8 @@ DEFAULTS = DistillConfig()
 
 
 def pretrain(
-    out: Path,
     teacher: Path,
+    out: Path = Path("runs/alexnet"),
     videos: Path | None = None,
     stills: Path | None = None,
     unlabelled: Path | None = None,
@@ -44,8 +44,8 @@ def pretrain(
     """Distil a teacher's features into a backbone, without labels.
 
     Args:
-        out: folder of the run; ``backbone.safetensors`` appears in it at the end.
         teacher: MobileNetV2 weights with torchvision's names, as safetensors.
+        out: folder of the run; ``backbone.safetensors`` appears in it at the end.
         videos: folder of sequences in OTB's form.
         stills: folder of photographs in COCO's form.
         unlabelled: folder of photographs.

@@ -20,7 +20,7 @@ DEFAULTS = SiamFCTraining()
 
 
 def train(
-    out: Path,
+    out: Path = Path("runs/siamfc"),
     videos: Path | None = None,
     stills: Path | None = None,
     store: Path | None = None,

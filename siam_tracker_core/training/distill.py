@@ -79,7 +79,7 @@ def teach(store: CropStore, teacher: Backbone, device: torch.device, batch: int 
     count = 0
     with torch.inference_mode():
         for start in tqdm(range(0, len(store), batch), desc="asking the teacher", unit="batch"):
-            crops = torch.from_numpy(store.pixels[start : start + batch]).to(device)
+            crops = torch.from_numpy(np.array(store.pixels[start : start + batch])).to(device)
             images = crops.permute(0, 3, 1, 2).flip(1).float().contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16):
                 answer = teacher(images)

@@ -29,7 +29,8 @@ def make_trainer(out: Path, epochs: int, *, device: str = "auto", precision: str
         options: further arguments of ``Trainer``.
     """
     accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[device]
-    checkpoint = ModelCheckpoint(dirpath=out, save_last=True, save_top_k=0, every_n_epochs=1)
+    # One file, written anew after every epoch.
+    checkpoint = ModelCheckpoint(dirpath=out, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False)
     return lightning.Trainer(
         accelerator=accelerator,
         max_epochs=epochs,

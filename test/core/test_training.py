@@ -211,22 +211,32 @@ def teacher(tmp_path_factory):
     return path
 
 
-def test_commands_from_distillation_to_a_tracker(sources, teacher, tmp_path):
+def stop_in_second_epoch(module):
+    if module.current_epoch == 1:
+        raise SystemExit("as if the machine went down")
+
+
+def test_commands_from_distillation_to_a_tracker(sources, teacher, tmp_path, monkeypatch):
     """Two steps of each, interrupted and resumed, ending in a file that tracks."""
     distil = DistillConfig(epochs=2, steps_per_epoch=1, batch=2)
     where = {"videos": sources.videos, "stills": sources.stills, "store": tmp_path / "store", "workers": 0}
-    pretrain(tmp_path / "pre", teacher, unlabelled=sources.unlabelled, distillation=distil, device="cpu", **where)
+    pretrain(teacher, tmp_path / "pre", unlabelled=sources.unlabelled, distillation=distil, device="cpu", **where)
     _, provenance = read_weights(tmp_path / "pre" / "backbone.safetensors")
     assert provenance["steps"] == 2
 
     start = tmp_path / "pre" / "backbone.safetensors"
-    short = SiamFCTraining(epochs=1, steps_per_epoch=1, batch=2)
-    train(tmp_path / "run", start=start, training=short, device="cpu", **where)
-    with pytest.raises(WeightsError, match="--resume"):
-        train(tmp_path / "run", start=start, training=short, device="cpu", **where)
     longer = SiamFCTraining(epochs=2, steps_per_epoch=1, batch=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(SiamFCModule, "on_train_epoch_start", stop_in_second_epoch)
+        with pytest.raises(SystemExit):
+            train(tmp_path / "run", start=start, training=longer, device="cpu", **where)
+    with pytest.raises(WeightsError, match="--resume"):
+        train(tmp_path / "run", start=start, training=longer, device="cpu", **where)
     train(tmp_path / "run", start=start, training=longer, device="cpu", resume=True, **where)
-    _, metadata = read_weights(tmp_path / "run" / "siamfc.safetensors")
+    state, metadata = read_weights(tmp_path / "run" / "siamfc.safetensors")
+    train(tmp_path / "whole", start=start, training=longer, device="cpu", **where)
+    uninterrupted, _ = read_weights(tmp_path / "whole" / "siamfc.safetensors")
+    assert all(torch.equal(state[name], uninterrupted[name]) for name in state)
     assert metadata["provenance"]["steps"] == 2
     assert metadata["provenance"]["start"]["method"] == "distillation"
     tracker = load_tracker(tmp_path / "run" / "siamfc.safetensors", device="cpu")

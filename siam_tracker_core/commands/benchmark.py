@@ -1,0 +1,132 @@
+"""``siam-tracker benchmark``: how good and how fast, beside OpenCV's trackers, and what more targets cost."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from siam_tracker_core.commands.evaluate import describe_failures, load_sequences, tracker_names
+from siam_tracker_core.commands.tables import accuracy_table, markdown
+from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
+from siam_tracker_core.evaluation.machine import machine, versions
+from siam_tracker_core.evaluation.many_targets import STEPS, TargetsCost, measure_targets
+from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
+from siam_tracker_core.evaluation.resolve import TrackerSpec
+from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
+from siam_tracker_core.evaluation.summary import ranked, summarise
+from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.zoo import read_zoo
+
+DEFAULT_PEERS = ("kcf", "csrt", "nano")
+
+
+def benchmark(
+    root: Path | None = None,
+    trackers: list[str] | str = "",
+    targets: tuple[int, ...] = (1, 2, 4, 8, 16),
+    frames: int = 40,
+    device: str = "auto",
+    nano_models: Path = DEFAULT_NANO_MODELS,
+    threads: int | None = None,
+    out: Path | None = None,
+) -> None:
+    """Print two tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets.
+
+    Args:
+        root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
+        trackers: names as in evaluate; by default all of the zoo, and kcf, csrt and nano as far as they can run.
+        targets: numbers of targets to follow in one process; empty for no such table.
+        frames: how many frames the medians of the second table are over.
+        device: for our trackers: auto, cpu or cuda:0.
+        nano_models: folder with NanoTrack's two ONNX files.
+        threads: CPU threads to use; all by default.
+        out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
+    """
+    specs = _chosen(trackers, device, nano_models)
+    set_threads(threads)
+    kind = machine(device if device != "auto" else "cuda:0")
+    figures: dict[str, Any] = {"machine": kind, "versions": versions()}
+    print(f"{_sentence(kind)}\n")
+    if root is not None:
+        figures["accuracy"] = _accuracy(root, specs, threads, out)
+    if targets:
+        figures["targets"] = _targets(specs, targets, frames)
+    text = json.dumps(figures, indent=2)
+    print(text)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "benchmark.json").write_text(text + "\n", encoding="utf-8")
+
+
+def targets_table(costs: Sequence[TargetsCost]) -> str:
+    """Cost of many targets as a Markdown table: milliseconds a frame, the ratio to one target, milliseconds a step."""
+    header = ["targets", "ms/frame", "times one", "ms/target", *STEPS]
+    least = costs[0].milliseconds / costs[0].targets
+    rows = [
+        [
+            str(cost.targets),
+            f"{cost.milliseconds:.2f}",
+            f"{cost.milliseconds / least:.2f}",
+            f"{cost.milliseconds / cost.targets:.2f}",
+            *(f"{cost.steps[step]:.2f}" for step in STEPS),
+        ]
+        for cost in costs
+    ]
+    return markdown(header, rows)
+
+
+def _chosen(trackers: list[str] | str, device: str, nano_models: Path) -> list[TrackerSpec]:
+    """The trackers that were asked for; by default all that can run here, with a line for each that cannot."""
+    if trackers:
+        return [TrackerSpec.of(name, device, nano_models) for name in tracker_names(trackers)]
+    specs = []
+    for name in [*read_zoo(), *DEFAULT_PEERS]:
+        spec = TrackerSpec.of(name, device, nano_models)
+        try:
+            if name in PEERS:
+                spec.make()
+        except (ConfigError, WeightsError) as error:
+            print(f"left out: {error}")
+            continue
+        specs.append(spec)
+    return specs
+
+
+def _accuracy(root: Path, specs: Sequence[TrackerSpec], threads: int | None, out: Path | None) -> dict[str, Any]:
+    sequences = load_sequences(root)
+    with tempfile.TemporaryDirectory() as scratch:
+        run = evaluate_trackers(specs, sequences, out or Path(scratch), threads=threads, fresh=True)
+    summaries = {name: summarise(results) for name, results in run.results.items() if results}
+    if not summaries:
+        raise SiamTrackerError("no tracker finished any sequence: " + describe_failures(run)[0])
+    summaries = {name: summaries[name] for name in ranked(summaries)}
+    print(f"{len(sequences)} sequences of {root.resolve().name}, one-pass evaluation\n\n{accuracy_table(summaries)}\n")
+    for line in describe_failures(run):
+        print(f"{line}\n")
+    return summaries
+
+
+def _targets(specs: Sequence[TrackerSpec], targets: Sequence[int], frames: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for spec in specs:
+        tracker = spec.make()
+        if not isinstance(tracker, Tracker):
+            continue
+        costs = measure_targets(tracker, sorted(set(targets)), frames)
+        print(f"{spec.label} on {tracker.device}, 640x480, median of {frames} frames\n\n{targets_table(costs)}\n")
+        figures[spec.label] = [asdict(cost) for cost in costs]
+    return figures
+
+
+def _sentence(kind: Mapping[str, str | int]) -> str:
+    accelerator = f", {kind['accelerator']}" if "accelerator" in kind else ""
+    threads = f"{kind['torch_threads']} PyTorch threads, {kind['opencv_threads']} OpenCV threads"
+    installed = versions()
+    return (
+        f"{kind['processor']}, {kind['cores']} cores, {threads}{accelerator}; PyTorch {installed['PyTorch']}, "
+        f"OpenCV {installed['OpenCV']}"
+    )

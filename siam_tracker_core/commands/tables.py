@@ -1,0 +1,66 @@
+"""Markdown tables and command lines, for what commands print."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Summaries = Mapping[str, Mapping[str, Any]]
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table with aligned columns, the first to the left and the others to the right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rules = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join([line(header), line(rules), *(line(row) for row in rows)])
+
+
+def accuracy_table(summaries: Summaries) -> str:
+    """The trackers' figures as a Markdown table, in the order given."""
+    header = ["tracker", "success AUC", "precision 20 px", "frames/s", "p50 ms", "p95 ms", "frames", "lost"]
+    rows = [
+        [
+            name,
+            f"{figures['success_auc']:.3f}",
+            f"{figures['precision_20']:.3f}",
+            number(figures["fps"], 1),
+            number(figures["latency_ms"]["p50"], 1),
+            number(figures["latency_ms"]["p95"], 1),
+            str(figures["frames"]),
+            str(figures["frames_lost"]),
+        ]
+        for name, figures in summaries.items()
+    ]
+    return markdown(header, rows)
+
+
+def number(value: float | None, digits: int) -> str:
+    """A figure, or a dash where nothing was measured."""
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def command_line(command: str, positional: Sequence[Path | str], options: Mapping[str, tuple[Any, Any]]) -> str:
+    """The ``siam-tracker`` command that does the same again.
+
+    Args:
+        command: the verb.
+        positional: its positional arguments.
+        options: each option's value and default; those at their default are left out.
+    """
+    words = ["siam-tracker", command, *(str(value) for value in positional)]
+    for name, (value, default) in options.items():
+        if value != default:
+            shown = f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else value
+            text = str(shown).lower() if isinstance(value, bool) else str(shown)
+            words += [f"--{name}", text]
+    return shlex.join(words)
