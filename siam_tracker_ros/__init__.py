@@ -1,0 +1,1 @@
+"""A ROS 2 node that follows targets through images, and a client for other people's nodes."""

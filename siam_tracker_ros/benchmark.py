@@ -1,0 +1,230 @@
+"""What the node adds to the tracker: from publishing an image to receiving its tracks, minus the tracker's update.
+
+Images are published at a camera's rate by this process and tracked by the real node in another, over the middleware.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from sensor_msgs.msg import Image
+
+from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
+from siam_tracker_ros.interfaces import TrackedTargetArray
+from siam_tracker_ros.node_process import NodeProcess, large_data_environment
+from siam_tracker_ros.qos import image_qos
+from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
+from siam_tracker_ros.statistics import percentile
+
+_NAMESPACE = "/siam_tracker_benchmark"
+_TRACKER = f"{_NAMESPACE}/siam_tracker"
+
+
+@dataclass(frozen=True)
+class OverheadReport:
+    """What was measured; times in milliseconds.
+
+    Attributes:
+        size: of the images, width x height.
+        rate: images published a second.
+        targets: followed at once.
+        sent, answered: images published, and tracks received for them.
+        dropped: images that the node received but overtook with newer ones.
+        round_trip_p50, round_trip_p95: from before publishing an image to its tracks' arrival in the same process.
+        inside_p50: from the image's receipt in the node to its published tracks.
+        update_p50, update_p95: the tracker's own update.
+        overhead_p50: the median round trip less the median update; where images were dropped it holds the time that
+            they waited for the one before, too.
+    """
+
+    size: str
+    rate: float
+    targets: int
+    sent: int
+    answered: int
+    dropped: int
+    round_trip_p50: float
+    round_trip_p95: float
+    inside_p50: float
+    update_p50: float
+    update_p95: float
+    overhead_p50: float
+
+
+def measure_overhead(
+    seconds: float = 10.0,
+    rate: float = 30.0,
+    size: tuple[int, int] = (640, 480),
+    targets: int = 1,
+    tracker: str = "siamfc",
+    device: str = "auto",
+) -> OverheadReport:
+    """Run the real node on made images and time it.
+
+    Args:
+        seconds: how long images are published.
+        rate: images a second.
+        size: width and height of the images in pixels.
+        targets: how many are followed.
+        tracker, device: parameters of the node.
+
+    Raises:
+        TrackerTimeout: if the node does not start.
+    """
+    os.environ.update(large_data_environment())
+    rclpy.init()
+    try:
+        parameters = {"tracker": tracker, "device": device, "max_targets": max(targets, 1), "diagnostics_period": 0.5}
+        with NodeProcess(parameters, {"__ns": _NAMESPACE}):
+            return _Camera(rclpy.create_node("camera", namespace=_NAMESPACE), size, rate).run(seconds, targets)
+    finally:
+        rclpy.try_shutdown()
+
+
+class _Camera:
+    """Publishes images, and notes when their tracks arrive."""
+
+    def __init__(self, node: Node, size: tuple[int, int], rate: float) -> None:
+        self._node = node
+        self._rate = rate
+        self._size = size
+        self._image = _picture(size)
+        self._publisher = node.create_publisher(Image, "image", image_qos("best_effort", 1))
+        self._sent: dict[int, float] = {}
+        self._round_trips: dict[int, float] = {}
+        self._figures: dict[str, str] = {}
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._note_figures, 10)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(node)
+
+    def run(self, seconds: float, targets: int) -> OverheadReport:
+        spinning = threading.Thread(target=self._executor.spin, daemon=True)
+        spinning.start()
+        try:
+            return self._measure(seconds, targets)
+        finally:
+            self._executor.shutdown()
+            spinning.join()
+
+    def _measure(self, seconds: float, targets: int) -> OverheadReport:
+        with TrackerClient(self._node, _TRACKER, on_tracks=self._note_tracks) as client:
+            client.wait_until_ready(timeout=60.0)
+            while not self._publisher.get_subscription_count():
+                time.sleep(0.02)
+            self._publish()
+            time.sleep(0.2)
+            for box in _boxes(targets, self._size):
+                client.set_target(box, timeout=60.0)
+            self._stream(min(2.0, seconds))  # the first images of a run are slower in every part
+            time.sleep(1.0)
+            dropped = int(self._figures.get("images_dropped", 0))
+            self._sent.clear()
+            self._round_trips.clear()
+            self._stream(seconds)
+            time.sleep(2.0)  # for the last answers, and for diagnostics that count them
+        return self._report(targets, dropped)
+
+    def _stream(self, seconds: float) -> None:
+        began = time.monotonic()
+        for number in range(round(seconds * self._rate)):
+            time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
+            self._publish()
+
+    def _publish(self) -> None:
+        stamp = time.time_ns()
+        message = bgr_to_message(self._image)
+        message.header.stamp = from_nanoseconds(stamp)
+        self._sent[stamp] = time.monotonic()
+        self._publisher.publish(message)
+
+    def _note_tracks(self, tracks: TrackedTargetArray) -> None:
+        arrived = time.monotonic()
+        stamp = to_nanoseconds(tracks.header.stamp)
+        if stamp in self._sent:
+            self._round_trips[stamp] = arrived - self._sent[stamp]
+
+    def _note_figures(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name.startswith(_TRACKER.lstrip("/")):
+                self._figures = {value.key: value.value for value in status.values}
+
+    def _report(self, targets: int, dropped_before: int) -> OverheadReport:
+        trips = list(self._round_trips.values())
+        update = float(self._figures["update_ms_p50"]) if targets else 0.0
+        trip = percentile(trips, 50) * 1e3
+        return OverheadReport(
+            size="{}x{}".format(*self._size),
+            rate=self._rate,
+            targets=targets,
+            sent=len(self._sent),
+            answered=len(trips),
+            dropped=int(self._figures["images_dropped"]) - dropped_before,
+            round_trip_p50=round(trip, 2),
+            round_trip_p95=round(percentile(trips, 95) * 1e3, 2),
+            inside_p50=float(self._figures["latency_ms_p50"]),
+            update_p50=update,
+            update_p95=float(self._figures["update_ms_p95"]) if targets else 0.0,
+            overhead_p50=round(trip - update, 2),
+        )
+
+
+def _picture(size: tuple[int, int]) -> BgrImage:
+    """A made image with blobs of all sizes, so that a tracker has something to hold on to."""
+    width, height = size
+    noise = np.random.default_rng(0)
+    picture = np.zeros((height, width, 3), dtype=np.float64)
+    for cells in (4, 16, 64):
+        coarse = noise.uniform(0, 85, (cells, cells, 3))
+        picture += coarse[np.arange(height) * cells // height][:, np.arange(width) * cells // width]
+    return picture.astype(np.uint8)
+
+
+def _boxes(count: int, size: tuple[int, int]) -> list[tuple[float, float, float, float]]:
+    """Boxes spread over the image on a grid."""
+    width, height = size
+    columns = max(1, int(np.ceil(np.sqrt(count))))
+    step_x, step_y = width / columns, height / columns
+    side = min(step_x, step_y, 120.0) / 2
+    centres = [((i % columns + 0.5) * step_x, (i // columns + 0.5) * step_y) for i in range(count)]
+    return [(x - side / 2, y - side / 2, side, side) for x, y in centres]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print a table, or JSON on request; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m siam_tracker_ros.benchmark", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long images are published (default: 10)")
+    parser.add_argument("--rate", type=float, default=30.0, help="images a second (default: 30)")
+    parser.add_argument("--width", type=int, default=640, help="of the images in pixels (default: 640)")
+    parser.add_argument("--height", type=int, default=480, help="of the images in pixels (default: 480)")
+    parser.add_argument("--targets", type=int, default=1, help="followed at once (default: 1)")
+    parser.add_argument("--tracker", default="siamfc", help="name in the zoo (default: siamfc)")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N (default: auto)")
+    parser.add_argument("--json", action="store_true", help="print only JSON")
+    given = parser.parse_args(arguments)
+    report = measure_overhead(
+        given.seconds, given.rate, (given.width, given.height), given.targets, given.tracker, given.device
+    )
+    if not given.json:
+        for each in fields(report):
+            print(f"{each.name.replace('_', ' '):<16} {getattr(report, each.name)}")
+        if report.dropped:
+            print("The tracker is slower than the camera here: images waited, which the overhead includes.")
+    print(json.dumps(asdict(report)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
