@@ -1,0 +1,81 @@
+"""The whole path in one command: a made sequence, a bag, the real node, scores and a report."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from siam_tracker_core.bags import write_sequence_bag
+from siam_tracker_core.datasets.made import PERIOD, made_sequence
+from siam_tracker_core.errors import BagError, SiamTrackerError
+from siam_tracker_ros.client import TrackerError
+from siam_tracker_ros.command_line import HelpFormatter
+from siam_tracker_ros.evaluate_bag import NodeFailure, Options, evaluate, summary_lines
+
+# What a demo leaves in its folder; nothing else in there is touched by the next one.
+_FILES = ("report.html", "scores.json", "tracks.csv", "overlay.mp4", "node.log", "summary.json", "sequences.csv")
+_FOLDERS = ("bag", "plots")
+
+
+def _clear(out: Path) -> None:
+    """Remove what a former demo left, so that nothing old can be taken for new."""
+    for name in _FOLDERS:
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in _FILES:
+        (out / name).unlink(missing_ok=True)
+
+
+def run(out: Path, frames: int, tracker: str, device: str, mode: str, seed: int) -> None:
+    """Make the sequence and its bag, evaluate the tracker on it, and print the scores.
+
+    Raises:
+        SiamTrackerError, NodeFailure, TrackerError: as ``make_bag`` and ``evaluate_bag`` do.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _clear(out)
+    except OSError as error:
+        raise BagError(f"{out} cannot be written ({error.strerror}); give another folder with --out") from None
+    print(f"1/3  making {frames} images of a moving target, with exact ground truth")
+    made = made_sequence("demo", frames, seed=seed)
+    print(f"2/3  writing the bag {out / 'bag'}")
+    bag = write_sequence_bag(out / "bag", made.frames, made.boxes, made.rate, label="cat")
+    print(f"3/3  replaying it through the tracker node with {tracker}")
+    options = Options(str(bag), str(out), tracker=tracker, device=device, mode=mode, overlay=True)
+    scores = evaluate(options, command=f"python -m siam_tracker_ros.demo --out {out}")
+    print(f"\n{tracker} on the made sequence, {mode.replace('_', ' ')}:")
+    print(summary_lines(scores, out))
+    print(f"  {'scores':18} {out / 'scores.json'}")
+    print(f"  {'video':18} {out / 'overlay.mp4'}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__, formatter_class=HelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for the bag and the results")
+    parser.add_argument("--frames", type=int, default=PERIOD, help="length of the sequence, at 30 images a second")
+    parser.add_argument("--tracker", default=Options.tracker, help="name of the tracker in the zoo")
+    parser.add_argument("--device", default=Options.device, help="where the network runs: auto, cpu, cuda or cuda:N")
+    parser.add_argument("--mode", choices=["every_frame", "real_time"], default=Options.mode)
+    parser.add_argument("--seed", type=int, default=0, help="of the sequence")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        run(**vars(options))
+    except (SiamTrackerError, NodeFailure, TrackerError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""Bags: what is written is read back, and what is wrong is said in one sentence."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from siam_tracker_core.bags import BagOptions, BagReader, write_sequence_bag
+from siam_tracker_core.bags.types import DETECTIONS, TRACKED_TARGET, TRACKED_TARGET_ARRAY, TRACKS, typestore
+from siam_tracker_core.bags.writer import START, _Messages
+from siam_tracker_core.commands.make_bag import make_bag
+from siam_tracker_core.datasets.made import MadeSequence, made_sequence
+from siam_tracker_core.errors import BagError, DatasetError
+
+FRAMES = 6
+STORAGES = ["mcap", "sqlite3"]
+
+
+@pytest.fixture(scope="module")
+def made() -> MadeSequence:
+    sequence = made_sequence(frames=FRAMES, size=(160, 120))
+    sequence.boxes[3] = np.nan
+    return sequence
+
+
+def write(made: MadeSequence, out: Path, **options: str) -> Path:
+    return write_sequence_bag(out, made.frames, made.boxes, made.rate, "cat", BagOptions(**options), progress=False)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("compressed", ["", "png"])
+def test_pixels_stamps_and_boxes_come_back(made: MadeSequence, tmp_path: Path, storage: str, compressed: str) -> None:
+    bag = write(made, tmp_path / "bag", storage=storage, compressed=compressed)
+    with BagReader(bag) as reader:
+        assert reader.image_topic == "/camera/image_raw" + ("/compressed" if compressed else "")
+        for frame, pixels in zip(reader.frames(), made.frames, strict=True):
+            assert np.array_equal(frame.image(), pixels)
+            assert frame.stamp == frame.recorded == START + round(frame.index * 1e9 / 30)
+        np.testing.assert_allclose(reader.truth(), made.boxes, atol=1e-4)
+    assert [each.name for each in tmp_path.iterdir()] == ["bag"]
+
+
+def test_jpeg_is_near_and_the_storage_file_can_be_named_itself(made: MadeSequence, tmp_path: Path) -> None:
+    bag = write(made, tmp_path / "bag", compressed="jpeg")
+    with BagReader(bag / "bag.mcap") as reader:
+        image = next(reader.frames()).image().astype(int)
+    assert np.abs(image - made.frames[0]).mean() < 6
+
+
+def test_the_types_are_those_of_the_message_files(repository_root: Path) -> None:
+    for name, text in (("TrackedTarget", TRACKED_TARGET), ("TrackedTargetArray", TRACKED_TARGET_ARRAY)):
+        file = repository_root / "siam_tracker_msgs" / "msg" / f"{name}.msg"
+        lines = [re.sub(r"\s+", " ", line.partition("#")[0]).strip() for line in file.read_text().splitlines()]
+        assert [line for line in lines if line] == text.strip().splitlines()
+
+
+def test_make_bag_takes_a_folder_and_a_video(made: MadeSequence, tmp_path: Path) -> None:
+    folder = made.write_otb_form(tmp_path / "sequence")
+    make_bag(str(folder), str(tmp_path / "of_folder"), storage="sqlite3", rate=10.0)
+    with BagReader(tmp_path / "of_folder") as reader:
+        assert np.array_equal(next(reader.frames()).image(), made.frames[0])
+        assert set(np.diff(reader.stamps)) == {100_000_000}
+    video = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (160, 120))
+    for frame in made.frames:
+        writer.write(frame)
+    writer.release()
+    shutil.copy(folder / "groundtruth_rect.txt", tmp_path / "clip.txt")
+    make_bag(str(video), str(tmp_path / "of_video"))
+    with BagReader(tmp_path / "of_video") as reader:
+        assert len(reader) == FRAMES
+        assert set(np.diff(reader.stamps)) == {40_000_000}
+        np.testing.assert_allclose(reader.truth(), made.boxes, atol=1e-3)
+    (tmp_path / "clip.txt").write_text("1,1,5,5\n" * (FRAMES + 1))
+    with pytest.raises(DatasetError, match="6 frames but there are 7 boxes"):
+        make_bag(str(video), str(tmp_path / "unequal"))
+    assert not (tmp_path / "unequal").exists()
+    with pytest.raises(DatasetError, match=r"nothing\.mp4 does not exist"):
+        make_bag(str(tmp_path / "nothing.mp4"), str(tmp_path / "none"))
+
+
+def test_nothing_is_overwritten_and_nothing_half_is_left(made: MadeSequence, tmp_path: Path) -> None:
+    bag = write(made, tmp_path / "bag")
+    with pytest.raises(BagError, match="exists already and is not overwritten"):
+        write(made, bag)
+
+    def failing() -> Iterator[NDArray[np.uint8]]:
+        yield made.frames[0]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_sequence_bag(tmp_path / "partial", failing(), made.boxes, 30.0, progress=False)
+    with pytest.raises(BagError, match="there are 2 images but 6 boxes"):
+        write_sequence_bag(tmp_path / "partial", made.frames[:2], made.boxes, 30.0, progress=False)
+    with pytest.raises(BagError, match="there is no image"):
+        write_sequence_bag(tmp_path / "partial", [], made.boxes[:0], 30.0, progress=False)
+    assert [each.name for each in tmp_path.iterdir()] == ["bag"]
+
+
+def test_impossible_options_are_refused() -> None:
+    with pytest.raises(BagError, match="expected mcap or sqlite3"):
+        BagOptions(storage="rosbag1")  # type: ignore[arg-type]
+    with pytest.raises(BagError, match="not a topic's full name"):
+        BagOptions(image_topic="camera")
+    with pytest.raises(BagError, match="cannot share"):
+        BagOptions(truth_topic="/camera/image_raw")
+
+
+def test_a_missing_bag(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match="does not exist; expected a rosbag2 folder"):
+        BagReader(tmp_path / "nothing")
+    with pytest.raises(BagError, match=r"is not a bag: a rosbag2 folder has a metadata\.yaml"):
+        BagReader(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(BagError, match="Unrecognized storage format"):
+        BagReader(tmp_path / "notes.txt")
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.95])
+def test_a_truncated_bag(made: MadeSequence, tmp_path: Path, storage: str, share: float) -> None:
+    bag = write(made, tmp_path / "bag", storage=storage)
+    file = next(each for each in bag.iterdir() if each.suffix in {".mcap", ".db3"})
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(BagError, match=r"truncated") as caught, BagReader(bag) as reader:
+        list(reader.frames())
+    assert str(bag) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_recording_that_was_cut_short(made: MadeSequence, tmp_path: Path) -> None:
+    bag = write(made, tmp_path / "bag")
+    (bag / "metadata.yaml").unlink()
+    with pytest.raises(BagError, match="recording that was cut short"):
+        BagReader(bag)
+
+
+def raw_bag(out: Path, messages: list[tuple[str, str, int, bytes]], storage: str = "mcap") -> Path:
+    """A bag of given topics, types, times and serialised messages; a message of no bytes only makes its topic."""
+    plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
+    with Writer(out, version=9, storage_plugin=plugin) as writer:
+        topics = {}
+        for topic, kind, stamp, data in messages:
+            if topic not in topics:
+                topics[topic] = writer.add_connection(topic, kind, typestore=typestore())
+            if data:
+                writer.write(topics[topic], stamp, data)
+    return out
+
+
+def image(stamp: int) -> tuple[str, str, int, bytes]:
+    data = _Messages(BagOptions(), "").image(np.zeros((4, 5, 3), np.uint8), stamp)
+    return "/image", "sensor_msgs/msg/Image", stamp, data
+
+
+def truth(stamp: int, topic: str = "/truth") -> tuple[str, str, int, bytes]:
+    return topic, TRACKS, stamp, _Messages(BagOptions(), "").truth(np.array([1.0, 1, 2, 2]), stamp, 0)
+
+
+@pytest.mark.parametrize("storage", STORAGES)
+def test_an_empty_bag(tmp_path: Path, storage: str) -> None:
+    with pytest.raises(BagError, match=r"has no image topic .* its topics are: none"):
+        BagReader(raw_bag(tmp_path / "nothing", [], storage))
+    with pytest.raises(BagError, match="is empty: it has no message"):
+        BagReader(raw_bag(tmp_path / "silent", [("/image", "sensor_msgs/msg/Image", 0, b"")], storage))
+
+
+def test_topics_that_are_not_there(tmp_path: Path) -> None:
+    bag = raw_bag(tmp_path / "bag", [image(1), truth(1)])
+    with pytest.raises(BagError, match=r"no topic /camera in .*; the bag's image topics are: /image"):
+        BagReader(bag, image_topic="/camera")
+    with pytest.raises(BagError, match=r"/truth carries siam_tracker_msgs/msg/TrackedTargetArray; the bag's image"):
+        BagReader(bag, image_topic="/truth")
+    with pytest.raises(BagError, match=r"no topic /boxes in .*; the bag's ground-truth topics are: /truth"):
+        BagReader(bag, truth_topic="/boxes")
+    two = raw_bag(tmp_path / "two", [image(1), ("/other", *image(1)[1:])])
+    with pytest.raises(BagError, match="has 2 image topics; name one of them: /image, /other"):
+        BagReader(two)
+    only_truth = raw_bag(tmp_path / "only_truth", [truth(1)])
+    with pytest.raises(BagError, match=r"has no image topic .* its topics are: /truth"):
+        BagReader(only_truth)
+
+
+def test_stamps_that_do_not_increase(tmp_path: Path) -> None:
+    with pytest.raises(BagError, match=r"image 2 on /image is stamped 0\.000000005, not after image 1"):
+        BagReader(raw_bag(tmp_path / "bag", [image(1), image(7), (*image(7)[:2], 8, image(5)[3])]))
+
+
+def test_truth_of_a_foreign_type_is_read_with_the_types_that_the_bag_brings(tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for name, fields in (
+        ("Point2D", "float64 x\nfloat64 y"),
+        ("Pose2D", "vision_msgs/Point2D position\nfloat64 theta"),
+        ("BoundingBox2D", "vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y"),
+        ("Detection2D", "std_msgs/Header header\nvision_msgs/BoundingBox2D bbox\nstring id"),
+        ("Detection2DArray", "std_msgs/Header header\nvision_msgs/Detection2D[] detections"),
+    ):
+        store.register(get_types_from_msg(fields, f"vision_msgs/msg/{name}"))
+    kinds: dict[str, Any] = {name.rpartition("/")[2]: kind for name, kind in store.types.items()}
+    header = kinds["Header"](kinds["Time"](0, 1), "camera")
+    box = kinds["BoundingBox2D"](kinds["Pose2D"](kinds["Point2D"](10.0, 20.0), 0.0), 4.0, 6.0)
+    message = kinds["Detection2DArray"](header, [kinds["Detection2D"](header, box, "1")])
+    with Writer(tmp_path / "bag", version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic, kind, stamp, data = image(1)
+        writer.write(writer.add_connection(topic, kind, typestore=typestore()), stamp, data)
+        truths = writer.add_connection("/boxes", DETECTIONS, typestore=store)
+        writer.write(truths, 1, store.serialize_cdr(message, DETECTIONS))
+    with BagReader(tmp_path / "bag") as reader:
+        assert reader.truth_topic == "/boxes"
+        np.testing.assert_array_equal(reader.truth(), [[8, 17, 4, 6]])
+
+
+def test_truth_that_does_not_agree(tmp_path: Path) -> None:
+    fewer = raw_bag(tmp_path / "fewer", [image(1), image(2), truth(1)])
+    with pytest.raises(BagError, match="2 images on /image but 1 different stamps on /truth"):
+        BagReader(fewer).truth()
+    shifted = raw_bag(tmp_path / "shifted", [image(1), image(2), truth(1), truth(3)])
+    with pytest.raises(BagError, match=r"no message on /truth has the stamp of image 1, 0\.000000002"):
+        BagReader(shifted).truth()
+    bare = raw_bag(tmp_path / "bare" / "bag", [image(1), image(2)])
+    with pytest.raises(BagError, match="has no ground truth"):
+        BagReader(bare).truth()
+    sidecar = bare.parent / "groundtruth_rect.txt"
+    sidecar.write_text("2,3,4,5\n")
+    with pytest.raises(BagError, match=r"has 2 images on /image but .* has 1 lines"):
+        BagReader(bare).truth()
+    sidecar.write_text("2,3,4,5\nnan,nan,nan,nan\n")
+    np.testing.assert_array_equal(BagReader(bare).truth(), [[1, 2, 4, 5], [np.nan] * 4])
