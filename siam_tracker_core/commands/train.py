@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from siam_tracker_core.networks import SiamFCNetwork, backbone, channels_last
+from siam_tracker_core.training.cutouts import CutOuts
 from siam_tracker_core.training.engine import EpochSlices, checkpoint_to_resume, make_trainer
 from siam_tracker_core.training.pairs import Pairs
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
@@ -23,6 +24,7 @@ def train(
     out: Path = Path("runs/siamfc"),
     videos: Path | None = None,
     stills: Path | None = None,
+    cutouts: Path | None = None,
     store: Path | None = None,
     start: Path | None = None,
     training: SiamFCTraining = DEFAULTS,
@@ -37,6 +39,7 @@ def train(
         out: folder of the run; ``siamfc.safetensors`` appears in it at the end.
         videos: folder of sequences in OTB's form.
         stills: folder of photographs in COCO's form.
+        cutouts: folder of objects with alpha (PNG), to compose pairs of.
         store: where the context crops are kept between runs; ``out``/store by default.
         start: backbone weights to start from, as ``siam-tracker pretrain`` writes them.
         training: settings of the training.
@@ -56,6 +59,7 @@ def train(
         state, origin = read_weights(start)
         load_into(network.backbone, state, str(start))
     channels_last(network)
+    objects = CutOuts(cutouts) if cutouts else None
     pairs = Pairs(
         crops,
         training.steps * training.batch,
@@ -63,6 +67,8 @@ def train(
         training.video_share,
         training.seed,
         tuple(held_out or ()),
+        objects,
+        training.cutout_share,
     )
     data = EpochSlices(pairs, training.batch, training.steps_per_epoch, workers)
     module = SiamFCModule(network, training)
@@ -78,7 +84,11 @@ def train(
             "steps": training.steps,
             "batch": training.batch,
             "seed": training.seed,
-            "targets": {"videos": len(pairs.tracks), "photographs": len(pairs.stills)},
+            "targets": {
+                "videos": len(pairs.tracks),
+                "photographs": len(pairs.stills),
+                "cutouts": len(objects) if objects else 0,
+            },
             "held_out": sorted(held_out or ()),
             "hours": round((time.time() - began) / 3600, 2),
             "device": f"{trainer.strategy.root_device}, {os.cpu_count()} cores",

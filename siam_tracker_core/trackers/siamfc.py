@@ -282,7 +282,7 @@ class SiamFC(Tracker):
         if state is not TrackState.LOST:
             self._move(window, answer, resize=not was_lost)
             self._lost_search = None
-            if state is TrackState.TRACKING:
+            if score >= self.config.lost.lost:
                 self._confident_box, self._confident_search = self._box, self._search
         elif self._lost_search is None:
             self._give_up()
@@ -310,7 +310,7 @@ class SiamFC(Tracker):
         )
 
     def _give_up(self) -> None:
-        """Return to where the target was last seen for certain, and look around from there."""
+        """Return to where the evidence last spoke for the target, and look around from there."""
         self._box = self._confident_box
         self._search = self._confident_search
         # Tiles meet where the response maps end.

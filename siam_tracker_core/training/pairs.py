@@ -1,4 +1,7 @@
-"""Which crops make a pair: the same target in two frames of a video, or twice in one photograph."""
+"""Which crops make a pair: two frames of a video, one photograph twice, or a cut-out object before two backgrounds.
+
+The latter teach that the surroundings are not the target.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
+from siam_tracker_core.training.cutouts import CutOuts
 from siam_tracker_core.training.store import CropStore
 
 
@@ -24,6 +28,8 @@ class Pairs(Dataset[dict[str, Any]]):
         video_share: share of pairs from videos; the others come from photographs.
         seed: of the draw.
         held_out: tracks of the store that are not drawn.
+        cutouts: objects to compose pairs of.
+        cutout_share: share of composed pairs; the others are drawn as without them.
 
     Raises:
         ValueError: if the store holds no target.
@@ -37,8 +43,11 @@ class Pairs(Dataset[dict[str, Any]]):
         video_share: float = 0.5,
         seed: int = 0,
         held_out: tuple[str, ...] = (),
+        cutouts: CutOuts | None = None,
+        cutout_share: float = 0.35,
     ) -> None:
         self.store, self.length, self.frame_range, self.seed = store, length, frame_range, seed
+        self.cutouts, self.cutout_share = cutouts, cutout_share if cutouts else 0.0
         tracks: dict[str, list[int]] = defaultdict(list)
         self.stills: list[int] = []
         for number, crop in enumerate(store.index):
@@ -58,6 +67,9 @@ class Pairs(Dataset[dict[str, Any]]):
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, number))
+        if self.cutouts and rng.random() < self.cutout_share:
+            exemplar, search = self.cutouts.pair(self.store, rng)
+            return {"exemplar": torch.from_numpy(exemplar), "search": torch.from_numpy(search)}
         if rng.random() < self.video_share:
             # Every video counts alike, however long it is.
             track = self.tracks[rng.integers(len(self.tracks))]

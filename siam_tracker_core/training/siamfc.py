@@ -42,6 +42,7 @@ class SiamFCTraining:
         frozen_norms: keep the statistics of batch normalisation that distillation found.
         frame_range: largest distance in frames between the two images of a pair.
         video_share: share of pairs from videos; the others are two views of one photograph.
+        cutout_share: share of pairs that are composed of cut-out objects and two backgrounds, where there are cut-outs.
         seed: of everything random.
         photometry: how colours change.
     """
@@ -67,6 +68,7 @@ class SiamFCTraining:
     frozen_norms: bool = False
     frame_range: int = 50
     video_share: float = 0.5
+    cutout_share: float = 0.35
     seed: int = 0
     photometry: Photometry = field(default_factory=Photometry)
 
