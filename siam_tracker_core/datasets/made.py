@@ -1,7 +1,7 @@
 """Made sequences: a photographed object over a photographed background, with ground truth that is exact.
 
 The pictures are scikit-image's, all in the public domain and shipped inside its wheel: a cat's face, cut out as an
-ellipse, moves, scales and rotates in front of a garage. An ellipse under such a motion has its bounding box in closed
+ellipse, moves, scales and rotates over a meadow. An ellipse under such a motion has its bounding box in closed
 form, so the ground truth is exact to less than a pixel's fraction and needs no annotator.
 """
 
@@ -145,7 +145,7 @@ class _Scene:
         self._phase = rng.uniform(0, 2 * math.pi, 3)
         margin = round(40 * self._scale)
         self._sway = margin / 2
-        self._background = _covering(_picture("motorcycle_left"), self._width + 2 * margin, self._height + 2 * margin)
+        self._background = _covering(_picture("grass"), self._width + 2 * margin, self._height + 2 * margin)
         self._cat = _cut_out()
         self._look_alike = _other_coat(self._cat)
         self._bricks = _picture("brick")

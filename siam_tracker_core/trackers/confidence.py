@@ -59,8 +59,8 @@ class LostConfig:
 
     enabled: bool = True
     uncertain: Share = 0.5
-    lost: Share = 0.1
-    patience: Annotated[int, Gt(0)] = 5
+    lost: Share = 0.2
+    patience: Annotated[int, Gt(0)] = 7
     recover: Share = 0.7
 
     __pydantic_config__ = STRICT

@@ -96,16 +96,16 @@ def test_result_has_the_promised_form(weights, footage):
     assert result.response.box.width == pytest.approx(tracker.search_window.size * 136 / 255, rel=0.05)
 
 
-def test_peak_of_the_response_map_lies_on_the_target(weights, footage):
+def test_peak_of_the_response_map_lies_on_the_target(footage):
     images, boxes = footage
-    tracker = load(weights)
+    tracker = load_tracker("siamfc", device="cpu")
     tracker.init(images[0], boxes[0])
     result = tracker.update(images[0])
     row, column = np.unravel_index(result.response.values.argmax(), (17, 17))
     cell = result.response.box.width / 17
     place = np.array([result.response.box.x + (column + 0.5) * cell, result.response.box.y + (row + 0.5) * cell])
     np.testing.assert_allclose(place, Box.from_array(boxes[0]).centre, atol=cell)
-    np.testing.assert_allclose(result.box.to_array(), boxes[0], atol=1)
+    assert result.box.iou(Box.from_array(boxes[0])) > 0.9
 
 
 def test_group_gives_what_single_trackers_give(weights, footage):
