@@ -34,6 +34,10 @@ from siam_tracker_core.trackers.lost_search import LostSearch
 
 Share = Annotated[float, Ge(0), Le(1)]
 
+# Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24 took
+# 1.4 times as long as four of 6 on two cores.
+CPU_BATCH = 6
+
 # Cells around the peak that the peak-to-sidelobe ratio leaves out: the labels' radius of 16 px, and one cell more.
 PEAK_RADIUS = 3
 
@@ -126,6 +130,8 @@ class SiamFCModel:
     def embed(self, crops: torch.Tensor) -> torch.Tensor:
         """Float32 features of BGR crops (N, 3, S, S), computed in ``dtype``."""
         images = crops.to(self.dtype).flip(1).contiguous(memory_format=torch.channels_last)
+        if self.device.type == "cpu" and len(images) > CPU_BATCH:
+            return torch.cat([self.network.embed(part).float() for part in images.split(CPU_BATCH)])
         return self.network.embed(images).float()
 
     def cosine_window(self, size: int) -> torch.Tensor:
