@@ -34,8 +34,8 @@ from siam_tracker_core.trackers.lost_search import LostSearch
 
 Share = Annotated[float, Ge(0), Le(1)]
 
-# Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24 took
-# 1.4 times as long as four of 6 on two cores.
+# Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24
+# took 1.4 times as long as four of 6 on two cores.
 CPU_BATCH = 6
 
 # Cells around the peak that the peak-to-sidelobe ratio leaves out: the labels' radius of 16 px, and one cell more.

@@ -18,6 +18,7 @@ from siam_tracker_core.geometry import Window
 from siam_tracker_core.networks import MobileNetV2, SiamFCNetwork, backbone
 from siam_tracker_core.training.augment import Photometry, recolour, resample
 from siam_tracker_core.training.calibration import Evidence, fit
+from siam_tracker_core.training.cutouts import CutOuts
 from siam_tracker_core.training.distill import STUDENT_SIZE, DistillConfig, Lessons
 from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.pairs import Pairs
@@ -158,6 +159,41 @@ def test_pairs_repeat_and_keep_to_their_track(store):
         assert all(torch.equal(pairs[number][key], again[number][key]) for key in ("exemplar", "search"))
     held_out = Pairs(store, 50, seed=1, held_out=("made3",))
     assert len(held_out.tracks) == len(pairs.tracks) - 1
+
+
+@pytest.fixture
+def cutouts(tmp_path):
+    """One object with alpha, a red disc of 80x40 pixels, and a picture without alpha."""
+    picture = np.zeros((120, 160, 4), np.uint8)
+    cv2.ellipse(picture, (70, 60), (40, 20), 0, 0, 360, (0, 0, 255, 255), cv2.FILLED)
+    cv2.imwrite(str(tmp_path / "disc.png"), picture)
+    cv2.imwrite(str(tmp_path / "plain.png"), picture[..., :3])
+    return tmp_path
+
+
+def test_cut_out_pairs_have_the_object_in_the_middle_at_the_exemplars_scale(store, cutouts):
+    objects = CutOuts(cutouts)
+    assert len(objects) == 1
+    for seed in range(5):
+        exemplar, search = objects.pair(store, np.random.default_rng(seed))
+        assert exemplar.shape == search.shape == (CROP_SIZE, CROP_SIZE, 3)
+        red = (exemplar[..., 2] > 240) & (exemplar[..., :2] < 15).all(axis=-1)
+        rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
+        width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
+        assert (columns.mean(), rows.mean()) == pytest.approx((CROP_SIZE / 2, CROP_SIZE / 2), abs=3)
+        assert np.sqrt((width * 1.5 + height / 2) * (height * 1.5 + width / 2)) == pytest.approx(127, rel=0.08)
+
+
+def test_cut_outs_make_up_their_share_of_the_pairs(store, cutouts):
+    only = Pairs(store, 10, seed=1, cutouts=CutOuts(cutouts), cutout_share=1.0)
+    assert all((only[number]["exemplar"][155:165, 155:165, 2] > 240).all() for number in range(10))
+
+
+def test_folders_without_cut_outs(tmp_path):
+    with pytest.raises(DatasetError, match="no PNG file with alpha"):
+        CutOuts(tmp_path)
+    with pytest.raises(DatasetError, match="not a folder"):
+        CutOuts(tmp_path / "nowhere")
 
 
 def test_training_label_lies_on_the_target(store):
