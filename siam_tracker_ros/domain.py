@@ -15,19 +15,20 @@ _HIGHEST = 100  # Fast DDS's ports of higher domains fall among those that Linux
 
 @contextmanager
 def private_domain() -> Iterator[int]:
-    """Claim a domain id in 1..100 until the block ends.
+    """Claim a domain id, as ``claim_domain`` does, until the block ends."""
+    domain_id, claim = claim_domain()
+    with claim:
+        yield domain_id
+
+
+def claim_domain() -> tuple[int, IO[str]]:
+    """Claim a domain id in 1..100 for as long as the file that comes with it is open.
 
     The claim is a locked file: the lock goes with the process, however that ends.
 
     Raises:
         RuntimeError: if all are claimed.
     """
-    domain_id, claim = _claim()
-    with claim:
-        yield domain_id
-
-
-def _claim() -> tuple[int, IO[str]]:
     first = os.getpid() % _HIGHEST
     for step in range(_HIGHEST):
         domain_id = (first + step) % _HIGHEST + 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import fcntl
 import os
 import shutil
 import tempfile
@@ -13,34 +12,15 @@ from typing import IO
 
 import pytest
 
+from siam_tracker_ros.domain import claim_domain
+
 ROOT = Path(__file__).resolve().parents[1]
 FASTDDS_PROFILE = ROOT / "config" / "fastdds_large_data.xml"
 
 
-def _claim_domain_id() -> tuple[int, IO[str]]:
-    """Claim a ROS domain id in 1..100 that no other test process on this machine has.
-
-    The claim is a locked file: the lock goes with the process, however that ends.
-    """
-    first = os.getpid() % 100
-    for step in range(100):
-        domain_id = (first + step) % 100 + 1
-        try:
-            claim = (Path(tempfile.gettempdir()) / f"siam_tracker_domain_{domain_id}.lock").open("a")
-        except PermissionError:  # another user's claim
-            continue
-        try:
-            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            claim.close()
-            continue
-        return domain_id, claim
-    raise RuntimeError("all ROS domain ids from 1 to 100 are claimed by other test processes on this machine")
-
-
 def _prepare_environment() -> tuple[int, IO[str]]:
     """Set what rclpy and Fast DDS read, before either is loaded; children of the tests inherit it."""
-    domain_id, claim = _claim_domain_id()
+    domain_id, claim = claim_domain()
     log_dir = tempfile.mkdtemp(prefix="siam_tracker_ros_log_")
     owner = os.getpid()
 

@@ -122,6 +122,17 @@ class Tracker(ABC):
         """Check an image and put it on the device; a ``Frame`` is passed through."""
         return image if isinstance(image, Frame) else Frame.upload(image, self.device)
 
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Width and height in pixels of the images that the target is followed on.
+
+        Raises:
+            RuntimeError: if there is no target yet.
+        """
+        if self._image_size is None:
+            raise RuntimeError("update() before init(): no target has been given yet")
+        return self._image_size
+
     def check_frame(self, frame: Frame) -> None:
         """Refuse a frame of another size than the one the target was shown on.
 
@@ -129,12 +140,10 @@ class Tracker(ABC):
             ImageError: for another size.
             RuntimeError: if there is no target yet.
         """
-        if self._image_size is None:
-            raise RuntimeError("update() before init(): no target has been given yet")
-        if (frame.width, frame.height) != self._image_size:
+        if (frame.width, frame.height) != self.image_size:
             raise ImageError(
                 "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
-                "new size".format(frame.width, frame.height, *self._image_size)
+                "new size".format(frame.width, frame.height, *self.image_size)
             )
 
     @staticmethod

@@ -236,7 +236,6 @@ class SiamFC(Tracker):
         self._evidence = evidence_vector(answer.peak, answer.peak, answer.psr)
         self._states = StateMachine(config.lost)
         self._lost_search: LostSearch | None = None
-        self._frame_size = (frame.width, frame.height)
 
     def _look(self, exemplar: torch.Tensor, frame: Frame, window: Window) -> Answer:
         """What the network says of one window, without penalty and cosine window."""
@@ -307,7 +306,7 @@ class SiamFC(Tracker):
             factor, self._search = limited / self._search, limited
         else:
             factor = 1.0
-        width, height = self._frame_size
+        width, height = self.image_size
         self._box = Box.from_centre(
             min(max(centre_x, 0.0), width),
             min(max(centre_y, 0.0), height),
@@ -321,7 +320,7 @@ class SiamFC(Tracker):
         self._search = self._confident_search
         # Tiles meet where the response maps end.
         step = self._search * (1 - self.config.exemplar_size / self.config.search_size)
-        self._lost_search = LostSearch(self.search_window, step, self._frame_size)
+        self._lost_search = LostSearch(self.search_window, step, self.image_size)
 
     def _response_map(self, window: Window, answer: Answer) -> ResponseMap:
         cells = answer.response.shape[-1]
