@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -37,6 +38,11 @@ class Sequence:
             where the target is absent.
         rate: frames per second.
         attributes: the data set's labels of difficulty, e.g. OTB's ``{"OCC", "SV"}``.
+        visibility: float64 (len(frames),), the share of the target that can be seen, 0..1; 1 where the box is given and
+            0 where it is not, unless the data set says more.
+        polygons: for data sets with rotated or free outlines, a float64 (corners, 2) array of ``x, y`` for each frame,
+            or None where the target is absent; ``boxes`` are then derived from it.
+        tags: labels of single frames, e.g. VOT's ``{"occlusion": ...}``, each bool (len(frames),).
     """
 
     name: str
@@ -44,13 +50,23 @@ class Sequence:
     boxes: NDArray[np.float64]
     rate: float = 30.0
     attributes: frozenset[str] = field(default_factory=frozenset)
+    visibility: NDArray[np.float64] = None  # type: ignore[assignment]
+    polygons: tuple[NDArray[np.float64] | None, ...] | None = None
+    tags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.boxes.shape != (len(self.frames), 4):
+        count = len(self.frames)
+        if self.boxes.shape != (count, 4):
             raise DatasetError(
-                f"sequence {self.name}: {len(self.frames)} frames but boxes of shape {self.boxes.shape}; "
+                f"sequence {self.name}: {count} frames but boxes of shape {self.boxes.shape}; "
                 "there must be one row x, y, width, height a frame"
             )
+        if self.visibility is None:
+            object.__setattr__(self, "visibility", (~np.isnan(self.boxes).any(axis=1)).astype(np.float64))
+        labels = {"visibility": self.visibility, "polygons": self.polygons, **self.tags}
+        for label, values in labels.items():
+            if values is not None and len(values) != count:
+                raise DatasetError(f"sequence {self.name}: {count} frames but {len(values)} values of {label}")
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -64,9 +80,21 @@ class Sequence:
         row = self.boxes[index]
         return None if np.isnan(row).any() else Box.from_array(row)
 
+    def part(self, start: int, stop: int) -> Sequence:
+        """The frames from ``start`` up to, and without, ``stop`` as a sequence of its own."""
+        frames = slice(start, stop)
+        return replace(
+            self,
+            frames=self.frames[frames],
+            boxes=self.boxes[frames],
+            visibility=self.visibility[frames],
+            polygons=None if self.polygons is None else self.polygons[frames],
+            tags={label: values[frames] for label, values in self.tags.items()},
+        )
+
     def head(self, count: int) -> Sequence:
         """The first ``count`` frames as a sequence of its own."""
-        return Sequence(self.name, self.frames[:count], self.boxes[:count], self.rate, self.attributes)
+        return self.part(0, count)
 
 
 @dataclass(frozen=True)
@@ -76,7 +104,10 @@ class Still:
     Attributes:
         path: the image file.
         boxes: float64 (n, 4), ``x, y, width, height`` in zero-based pixels.
+        masks: for data sets with outlines, n entries of polygons in pixels (each a tuple of float64 (corners, 2)
+            arrays, which together cover the object), or None where an object has none.
     """
 
     path: Path
     boxes: NDArray[np.float64]
+    masks: tuple[tuple[NDArray[np.float64], ...] | None, ...] | None = None
