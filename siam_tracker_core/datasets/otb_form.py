@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
 
@@ -90,3 +92,19 @@ def read_sequences(root: str | Path) -> list[Sequence]:
     if not folders:
         raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
     return [read_sequence(folder) for folder in folders]
+
+
+def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
+    """Every sequence folder directly under ``root``, one after the other; malformed ones are left out.
+
+    Raises:
+        DatasetError: if there is no sequence folder at all.
+    """
+    folders = sorted(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
+    if not folders:
+        raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
+    for folder in folders:
+        try:
+            yield read_sequence(folder)
+        except DatasetError as error:
+            skipped.add("malformed sequence", f"{folder.name}: {error}")

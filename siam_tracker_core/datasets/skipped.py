@@ -1,0 +1,50 @@
+"""What was left out of a data set, and why: counted by reason, with the first few named."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+NAMED = 5
+
+
+class Skipped:
+    """Collects what a reader, or whoever uses it, could not take.
+
+    Attributes:
+        counts: how many were left out for each reason.
+        names: the first few of each reason.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.names: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, reason: str, name: object) -> None:
+        """Leave something out.
+
+        Args:
+            reason: e.g. "image cannot be read"; equal reasons are counted together.
+            name: what it was: a path, a track, a path with a line number.
+        """
+        self.counts[reason] += 1
+        if len(self.names[reason]) < NAMED:
+            self.names[reason].append(str(name))
+
+    @property
+    def total(self) -> int:
+        """How many were left out in all."""
+        return sum(self.counts.values())
+
+    def merge(self, other: Skipped) -> None:
+        """Take over what another one collected, e.g. in another process."""
+        for reason, count in other.counts.items():
+            self.counts[reason] += count
+            free = NAMED - len(self.names[reason])
+            self.names[reason] += other.names[reason][:free]
+
+    def lines(self) -> list[str]:
+        """One line for each reason, the most frequent first."""
+        return [
+            f"{count} left out: {reason} ({', '.join(self.names[reason])}{', ...' if count > NAMED else ''})"
+            for reason, count in self.counts.most_common()
+        ]
