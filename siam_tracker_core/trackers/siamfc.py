@@ -8,7 +8,7 @@ of this runs on the device for a batch of targets; five numbers a target come ba
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -16,23 +16,13 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
-from siam_tracker_core.config import STRICT
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
-from siam_tracker_core.trackers.base import ResponseMap, Tracker, TrackResult, TrackState
-from siam_tracker_core.trackers.confidence import (
-    Calibration,
-    LostConfig,
-    StateMachine,
-    evidence_vector,
-    peak_to_sidelobe,
-)
-from siam_tracker_core.trackers.lost_search import LostSearch
-
-Share = Annotated[float, Ge(0), Le(1)]
+from siam_tracker_core.trackers.confidence import peak_to_sidelobe
+from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24
 # took 1.4 times as long as four of 6 on two cores.
@@ -43,13 +33,10 @@ PEAK_RADIUS = 3
 
 
 @dataclass(frozen=True)
-class SiamFCConfig:
+class SiamFCConfig(FollowingConfig):
     """Settings of the tracker; defaults are those of the reference implementation's three-scale version.
 
     Attributes:
-        exemplar_size: side of the exemplar crop in pixels.
-        search_size: side of the search crop in pixels.
-        context: margin around the target as a share of its width plus height.
         scales: how many scales are searched, odd.
         scale_step: ratio of neighbouring scales.
         scale_penalty: factor on the response of other scales than the last one.
@@ -57,13 +44,8 @@ class SiamFCConfig:
         window_influence: share of the cosine window in the final response.
         upsampling: factor on the response map.
         scale_limits: least and largest search region relative to the first one.
-        lost: when the target counts as lost and found.
-        calibration: from evidence to score; part of the weights file.
     """
 
-    exemplar_size: Annotated[int, Ge(32)] = 127
-    search_size: Annotated[int, Ge(64)] = 255
-    context: Annotated[float, Ge(0), Le(4)] = 0.5
     scales: Annotated[int, Ge(1), Le(9)] = 3
     scale_step: Annotated[float, Gt(1), Le(2)] = 1.0375
     scale_penalty: Annotated[float, Gt(0), Le(1)] = 0.9745
@@ -71,30 +53,18 @@ class SiamFCConfig:
     window_influence: Share = 0.176
     upsampling: Annotated[int, Ge(1), Le(32)] = 16
     scale_limits: tuple[Annotated[float, Gt(0), Le(1)], Annotated[float, Ge(1)]] = (0.2, 5.0)
-    lost: LostConfig = field(default_factory=LostConfig)
-    calibration: Calibration = field(default_factory=Calibration)
-
-    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the network says of one target in one frame.
+class Answer(Look):
+    """What the network says of one target in one frame; ``peak`` is the raw correlation, without window and bias.
 
     Attributes:
-        choice: index of the window with the best response.
         dx, dy: displacement of the peak in pixels of the search crop.
-        peak: raw correlation at the peak, without window and bias.
-        psr: peak-to-sidelobe ratio there.
-        response: correlation map of the chosen window, on the device.
     """
 
-    choice: int
     dx: float
     dy: float
-    peak: float
-    psr: float
-    response: torch.Tensor
 
 
 class SiamFCModel:
@@ -178,35 +148,25 @@ class SiamFCModel:
         step = self.network.backbone.stride / self.config.upsampling
         middle = (size - 1) / 2
         return [
-            Answer(int(row[0]), (row[2] - middle) * step, (row[1] - middle) * step, float(row[3]), float(row[4]), map_)
+            Answer(int(row[0]), float(row[3]), float(row[4]), map_, (row[2] - middle) * step, (row[1] - middle) * step)
             for row, map_ in zip(table.astype(np.float64), coarse, strict=True)
         ]
 
 
-class SiamFC(Tracker):
+class SiamFC(FollowingTracker):
     """SiamFC on one target.
 
     Args:
         model: the shared network and configuration.
     """
 
+    config: SiamFCConfig
+
     def __init__(self, model: SiamFCModel) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.config = model, model.config
         self.name, self.device = model.name, model.device
-        self._box = Box(0, 0, 0, 0)
-
-    @property
-    def box(self) -> Box:
-        return self._box
-
-    @property
-    def config(self) -> SiamFCConfig:
-        return self.model.config
-
-    @property
-    def crop_size(self) -> int:
-        return self.config.search_size
+        self.stride = model.network.backbone.stride
 
     def another(self) -> SiamFC:
         return SiamFC(self.model)
@@ -227,37 +187,19 @@ class SiamFC(Tracker):
         exemplar_window = Window(*box.centre, side)
         exemplar = self.model.embed(frame.crops([exemplar_window], config.exemplar_size))
         search = exemplar_window.scaled(config.search_size / config.exemplar_size)
-        answer = self._look(exemplar, frame, search)
+        own = self._respond_once(exemplar, frame, search)
         # Nothing is kept before all of it is known, so that a failure leaves a former target as it was.
         self._exemplar = exemplar
-        self._box = self._confident_box = box
-        self._search = self._first_search = self._confident_search = search.size
-        self._own_peak = answer.peak
-        self._evidence = evidence_vector(answer.peak, answer.peak, answer.psr)
-        self._states = StateMachine(config.lost)
-        self._lost_search: LostSearch | None = None
+        self._first_search = search.size
+        self._begin(box, search.size, own)
 
-    def _look(self, exemplar: torch.Tensor, frame: Frame, window: Window) -> Answer:
-        """What the network says of one window, without penalty and cosine window."""
+    def _look(self, frame: Frame, window: Window) -> Answer:
+        return self._respond_once(self._exemplar, frame, window)
+
+    def _respond_once(self, exemplar: torch.Tensor, frame: Frame, window: Window) -> Answer:
         crops = frame.crops([window], self.config.search_size)
         ones = torch.ones(1, 1, device=self.device)
         return self.model.respond(exemplar, crops, ones, torch.zeros(1, device=self.device))[0]
-
-    def probe(self, frame: Frame, window: Window) -> tuple[float, float]:
-        """The evidence (see ``Calibration``) for the target inside a window, without moving the target."""
-        with torch.inference_mode():
-            answer = self._look(self._exemplar, frame, window)
-        return evidence_vector(answer.peak, self._own_peak, answer.psr)
-
-    @property
-    def evidence(self) -> tuple[float, float]:
-        """The evidence (see ``Calibration``) in the last frame."""
-        return self._evidence
-
-    @property
-    def search_window(self) -> Window:
-        """The window around the last box, at its scale."""
-        return Window(*self._box.centre, self._search)
 
     def windows(self) -> list[Window]:
         if self._lost_search is not None:
@@ -268,7 +210,7 @@ class SiamFC(Tracker):
 
     def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Answer]:
         config = self.config
-        searching = [tracker._lost_search is not None for tracker in trackers]
+        searching = [tracker.is_lost for tracker in trackers]
         penalties = np.where(np.array(searching)[:, None], 1.0, self.model.penalties[None])
         influence = np.where(searching, 0.0, config.window_influence)
         return self.model.respond(
@@ -278,23 +220,8 @@ class SiamFC(Tracker):
             torch.from_numpy(influence).to(self.device, torch.float32),
         )
 
-    def locate(self, answer: Answer) -> TrackResult:
-        self._evidence = evidence_vector(answer.peak, self._own_peak, answer.psr)
-        score = self.config.calibration.score(*self._evidence)
-        window = self._windows[answer.choice]
-        was_lost = self._lost_search is not None
-        state = self._states.see(score)
-        if state is not TrackState.LOST:
-            self._move(window, answer, resize=not was_lost)
-            self._lost_search = None
-            if score >= self.config.lost.lost:
-                self._confident_box, self._confident_search = self._box, self._search
-        elif self._lost_search is None:
-            self._give_up()
-        return TrackResult(self._box, score, state, self._response_map(window, answer), self._reason(state, score))
-
     def _move(self, window: Window, answer: Answer, resize: bool) -> None:
-        """Follow the peak; with ``resize`` also the scale of the chosen window, damped and limited."""
+        # The scale of the chosen window is taken over damped and limited.
         pixels = window.size / self.config.search_size
         centre_x = window.centre_x + answer.dx * pixels
         centre_y = window.centre_y + answer.dy * pixels
@@ -313,29 +240,3 @@ class SiamFC(Tracker):
             self._box.width * factor,
             self._box.height * factor,
         )
-
-    def _give_up(self) -> None:
-        """Return to where the evidence last spoke for the target, and look around from there."""
-        self._box = self._confident_box
-        self._search = self._confident_search
-        # Tiles meet where the response maps end.
-        step = self._search * (1 - self.config.exemplar_size / self.config.search_size)
-        self._lost_search = LostSearch(self.search_window, step, self.image_size)
-
-    def _response_map(self, window: Window, answer: Answer) -> ResponseMap:
-        cells = answer.response.shape[-1]
-        side = cells * self.model.network.backbone.stride * window.size / self.config.search_size
-        response = answer.response
-        return ResponseMap(
-            lambda: response.cpu().numpy(), Box.from_centre(window.centre_x, window.centre_y, side, side)
-        )
-
-    def _reason(self, state: TrackState, score: float) -> str:
-        lost = self.config.lost
-        if state is TrackState.TRACKING:
-            return ""
-        if self._states.on_trial:
-            return f"found again with score {score:.2f}, to be confirmed by the next frame"
-        if state is TrackState.LOST:
-            return f"no response with score {lost.recover:g} or more, the best has {score:.2f}"
-        return f"score {score:.2f} is below {lost.uncertain:g}"

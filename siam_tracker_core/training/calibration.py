@@ -18,7 +18,7 @@ from tqdm import tqdm
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.trackers.confidence import Calibration
-from siam_tracker_core.trackers.siamfc import SiamFC
+from siam_tracker_core.trackers.following import FollowingTracker
 
 RIGHT, WRONG = 0.5, 0.2
 
@@ -36,7 +36,7 @@ class Evidence:
     right: NDArray[np.bool_]
 
 
-def gather(tracker: SiamFC, sequences: list[Sequence], every: int = 5, seed: int = 0) -> Evidence:
+def gather(tracker: FollowingTracker, sequences: list[Sequence], every: int = 5, seed: int = 0) -> Evidence:
     """Track all sequences, and look where the target is not.
 
     Args:
