@@ -1,0 +1,94 @@
+"""Anchor boxes on the grid of a proposal network's response (SiamRPN section 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
+
+
+def anchor_sizes(ratios: Sequence[float] = RATIOS, stride: int = 8, scale: float = 8.0) -> list[tuple[float, float]]:
+    """Width and height in search pixels of one anchor for each ratio of height to width.
+
+    The area of a cell, ``stride ** 2``, is given the ratio, both sides are cut to whole pixels and multiplied by
+    ``scale``; the cut is what published networks were trained with (reference values, section 2): 104x32, 88x40, 64x64,
+    40x80 and 32x96 for the defaults.
+    """
+    sizes = []
+    for ratio in ratios:
+        width = int((stride * stride / ratio) ** 0.5)
+        sizes.append((width * scale, int(width * ratio) * scale))
+    return sizes
+
+
+class Anchors(nn.Module):
+    """Anchors on a grid that is centred on the search crop, for odd and even sizes alike.
+
+    Published implementations place the grid's first cell at ``-(size // 2) * stride``, which is off by half a cell for
+    even sizes.
+
+    Args:
+        ratios: of height to width, one anchor each.
+        stride: of the response in search pixels.
+        scale: side of the anchor of ratio 1 in cells.
+    """
+
+    sizes: torch.Tensor
+
+    def __init__(self, ratios: Sequence[float] = RATIOS, stride: int = 8, scale: float = 8.0) -> None:
+        super().__init__()
+        self.ratios, self.stride, self.scale = tuple(ratios), stride, scale
+        self.register_buffer("sizes", torch.tensor(anchor_sizes(ratios, stride, scale)), persistent=False)
+        self._grids: dict[tuple[int, torch.device], torch.Tensor] = {}
+
+    def __len__(self) -> int:
+        return len(self.ratios)
+
+    def grid(self, size: int) -> torch.Tensor:
+        """All anchors of a response of ``size`` x ``size`` cells.
+
+        Returns:
+            float32 (k, size, size, 4): centre x, centre y, width, height in search pixels from the crop's middle.
+        """
+        key = (size, self.sizes.device)
+        if key not in self._grids:
+            steps = (torch.arange(size, device=self.sizes.device) - (size - 1) / 2) * self.stride
+            rows, columns = torch.meshgrid(steps, steps, indexing="ij")
+            centres = torch.stack((columns, rows), dim=-1).expand(len(self), -1, -1, -1)
+            self._grids[key] = torch.cat((centres, self.sizes[:, None, None].expand(-1, size, size, -1)), dim=-1)
+        return self._grids[key]
+
+
+def encode(targets: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """Normalised distances of boxes from anchors (SiamRPN equation 3).
+
+    The paper prints the logarithms as ln(A / T); equation 12, which undoes them, needs ln(T / A), and so have all
+    implementations.
+
+    Args:
+        targets, anchors: (..., 4) centre x, centre y, width, height; they broadcast.
+
+    Returns:
+        (..., 4): dx, dy, dw, dh.
+    """
+    centres = (targets[..., :2] - anchors[..., :2]) / anchors[..., 2:]
+    return torch.cat((centres, (targets[..., 2:] / anchors[..., 2:]).log()), dim=-1)
+
+
+def decode(distances: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
+    """Boxes from normalised distances (SiamRPN equation 12); inverse of ``encode``."""
+    centres = anchors[..., :2] + distances[..., :2] * anchors[..., 2:]
+    # An untrained network must not overflow.
+    return torch.cat((centres, anchors[..., 2:] * distances[..., 2:].clamp(-4, 4).exp()), dim=-1)
+
+
+def centred_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Intersection over union of boxes (..., 4) given by centre and size; they broadcast. 0 for empty boxes."""
+    low = torch.maximum(first[..., :2] - first[..., 2:] / 2, second[..., :2] - second[..., 2:] / 2)
+    high = torch.minimum(first[..., :2] + first[..., 2:] / 2, second[..., :2] + second[..., 2:] / 2)
+    intersection = (high - low).clamp_min(0).prod(dim=-1)
+    union = first[..., 2:].prod(dim=-1) + second[..., 2:].prod(dim=-1) - intersection
+    return intersection / union.clamp_min(1e-9)

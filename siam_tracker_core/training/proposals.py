@@ -1,0 +1,121 @@
+"""Which anchors teach a proposal network, and its loss (SiamRPN sections 3.2 and 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from annotated_types import Ge, Gt, Le
+from torch.nn import functional
+
+from siam_tracker_core.config import STRICT
+from siam_tracker_core.networks.anchors import centred_iou, encode
+from siam_tracker_core.networks.rpn import Proposals
+
+Share = Annotated[float, Ge(0), Le(1)]
+
+
+@dataclass(frozen=True)
+class ProposalLoss:
+    """Settings of the loss; defaults are the paper's where it gives a value.
+
+    Attributes:
+        positive: anchors whose IoU with the target exceeds this are positive.
+        negative: anchors below this are negative; those between teach nothing.
+        most_positives: anchors taken of a pair at most.
+        samples: anchors of both kinds taken of a pair.
+        balanced: positives and negatives weigh one half each, as in published implementations; otherwise each
+            anchor weighs the same.
+        regression: ``smooth_l1`` (equation 4) or ``l1`` (published implementations).
+        sigma: of equation 4.
+        regression_weight: lambda of equation 5.
+    """
+
+    positive: Share = 0.6
+    negative: Share = 0.3
+    most_positives: Annotated[int, Gt(0)] = 16
+    samples: Annotated[int, Gt(0)] = 64
+    balanced: bool = True
+    regression: Literal["smooth_l1", "l1"] = "smooth_l1"
+    sigma: Annotated[float, Gt(0)] = 3.0
+    regression_weight: Annotated[float, Ge(0)] = 1.2
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the anchors of a batch are to learn.
+
+    Attributes:
+        positive, negative: bool (N, k, rows, columns), the anchors drawn of each kind; they never overlap.
+        distances: (N, k, rows, columns, 4), equation 3; meaningful for positives only.
+    """
+
+    positive: torch.Tensor
+    negative: torch.Tensor
+    distances: torch.Tensor
+
+
+def draw_anchors(
+    anchors: torch.Tensor,
+    targets: torch.Tensor,
+    absent: torch.Tensor,
+    settings: ProposalLoss,
+    generator: torch.Generator | None = None,
+) -> Lesson:
+    """Choose positives and negatives for each pair.
+
+    Args:
+        anchors: (k, rows, columns, 4), centre and size in search pixels from the crop's middle.
+        targets: (N, 4), likewise.
+        absent: bool (N,), the search image does not show the target: all anchors are negative.
+        settings: thresholds and numbers.
+        generator: on the CPU; the same one gives the same choice on every device.
+
+    Returns:
+        The choice: at most ``most_positives`` positives a pair, and negatives up to ``samples`` in all.
+    """
+    overlap = centred_iou(anchors, targets[:, None, None, None])
+    absent = absent[:, None, None, None]
+    positive = _some((overlap > settings.positive) & ~absent, settings.most_positives, generator)
+    room = settings.samples - positive.flatten(1).sum(dim=1)
+    negative = _some((overlap < settings.negative) | absent, room, generator)
+    return Lesson(positive, negative, encode(targets[:, None, None, None], anchors))
+
+
+def _some(allowed: torch.Tensor, most: int | torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """A random subset (N, ...) of the true entries of each row, at most ``most`` of them."""
+    flat = allowed.flatten(1)
+    order = torch.rand(flat.shape, generator=generator).to(flat.device).masked_fill(~flat, 2.0)
+    rank = order.argsort(dim=1).argsort(dim=1)
+    limit = most[:, None] if isinstance(most, torch.Tensor) else most
+    return (flat & (rank < limit)).view_as(allowed)
+
+
+def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) -> tuple[torch.Tensor, torch.Tensor]:
+    """Classification and regression loss of a batch, the latter without its weight (equations 3 to 6).
+
+    A batch without positives has no regression loss, and one without negatives only half a classification loss.
+    """
+    logits = proposals.logits.float()
+    background, target = functional.log_softmax(logits, dim=1).neg().unbind(dim=1)
+    positives, negatives = lesson.positive.sum().clamp_min(1), lesson.negative.sum().clamp_min(1)
+    of_positives = (target * lesson.positive).sum()
+    of_negatives = (background * lesson.negative).sum()
+    if settings.balanced:
+        classification = 0.5 * of_positives / positives + 0.5 * of_negatives / negatives
+    else:
+        classification = (of_positives + of_negatives) / (lesson.positive | lesson.negative).sum().clamp_min(1)
+    error = proposals.distances.float().permute(0, 2, 3, 4, 1) - lesson.distances
+    each = smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()
+    regression = (each.sum(dim=-1) * lesson.positive).sum() / positives
+    return classification, regression
+
+
+def smooth_l1(error: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Equation 4, elementwise."""
+    bend = 1 / sigma**2
+    size = error.abs()
+    return torch.where(size < bend, 0.5 * sigma**2 * error.square(), size - 0.5 * bend)

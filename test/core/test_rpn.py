@@ -1,0 +1,153 @@
+"""Anchors, heads and loss of the proposal network, against hand-made values and slow references."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siam_tracker_core.networks import AlexNet, MobileNetV2, parameter_count
+from siam_tracker_core.networks.anchors import Anchors, anchor_sizes, centred_iou, decode, encode
+from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
+from siam_tracker_core.training.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
+
+sides = st.floats(8, 200)
+places = st.floats(-100, 100)
+
+
+def test_anchors_have_the_published_sizes() -> None:
+    assert anchor_sizes() == [(104, 32), (88, 40), (64, 64), (40, 80), (32, 96)]
+
+
+@pytest.mark.parametrize("size", [17, 20, 21])
+def test_the_grid_is_centred_for_odd_and_even_sizes(size: int) -> None:
+    grid = Anchors().grid(size)
+    assert grid.shape == (5, size, size, 4)
+    torch.testing.assert_close(grid[..., :2].mean(dim=(0, 1, 2)), torch.zeros(2))
+    assert (grid[0, 0, 1] - grid[0, 0, 0]).tolist() == [8, 0, 0, 0]  # x runs along columns
+    assert (grid[0, 1, 0] - grid[0, 0, 0]).tolist() == [0, 8, 0, 0]
+
+
+@given(st.tuples(places, places, sides, sides), st.tuples(places, places, sides, sides))
+def test_decoding_undoes_encoding(target: tuple[float, ...], anchor: tuple[float, ...]) -> None:
+    box, place = (torch.tensor(values, dtype=torch.float64) for values in (target, anchor))
+    torch.testing.assert_close(decode(encode(box, place), place), box)
+
+
+def test_encoding_of_a_hand_made_box() -> None:
+    distances = encode(torch.tensor([10.0, -6.0, 64.0, 128.0]), torch.tensor([2.0, 2.0, 32.0, 64.0]))
+    torch.testing.assert_close(distances, torch.tensor([0.25, -0.125, math.log(2), math.log(2)]))
+
+
+@pytest.mark.parametrize(("head", "millions"), [(UpChannelHead, 18.9), (DepthwiseHead, 2.50)])
+def test_heads_have_the_published_parameters(head: type, millions: float) -> None:
+    assert parameter_count(head(256)) / 1e6 == pytest.approx(millions, abs=0.02)
+
+
+def slow_correlation(search: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """sum over channels of search (C, H, W) under kernel (C, h, w), window by window."""
+    rows, columns = (search.shape[axis] - kernel.shape[axis] + 1 for axis in (1, 2))
+    result = torch.zeros(rows, columns)
+    for row in range(rows):
+        for column in range(columns):
+            part = search[:, row : row + kernel.shape[1], column : column + kernel.shape[2]]
+            result[row, column] = (part * kernel).sum()
+    return result
+
+
+def test_the_paper_s_head_is_equation_2() -> None:
+    torch.manual_seed(0)
+    head = UpChannelHead(channels=3, anchors=2, hidden=4).eval()
+    exemplars, searches = torch.randn(2, 3, 5, 5), torch.randn(2, 3, 9, 9)
+    with torch.no_grad():
+        proposals = head(searches, head.kernels(exemplars))
+        for number in range(2):
+            kernels = head.template_cls(exemplars[number : number + 1])[0].view(4, 4, 3, 3)
+            search = head.search_cls(searches[number : number + 1])[0]
+            expected = torch.stack([slow_correlation(search, kernel) for kernel in kernels])
+            torch.testing.assert_close(proposals.logits[number].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_the_depthwise_head_correlates_channel_by_channel() -> None:
+    torch.manual_seed(0)
+    head = DepthwiseHead(channels=3, anchors=2, hidden=4).eval()
+    exemplars, searches = torch.randn(2, 3, 5, 5), torch.randn(2, 3, 9, 9)
+    with torch.no_grad():
+        proposals = head(searches, head.kernels(exemplars))
+        for number in range(2):
+            kernel = head.loc.conv_kernel(exemplars[number : number + 1])[0]
+            search = head.loc.conv_search(searches[number : number + 1])[0]
+            maps = torch.stack([slow_correlation(search[c : c + 1], kernel[c : c + 1]) for c in range(4)])
+            expected = head.loc.head(maps[None])[0]
+            torch.testing.assert_close(proposals.distances[number].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_pruned_detector_and_two_branches_give_the_same_maps(head: str) -> None:
+    torch.manual_seed(0)
+    network = SiamRPNNetwork(AlexNet(), HEADS[head](256, hidden=8)).eval()
+    exemplars, searches = torch.rand(2, 3, 127, 127) * 255, torch.rand(2, 3, 255, 255) * 255
+    with torch.no_grad():
+        both = network(exemplars, searches)
+        kernels = network.template(exemplars)
+        pruned = network.detect(searches, kernels)
+    assert both.logits.shape == (2, 2, 5, 17, 17)
+    assert torch.equal(both.logits, pruned.logits)
+    assert torch.equal(both.distances, pruned.distances)
+
+
+def test_gradients_flow_into_both_branches() -> None:
+    torch.manual_seed(0)
+    network = SiamRPNNetwork(AlexNet(), DepthwiseHead(256, hidden=8))
+    exemplars = (torch.rand(1, 3, 127, 127) * 255).requires_grad_()
+    searches = (torch.rand(1, 3, 255, 255) * 255).requires_grad_()
+    network(exemplars, searches).distances.square().sum().backward()
+    assert exemplars.grad is not None
+    assert exemplars.grad.abs().sum() > 0
+    assert searches.grad is not None
+    assert searches.grad.abs().sum() > 0
+
+
+def test_margins_keep_the_response_centred_on_a_padded_backbone() -> None:
+    network = SiamRPNNetwork(MobileNetV2(), DepthwiseHead(64, hidden=8), exemplar_margin=4, search_margin=2).eval()
+    with torch.no_grad():
+        scores = network(torch.rand(1, 3, 127, 127) * 255, torch.rand(1, 3, 255, 255) * 255).scores
+    # 8 exemplar cells from cell 4 on, 28 search cells from cell 2 on: displacement 0 lies in the middle of 21
+    assert scores.shape == (1, 5, 21, 21)
+
+
+def test_drawn_anchors_keep_thresholds_and_numbers() -> None:
+    grid = Anchors().grid(17)
+    targets = torch.tensor([[4.0, -10.0, 70.0, 60.0], [0.0, 0.0, 64.0, 64.0]])
+    settings = ProposalLoss(most_positives=5, samples=20)
+    lesson = draw_anchors(grid, targets, torch.tensor([False, True]), settings, torch.Generator().manual_seed(0))
+    overlap = centred_iou(grid, targets[:, None, None, None])
+    assert (overlap[0][lesson.positive[0]] > 0.6).all()
+    assert (overlap[0][lesson.negative[0]] < 0.3).all()
+    assert lesson.positive.flatten(1).sum(dim=1).tolist() == [5, 0]
+    assert (lesson.positive | lesson.negative).flatten(1).sum(dim=1).tolist() == [20, 20]
+
+
+def test_loss_of_a_hand_made_map() -> None:
+    logits = torch.zeros(1, 2, 1, 1, 2)
+    logits[0, 1, 0, 0, 0] = math.log(3)  # probability 3/4 of "target" at the positive, 1/2 at the negative
+    distances = torch.zeros(1, 4, 1, 1, 2)
+    lesson_distances = torch.zeros(1, 1, 1, 2, 4)
+    lesson_distances[0, 0, 0, 0] = torch.tensor([1.0, 0.0, 0.1, 0.0])
+    positive = torch.tensor([True, False]).view(1, 1, 1, 2)
+    lesson = Lesson(positive, ~positive, lesson_distances)
+    classification, regression = proposal_loss(Proposals(logits, distances), lesson, ProposalLoss(sigma=3.0))
+    assert classification.item() == pytest.approx(0.5 * -math.log(0.75) + 0.5 * math.log(2))
+    # |1| is beyond 1/9: 1 - 1/18; 0.1 is below: 0.5 * 9 * 0.01
+    assert regression.item() == pytest.approx(1 - 1 / 18 + 0.045)
+    _, plain = proposal_loss(Proposals(logits, distances), lesson, ProposalLoss(regression="l1"))
+    assert plain.item() == pytest.approx(1.1)
+
+
+def test_smooth_l1_is_continuous_where_it_bends() -> None:
+    bend = 1 / 9
+    below, above = smooth_l1(torch.tensor([bend - 1e-6, bend + 1e-6]), 3.0).tolist()
+    assert below == pytest.approx(above, abs=1e-5)
