@@ -263,7 +263,9 @@ class SiamRPN(FollowingTracker):
         centre_x = min(max(window.centre_x + answer.dx * pixels, 0.0), width)
         centre_y = min(max(window.centre_y + answer.dy * pixels, 0.0), height)
         self._box = Box.from_centre(centre_x, centre_y, *sides)
-        self._search = context_size(sides[0], sides[1], self.config.context) * self.config.search_size / self.config.exemplar_size
+        self._search = (
+            context_size(sides[0], sides[1], self.config.context) * self.config.search_size / self.config.exemplar_size
+        )
 
 
 def _answer(choice: int, row: Sequence[float], map_: torch.Tensor) -> Answer:
