@@ -44,7 +44,9 @@ EXTRAS = {
         "ros-jazzy-sensor-msgs",
         "ros-jazzy-std-msgs",
     ],
-    "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10"],
+    "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
+    "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
+    "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0"],
     "lint": ["mypy", "ruff", "types-PyYAML", "types-tqdm"],
