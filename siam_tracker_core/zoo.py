@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from siam_tracker_core.config import merged, read_config, read_yaml
+from siam_tracker_core.builders import BUILDERS, Blueprint
+from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.networks import SiamFCNetwork, backbone
 from siam_tracker_core.networks.inference import PRECISIONS
 from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
-from siam_tracker_core.weights import load_into, read_weights, sha256
+from siam_tracker_core.weights import read_weights
+from siam_tracker_core.zoo_entries import ZOO_FILE, ZooEntry, read_entries
 
 PACKAGE = "siam_tracker_ros"
-ZOO_FILE = "zoo.yaml"
-
-
-@dataclass(frozen=True)
-class ZooEntry:
-    """One trained tracker.
-
-    Attributes:
-        name: what ``load_tracker`` takes.
-        path: its weights file.
-        sha256: of that file.
-        description: one sentence for people.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    description: str
 
 
 def _data_folder(name: str, witness: str) -> Path:
@@ -70,15 +51,7 @@ def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
         WeightsError: if the folder cannot be found.
         ConfigError: if ``zoo.yaml`` is malformed.
     """
-    folder = folder or _data_folder("weights", ZOO_FILE)
-    entries = {}
-    for name, values in read_yaml(folder / ZOO_FILE).items():
-        try:
-            entry = ZooEntry(name, folder / values["file"], values["sha256"], values["description"])
-        except (KeyError, TypeError):
-            raise ConfigError(f"{folder / ZOO_FILE}: {name} needs file, sha256 and description") from None
-        entries[name] = entry
-    return entries
+    return read_entries(folder or _data_folder("weights", ZOO_FILE))
 
 
 def find_weights(name_or_path: str | Path) -> Path:
@@ -98,12 +71,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         raise WeightsError(
             f"there is no tracker {text!r}; known are {', '.join(sorted(zoo))}, or give a path to a .safetensors file"
         )
-    entry = zoo[text]
-    if not entry.path.is_file():
-        raise WeightsError(f"weights file {entry.path} of {text} does not exist; the installation is not complete")
-    if sha256(entry.path) != entry.sha256:
-        raise WeightsError(f"weights file {entry.path} is not the one that zoo.yaml lists: its SHA-256 differs")
-    return entry.path
+    zoo[text].check()
+    return zoo[text].path
 
 
 def torch_device(name: str) -> torch.device:
@@ -156,24 +125,4 @@ def load_tracker(
     changes = config if isinstance(config, Mapping) else read_yaml(config) if config else {}
     origin = "the given settings" if isinstance(config, Mapping) else str(config or path)
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
-    return BUILDERS[kind](state, metadata, changes, where, precision, name, str(path), origin)
-
-
-def _build_siamfc(
-    state: Mapping[str, torch.Tensor],
-    metadata: Mapping[str, Any],
-    changes: Mapping[str, Any],
-    device: torch.device,
-    precision: str,
-    name: str,
-    path: str,
-    origin: str,
-) -> Tracker:
-    description = metadata.get("network", {})
-    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), description.get("gain", 1e-3))
-    load_into(network, state, path)
-    config = read_config(SiamFCConfig, merged(metadata.get("config", {}), changes), origin)
-    return SiamFC(SiamFCModel(network, config, device, name, precision))
-
-
-BUILDERS: dict[str, Callable[..., Tracker]] = {"siamfc": _build_siamfc}
+    return BUILDERS[kind](Blueprint(state, metadata, changes, where, precision, name, str(path), origin))

@@ -2,18 +2,57 @@
 
 from __future__ import annotations
 
-from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.weights import read_weights
-from siam_tracker_core.zoo import find_weights, read_zoo
+from collections.abc import Iterable
+from pathlib import Path
+
+from siam_tracker_core.commands.zoo_page import zoo_page, zoo_table
+from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.zoo import read_zoo
+from siam_tracker_core.zoo_entries import ZooEntry
+
+PAGE = Path("docs/model_zoo.md")
 
 
-def zoo() -> None:
-    """List the trained trackers that come with the package, and whether their files are whole."""
-    for name, entry in read_zoo().items():
+def zoo(markdown: bool = False, check: bool = False, page: Path = PAGE, folder: Path | None = None) -> None:
+    """List the trained trackers that come with the package, and check that their files are the ones listed.
+
+    Args:
+        markdown: write the list as a page for the documentation instead.
+        check: only tell whether that page is up to date.
+        page: where that page is.
+        folder: holds zoo.yaml and the weights; the package's own by default.
+    """
+    entries = list(read_zoo(folder).values())
+    if markdown or check:
+        _page(entries, page, check)
+    else:
+        print(zoo_table(entries))
+    _check(entries)
+
+
+def _page(entries: Iterable[ZooEntry], page: Path, check: bool) -> None:
+    text = zoo_page(entries)
+    if not check:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+        print(f"wrote {page}")
+    elif not page.is_file() or page.read_text(encoding="utf-8") != text:
+        raise ConfigError(f"{page} is not what zoo.yaml says; write it anew with siam-tracker zoo --markdown")
+    else:
+        print(f"{page} is up to date")
+
+
+def _check(entries: Iterable[ZooEntry]) -> None:
+    """See whether all files are whole.
+
+    Raises:
+        WeightsError: if some are not; says which and why.
+    """
+    problems = []
+    for entry in entries:
         try:
-            _, metadata = read_weights(find_weights(name))
-            size = f"{entry.path.stat().st_size / 1e6:.1f} MB"
-            steps = metadata.get("provenance", {}).get("steps")
-            print(f"{name:12} {size:>8}  {entry.description}" + (f" ({steps} steps)" if steps else ""))
-        except SiamTrackerError as error:
-            print(f"{name:12}          {error}")
+            entry.check()
+        except WeightsError as error:
+            problems.append(str(error))
+    if problems:
+        raise WeightsError("; ".join(problems))

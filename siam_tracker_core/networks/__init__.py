@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.alexnet import AlexNet
+from siam_tracker_core.networks.alexnet_owt import AlexNetOWT
+from siam_tracker_core.networks.alexnet_wide import WideAlexNet
 from siam_tracker_core.networks.backbone import Backbone, Footprint, channels_last, footprint_of, parameter_count
+from siam_tracker_core.networks.ciresnet import DESCRIPTIONS, CIResNet
 from siam_tracker_core.networks.correlation import Correlation, cross_correlation
+from siam_tracker_core.networks.mdnet import VGGM, MDNet
 from siam_tracker_core.networks.mobilenetv2 import MobileNetV2
+from siam_tracker_core.networks.normalise import CAFFE
+from siam_tracker_core.networks.resnet import ResNet50
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
+from siam_tracker_core.networks.vgg import VGG
 
-BACKBONES: dict[str, Callable[[], Backbone]] = {"alexnet": AlexNet, "mobilenetv2": MobileNetV2}
+BACKBONES: dict[str, Callable[..., Backbone]] = {
+    "alexnet": AlexNet,
+    "alexnet_owt": AlexNetOWT,
+    "alexnet_wide": WideAlexNet,
+    "alexnet_wide_2x": partial(WideAlexNet, width=2),
+    "mobilenetv2": MobileNetV2,
+    "resnet50": ResNet50,
+    "vgg16": VGG,
+    "vgg16_caffe": partial(VGG, convention=CAFFE),
+    "vgg19": partial(VGG, depth=19),
+    "vgg_m": VGGM,
+    **{name: partial(CIResNet, description) for name, description in DESCRIPTIONS.items()},
+}
 
 
-def backbone(name: str) -> Backbone:
+def backbone(name: str, **options: Any) -> Backbone:
     """Make a backbone with random weights.
 
+    Args:
+        name: one of ``BACKBONES``.
+        options: of its class, such as ``crop`` and ``last_kernel`` of ``CIResNet``.
+
     Raises:
-        ConfigError: if there is none of that name.
+        ConfigError: if there is none of that name, or it has no such option.
     """
     if name not in BACKBONES:
         raise ConfigError(f"there is no backbone {name!r}; known are {', '.join(sorted(BACKBONES))}")
-    return BACKBONES[name]()
+    try:
+        inspect.signature(BACKBONES[name]).bind(**options)
+    except TypeError as error:
+        raise ConfigError(f"backbone {name!r}: {error}") from None
+    return BACKBONES[name](**options)
 
 
 __all__ = [
+    "VGG",
+    "VGGM",
     "AlexNet",
+    "AlexNetOWT",
     "Backbone",
+    "CIResNet",
     "Correlation",
     "Footprint",
+    "MDNet",
     "MobileNetV2",
+    "ResNet50",
     "SiamFCNetwork",
+    "WideAlexNet",
     "backbone",
     "channels_last",
     "cross_correlation",

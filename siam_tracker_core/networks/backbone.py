@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from torch import nn
@@ -18,7 +18,8 @@ class Footprint:
     Attributes:
         stride: distance in pixels between the centres of neighbouring cells.
         receptive_field: side in pixels of the region that a cell sees.
-        padding: pixels of padding, in input pixels, that the first cell's region reaches past the border.
+        padding: pixels of padding, in input pixels, that the first cell's region reaches past the border; negative if
+            the region begins inside.
     """
 
     stride: int = 1
@@ -34,19 +35,35 @@ class Footprint:
         )
 
 
+@runtime_checkable
+class HasFootprint(Protocol):
+    """A module that is no chain of its layers (it crops, or has branches) and so tells its footprint itself."""
+
+    def footprint(self, before: Footprint) -> Footprint:
+        """The footprint after this module, given the one before it."""
+
+
 def _first(value: int | str | tuple[int, ...]) -> int:
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def footprint_of(layers: nn.Module) -> Footprint:
-    """The footprint of a chain of layers, taken from its convolutions and poolings in order of registration."""
-    footprint = Footprint()
-    for layer in layers.modules():
-        if isinstance(layer, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-            dilation = _first(getattr(layer, "dilation", 1))
-            footprint = footprint.through(
-                _first(layer.kernel_size), _first(layer.stride), _first(layer.padding), dilation
-            )
+def footprint_of(layers: nn.Module, before: Footprint | None = None) -> Footprint:
+    """The footprint of a chain of layers, taken from its convolutions and poolings in order of registration.
+
+    Args:
+        layers: a module; what is a ``HasFootprint`` in it speaks for itself.
+        before: the footprint of what comes before it, by default of the input.
+    """
+    footprint = before or Footprint()
+    if isinstance(layers, HasFootprint):
+        return layers.footprint(footprint)
+    if isinstance(layers, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        dilation = _first(getattr(layers, "dilation", 1))
+        return footprint.through(_first(layers.kernel_size), _first(layers.stride), _first(layers.padding), dilation)
+    if isinstance(layers, nn.ZeroPad2d):
+        return footprint.through(1, padding=_first(layers.padding))
+    for child in layers.children():
+        footprint = footprint_of(child, footprint)
     return footprint
 
 
@@ -66,6 +83,10 @@ class Backbone(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, out_channels, h, w) of images (N, 3, H, W) with values in 0..255."""
         raise NotImplementedError
+
+    def units(self) -> list[nn.Module]:
+        """The parts from front to back that training may unfreeze one after another; together they are all of it."""
+        return list(self.children())
 
 
 def channels_last(module: ModuleT) -> ModuleT:

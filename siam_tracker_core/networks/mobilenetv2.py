@@ -74,3 +74,6 @@ class MobileNetV2(Backbone):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features of RGB images with values in 0..255."""
         return self.features((images - self.mean) / self.std)
+
+    def units(self) -> list[nn.Module]:
+        return list(self.features)

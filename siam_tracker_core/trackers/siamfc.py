@@ -19,6 +19,7 @@ from torch.nn import functional
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.backbone import channels_last
+from siam_tracker_core.networks.cir import crop_early
 from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.trackers.confidence import peak_to_sidelobe
@@ -90,6 +91,7 @@ class SiamFCModel:
         self.dtype = inference_dtype(device, precision)
         self.network = network.eval().requires_grad_(False)
         fold_batch_norms(self.network)
+        crop_early(self.network)
         channels_last(self.network).to(device)
         self.network.backbone.to(self.dtype)
         exponents = np.arange(config.scales) - (config.scales - 1) / 2

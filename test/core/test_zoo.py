@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
 from made_network import random_weights
 
 from siam_tracker_core import Tracker, load_tracker
+from siam_tracker_core.cli import main
+from siam_tracker_core.commands.zoo import zoo as zoo_command
 from siam_tracker_core.config import merged, read_config, read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig
-from siam_tracker_core.weights import read_weights, save_weights
+from siam_tracker_core.weights import read_weights, save_weights, sha256
 from siam_tracker_core.zoo import find_weights, read_zoo
+
+ROOT = Path(__file__).parents[2]
+ENTRY = {
+    "file": "w.safetensors",
+    "sha256": "0" * 64,
+    "description": "a made tracker",
+    "tracker": "siamfc",
+    "network": {"backbone": "alexnet", "gain": 0.001},
+    "parameters": 2336321,
+    "provenance": {
+        "data": "none",
+        "start": "noise",
+        "steps": 0,
+        "seed": 5,
+        "commit": "none",
+        "device": "cpu",
+        "hours": 0.0,
+    },
+}
+
+
+@pytest.fixture
+def made_zoo(weights, tmp_path):
+    """A folder with a zoo of one whole tracker, one whose file is another, and one without a file."""
+    (tmp_path / "w.safetensors").write_bytes(weights.read_bytes())
+    (tmp_path / "changed.safetensors").write_bytes(b"changed")
+    whole = {**ENTRY, "sha256": sha256(weights)}
+    entries = {"changed": {**ENTRY, "file": "changed.safetensors"}, "gone": {**ENTRY, "file": "gone.safetensors"}}
+    (tmp_path / "zoo.yaml").write_text(yaml.safe_dump({**entries, "whole": whole}, sort_keys=False))
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +92,110 @@ def test_weights_of_another_network(tmp_path):
         load_tracker(other)
 
 
-def test_a_zoo_with_a_wrong_hash(weights, tmp_path, monkeypatch):
-    (tmp_path / "w.safetensors").write_bytes(weights.read_bytes())
-    entry = {"file": "w.safetensors", "sha256": "0" * 64, "description": ""}
-    (tmp_path / "zoo.yaml").write_text(yaml.safe_dump({"siamfc": entry}))
-    monkeypatch.setattr("siam_tracker_core.zoo._data_folder", lambda *_: tmp_path)
+def test_what_zoo_yaml_says_is_what_the_files_say():
+    for entry in read_zoo().values():
+        state, metadata = read_weights(entry.path)
+        assert (metadata["tracker"], metadata["network"]) == (entry.tracker, entry.network)
+        assert metadata.get("config", {}) == entry.config
+        learnable = [
+            name for name in state if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
+        ]
+        assert sum(state[name].numel() for name in learnable) == entry.parameters
+        provenance = metadata["provenance"]
+        for key in ("steps", "seed", "device", "hours"):
+            assert provenance[key] == getattr(entry.provenance, key)
+        assert provenance["commit"].startswith(entry.provenance.commit)
+        if "scores" in provenance:
+            assert provenance["scores"]["test_success_auc"] == entry.scores.success_auc
+            assert provenance["scores"]["test_precision_20"] == entry.scores.precision_20
+
+
+def test_every_weights_file_is_listed_and_all_are_small_enough():
+    files = list((ROOT / "weights").glob("*.safetensors"))
+    assert {entry.path for entry in read_zoo(ROOT / "weights").values()} == set(files)
+    assert sum(file.stat().st_size for file in files) < 120e6
+
+
+def test_the_page_is_the_one_that_zoo_yaml_makes(tmp_path, capsys):
+    page = ROOT / "docs" / "model_zoo.md"
+    zoo_command(check=True, page=page, folder=ROOT / "weights")
+    assert "up to date" in capsys.readouterr().out
+    stale = tmp_path / "docs" / "page.md"
+    with pytest.raises(ConfigError, match=r"page.md is not what zoo.yaml says; .* --markdown"):
+        zoo_command(check=True, page=stale, folder=ROOT / "weights")
+    zoo_command(markdown=True, page=stale, folder=ROOT / "weights")
+    assert stale.read_bytes() == page.read_bytes()
+    stale.write_text(page.read_text().replace("0.566", "0.866"))
+    with pytest.raises(ConfigError, match="is not what"):
+        zoo_command(check=True, page=stale, folder=ROOT / "weights")
+
+
+def test_the_list_goes_on_past_files_that_do_not_fit(made_zoo, capsys):
+    assert main(["zoo", "--folder", str(made_zoo)]) == 1
+    told = capsys.readouterr()
+    rows = {line.split("|")[1].strip(): line for line in told.out.splitlines()[2:]}
+    assert list(rows) == ["changed", "gone", "whole"]
+    assert "2.336 M" in rows["whole"]
+    assert "–" in rows["gone"]
+    assert "changed.safetensors is not the one that zoo.yaml lists: its SHA-256 differs" in told.err
+    assert "gone.safetensors of gone does not exist" in told.err
+    assert "w.safetensors" not in told.err
+
+
+def test_loading_from_a_zoo_with_a_wrong_hash(made_zoo, monkeypatch):
+    monkeypatch.setattr("siam_tracker_core.zoo._data_folder", lambda *_: made_zoo)
+    assert isinstance(load_tracker("whole", device="cpu"), Tracker)
     with pytest.raises(WeightsError, match="SHA-256"):
-        load_tracker("siamfc")
-    (tmp_path / "zoo.yaml").write_text("siamfc: {file: w.safetensors}")
-    with pytest.raises(ConfigError, match="siamfc needs file, sha256"):
-        load_tracker("siamfc")
+        load_tracker("changed")
+    with pytest.raises(WeightsError, match="does not exist; the installation is not complete"):
+        load_tracker("gone")
+
+
+SCORES = {
+    "sequences": "a",
+    "success_auc": 0.5,
+    "precision_20": 0.6,
+    "frames_per_second": 30,
+    "machine": "a",
+    "command": "a",
+    "tuned_on": "nothing",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (["file"], None, "siamfc needs file"),
+        (["sha256"], None, "siamfc needs sha256"),
+        (["provenance", "steps"], None, "siamfc: provenance needs steps"),
+        (["provenance"], "unknown", "siamfc: provenance holds a str"),
+        (["provenance", "weather"], "fine", "siamfc: provenance: weather: there is no such setting"),
+        (["provenance", "hours"], "many", "siamfc: provenance: hours: .*valid number"),
+        (["rating"], 5, "siamfc: rating: there is no such setting"),
+        (["scores", "success_auc"], 56.6, "siamfc: scores: success_auc: .*less than or equal to 1"),
+        (["scores", "tuned_on"], None, "siamfc: scores needs tuned_on"),
+    ],
+)
+def test_entries_that_say_too_little_or_something_unknown(tmp_path, path, value, words):
+    entry = copy.deepcopy(ENTRY) | {"scores": dict(SCORES)}
+    place = entry
+    for key in path[:-1]:
+        place = place[key]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    (tmp_path / "zoo.yaml").write_text(yaml.safe_dump({"siamfc": entry}))
+    with pytest.raises(ConfigError, match=rf"zoo.yaml: {words}"):
+        read_zoo(tmp_path)
+
+
+def test_a_tracker_without_scores_says_so(made_zoo, capsys):
+    (made_zoo / "zoo.yaml").write_text(yaml.safe_dump({"whole": {**ENTRY, "sha256": sha256(made_zoo / ENTRY["file"])}}))
+    zoo_command(markdown=True, page=made_zoo / "page.md", folder=made_zoo)
+    page = (made_zoo / "page.md").read_text()
+    assert "- Not measured." in page
+    assert "differ from the tracker's defaults: none" in page
 
 
 @pytest.mark.parametrize(("device", "word"), [("tpu", "unknown"), ("cuda:99", "not on this machine"), ("", "unknown")])

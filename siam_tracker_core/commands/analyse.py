@@ -1,0 +1,116 @@
+"""``siam-tracker analyse``: what a backbone is like, and which guidelines of SiamDW it breaks."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks import backbone as make_backbone
+from siam_tracker_core.networks.analysis import WIDEST, Analysis, Verdict, verdicts
+from siam_tracker_core.networks.analysis import analyse as measure
+
+
+def analyse(backbone: str, exemplar: int = 127, search: int = 255, options: dict[str, Any] | None = None) -> None:
+    """Measure a backbone's stride, receptive field, padding, sizes and cost, and hold them against four guidelines.
+
+    The guidelines are those of section 3.2 of "Deeper and Wider Siamese Networks for Real-Time Visual Tracking".
+
+    Args:
+        backbone: a name such as alexnet or ciresnet22; or package.module:Name of a module of your own (a class, a
+            function that makes one, or the module itself), looked for in the current folder too.
+        exemplar: side of the exemplar image in pixels.
+        search: side of the search image in pixels.
+        options: arguments of the backbone, such as {crop: false}.
+    """
+    module = find_backbone(backbone, options or {})
+    analysis = measure(module, exemplar, search)
+    judged = verdicts(analysis)
+    print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
+
+
+def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:
+    """A backbone of this package by name, or a module of the user's own by dotted path.
+
+    Raises:
+        ConfigError: if there is none of that name, or what is there makes no module of these options.
+    """
+    if ":" not in name:
+        return make_backbone(name, **options)
+    place, _, attribute = name.partition(":")
+    found = _find(place, attribute)
+    if isinstance(found, nn.Module):
+        if options:
+            raise ConfigError(f"{name} is a finished module, which takes no options; name its class instead")
+        return found
+    if not callable(found):
+        raise ConfigError(f"{name} is a {type(found).__name__}; expected a torch.nn.Module, or what makes one")
+    try:
+        module = found(**options)
+    except Exception as error:  # whatever the user's code raises
+        raise ConfigError(f"{name} cannot be made with options {options}: {error}") from error
+    if not isinstance(module, nn.Module):
+        raise ConfigError(f"{name} makes a {type(module).__name__}, expected a torch.nn.Module")
+    return module
+
+
+def _find(place: str, attribute: str) -> Any:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        found = importlib.import_module(place)
+    except Exception as error:  # the module's own code runs, and may raise anything
+        raise ConfigError(f"module {place!r} cannot be imported: {error}") from error
+    if not attribute or not hasattr(found, attribute):
+        raise ConfigError(f"module {place!r} has no {attribute!r}; give package.module:Name")
+    return getattr(found, attribute)
+
+
+def _table(analysis: Analysis) -> list[str]:
+    field = analysis.receptive_field
+    rows = {
+        "stride": f"{analysis.stride} px",
+        "receptive field": f"{field} px, {analysis.share:.0%} of the exemplar" if field else f"more than {WIDEST} px",
+        "padding": f"seen by {analysis.padded_cells} of the exemplar's {analysis.cells**2} cells",
+        "features": f"{_square(analysis.cells)} cells for {analysis.exemplar} px, {_square(analysis.search_cells)} for "
+        f"{analysis.search} px, {analysis.channels} channels",
+        "response": _square(analysis.response),
+        "parameters": f"{analysis.parameters / 1e6:.3f} M",
+        "multiply-adds": f"{analysis.exemplar_macs / 1e9:.3f} G an exemplar, {analysis.search_macs / 1e9:.3f} G a "
+        "search image",
+    }
+    return [f"  {name:17} {value}" for name, value in rows.items()]
+
+
+def _square(side: int) -> str:
+    return f"{side}x{side}"
+
+
+def _claims(module: nn.Module, analysis: Analysis) -> list[str]:
+    """Where the module says something else of itself than was measured; trackers rely on what it says."""
+    measured = {
+        "stride": analysis.stride,
+        "receptive_field": analysis.receptive_field,
+        "out_channels": analysis.channels,
+    }
+    claimed = {name: getattr(module, name, value) for name, value in measured.items()}
+    return [
+        f"  but its {name} says {claimed[name]}, measured was {value}"
+        for name, value in measured.items()
+        if claimed[name] != value
+    ]
+
+
+def _judgement(judged: list[Verdict]) -> list[str]:
+    broken = [str(verdict.number) for verdict in judged if not verdict.kept]
+    lines = [
+        f"  {verdict.number} {'kept  ' if verdict.kept else 'broken'}  {verdict.guideline}: {verdict.finding}"
+        for verdict in judged
+    ]
+    summary = f"breaks {', '.join(broken)}" if broken else "keeps all four"
+    return ["guidelines (Zhang and Peng, 2019, section 3.2)", *lines, f"  it {summary}"]

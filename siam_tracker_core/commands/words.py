@@ -1,0 +1,70 @@
+"""Command lines as people write them: lists with spaces (``--trackers siamfc kcf csrt``) and flags (``--resume``)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words of a command line as jsonargparse takes them.
+
+    Args:
+        function: the command, whose annotations say what each option is.
+        words: what follows the command's name.
+    """
+    return fill_flags(function, join_lists(function, words))
+
+
+def fill_flags(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words with ``true`` after every yes-or-no option that has no value."""
+    flags = {f"--{name}" for name, hint in get_type_hints(function).items() if hint is bool}
+    filled: list[str] = []
+    for word, following in itertools.zip_longest(words, words[1:], fillvalue="--"):
+        filled.append(word)
+        if word in flags and following.lower() not in ("true", "false"):
+            filled.append("true")
+    return filled
+
+
+def join_lists(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words of a command line with those of each list joined into one, ``["siamfc", "kcf"]``, for jsonargparse.
+
+    A list goes to the next option, or to the end; one word alone stays as it is, so that ``a,b`` and ``[a,b]`` mean
+    what they did.
+
+    Args:
+        function: the command; its parameters that can be a list or a tuple are the lists.
+        words: what follows the command's name.
+    """
+    names = {f"--{name}" for name, hint in get_type_hints(function).items() if _takes_many(hint)}
+    joined: list[str] = []
+    index = 0
+    while index < len(words):
+        word = words[index]
+        joined.append(word)
+        index += 1
+        if word not in names:
+            continue
+        stop = index
+        while stop < len(words) and not words[stop].startswith("--"):
+            stop += 1
+        values = list(words[index:stop])
+        joined += [f"[{', '.join(_scalar(value) for value in values)}]"] if len(values) > 1 else values
+        index = stop
+    return joined
+
+
+def _takes_many(hint: Any) -> bool:
+    return get_origin(hint) in (list, tuple) or any(_takes_many(part) for part in get_args(hint))
+
+
+def _scalar(value: str) -> str:
+    """A number as it is, anything else in quotes, so that no character of it means something to YAML."""
+    try:
+        float(value)
+    except ValueError:
+        return json.dumps(value)
+    return value

@@ -1,0 +1,79 @@
+"""The zoo as tables: one for the terminal, and the page ``docs/model_zoo.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from siam_tracker_core.commands.tables import markdown, number
+from siam_tracker_core.zoo_entries import Scores, ZooEntry
+
+HEADER = ["name", "tracker", "network", "parameters", "size", "success AUC", "precision 20 px", "frames/s"]
+INTRODUCTION = """\
+# Model zoo
+
+What `load_tracker` and `--tracker` know by name. `siam-tracker zoo` prints the table and checks each file against its
+hash; `siam-tracker zoo --markdown` makes this page of `weights/zoo.yaml`, where changes belong.
+"""
+
+
+def zoo_table(entries: Iterable[ZooEntry]) -> str:
+    """A Markdown table with a row for each tracker; a dash for what was not measured, or a file that is not there."""
+    return markdown(HEADER, [_row(entry) for entry in entries])
+
+
+def zoo_page(entries: Iterable[ZooEntry]) -> str:
+    """The page: the table, and below it where each tracker comes from and how its figures were measured."""
+    listed = list(entries)
+    sections = ["\n".join(_section(entry)) for entry in listed]
+    return "\n".join([INTRODUCTION, zoo_table(listed), "", *sections])
+
+
+def _row(entry: ZooEntry) -> list[str]:
+    scores = entry.scores
+    return [
+        entry.name,
+        entry.tracker,
+        str(entry.network.get("backbone", "–")),
+        f"{entry.parameters / 1e6:.3f} M",
+        f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.path.is_file() else "–",
+        number(scores.success_auc if scores else None, 3),
+        number(scores.precision_20 if scores else None, 3),
+        number(scores.frames_per_second if scores else None, 0),
+    ]
+
+
+def _section(entry: ZooEntry) -> Iterator[str]:
+    made = entry.provenance
+    yield f"## {entry.name}\n"
+    yield f"{entry.description}.\n"
+    yield f"- File: `weights/{entry.path.name}`, SHA-256 `{entry.sha256}`"
+    yield f"- Network: {_settings(entry.network)}"
+    yield f"- Settings that differ from the tracker's defaults: {_settings(entry.config) or 'none'}"
+    yield f"- Data: {made.data}"
+    yield f"- Start: {made.start}"
+    yield f"- Training: {made.steps:,} steps, seed {made.seed}, {made.hours:g} hours on {made.device}"
+    yield f"- Commit: {made.commit}"
+    yield from _measured(entry.scores)
+    yield ""
+
+
+def _measured(scores: Scores | None) -> Iterator[str]:
+    if scores is None:
+        yield "- Not measured."
+        return
+    yield f"- Measured on: {scores.sequences}"
+    yield f"- Machine: {scores.machine}; `{scores.command}`"
+    yield f"- Tuned on: {scores.tuned_on}"
+
+
+def _settings(values: Mapping[str, Any], before: str = "") -> str:
+    """``key value`` pairs, of mappings inside mappings with dots between the keys."""
+    pairs = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            pairs.append(_settings(value, f"{before}{key}."))
+        else:
+            shown = f"{value:.6g}" if isinstance(value, float) else str(value)
+            pairs.append(f"{before}{key} {shown}")
+    return ", ".join(pair for pair in pairs if pair)

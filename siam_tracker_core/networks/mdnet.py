@@ -1,0 +1,91 @@
+"""MDNet: a classifier of target and background for crops (Nam and Han, 2016), over the convolutions of VGG-M."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from siam_tracker_core.networks.backbone import Backbone, footprint_of
+from siam_tracker_core.networks.normalise import MINUS_128, Normalise
+
+CROP_SIZE = 107
+CELLS = 3  # side of the features of a crop: 107 -> 51 -> 25 -> 11 -> 5 -> 3
+HIDDEN = 512
+
+
+def _stage(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, 2), nn.ReLU(inplace=True), nn.LocalResponseNorm(2), nn.MaxPool2d(3, 2)
+    )
+
+
+def _linear(inputs: int, outputs: int, bias: float, generator: torch.Generator | None = None) -> nn.Linear:
+    """A layer with the published implementation's first values."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.normal_(layer.weight, 0, 0.01, generator=generator)
+    nn.init.constant_(layer.bias, bias)
+    return layer
+
+
+class VGGM(Backbone):
+    """conv1 to conv3 of VGG-M without padding (HyeonseobNam/py-MDNet:modules/model.py).
+
+    The response normalisation is over two channels with PyTorch's defaults, as there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.normalise = Normalise(MINUS_128)
+        self.conv1 = _stage(3, 96, 7)
+        self.conv2 = _stage(96, 256, 5)
+        self.conv3 = nn.Sequential(nn.Conv2d(256, 512, 3), nn.ReLU(inplace=True))
+        footprint = footprint_of(self)
+        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 512
+
+    def units(self) -> list[nn.Module]:
+        """The convolutions."""
+        return [self.conv1, self.conv2, self.conv3]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Features (N, 512, h, w) of RGB images with values in 0..255; 3x3 of a 107x107 crop."""
+        return self.conv3(self.conv2(self.conv1(self.normalise(images))))
+
+
+class MDNet(nn.Module):
+    """Shared layers up to fc5, and one fc6 of two classes for each domain (section 3 of the paper; 4.43 M with one).
+
+    Args:
+        domains: how many fc6 there are; a training video each. 0 leaves them to ``add_domain``, which a tracker calls
+            for its target (section 4).
+    """
+
+    def __init__(self, domains: int = 1) -> None:
+        super().__init__()
+        self.backbone = VGGM()
+        self.fc4 = nn.Sequential(_linear(512 * CELLS * CELLS, HIDDEN, 0.1), nn.ReLU(inplace=True))
+        self.fc5 = nn.Sequential(nn.Dropout(0.5), _linear(HIDDEN, HIDDEN, 0.1), nn.ReLU(inplace=True))
+        self.fc6 = nn.ModuleList()
+        for _ in range(domains):
+            self.add_domain()
+
+    def add_domain(self, generator: torch.Generator | None = None) -> int:
+        """Add a new fc6 with random weights, on the device of the others; returns the domain's index.
+
+        Args:
+            generator: of the weights, on the CPU.
+        """
+        branch = nn.Sequential(nn.Dropout(0.5), _linear(HIDDEN, 2, 0.0, generator))
+        self.fc6.append(branch.to(next(self.fc4.parameters())))
+        return len(self.fc6) - 1
+
+    def features(self, crops: torch.Tensor) -> torch.Tensor:
+        """conv3 features (N, 4608), by channel, row and column, of RGB crops (N, 3, 107, 107) in 0..255."""
+        return self.backbone(crops).flatten(1)
+
+    def classify(self, features: torch.Tensor, domain: int = 0) -> torch.Tensor:
+        """Logits (N, 2) of background and target for conv3 features (N, 4608)."""
+        return self.fc6[domain](self.fc5(self.fc4(features)))
+
+    def forward(self, crops: torch.Tensor, domain: int = 0) -> torch.Tensor:
+        """Logits (N, 2) of background and target for RGB crops (N, 3, 107, 107) in 0..255."""
+        return self.classify(self.features(crops), domain)
