@@ -15,7 +15,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 # pip hands the constraints on to the environments in which it builds; which name it reads depends on its version
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
        $(BIN)/python -m pip install --quiet
-EXTRAS := ros-wheels,train,evaluation,cluster,demo,test,lint
+EXTRAS := ros-wheels,train,evaluation,cluster,vot,demo,test,lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -66,6 +66,7 @@ $(STAMPS)/dependencies: $(STAMPS)/venv setup.py constraints.txt
 	$(BIN)/python -c 'import sys, cv2; sys.exit(int(cv2.__version__.split(".")[0]) > 4)' 2>/dev/null \
 	  || $(PIP) opencv-contrib-python-headless
 	$(PIP) --no-build-isolation --editable ".[$(EXTRAS)]"
+	$(PIP) --no-deps vot-toolkit  # with its requirements it would bring an OpenCV of its own
 	@touch $@
 
 # One minute: generates and compiles the code of the messages and services.

@@ -47,6 +47,19 @@ EXTRAS = {
     ],
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
     "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
+    # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs
+    # beside OpenCV: it is installed without its requirements, which would bring another OpenCV.
+    "vot": [
+        "attributee>=0.1.8,<0.1.10",  # 0.1.10 breaks on Python 3.11
+        "bidict",
+        "cachetools",
+        "colorama",
+        "lazy-object-proxy",
+        "numba",
+        "phx-class-registry",
+        "six",
+        "vot-trax>=4.0.1",
+    ],
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0"],

@@ -2,94 +2,104 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from siam_tracker_core.networks import MobileNetV2, backbone, channels_last
-from siam_tracker_core.training.distill import Distillation, DistillConfig, Lessons, teach
-from siam_tracker_core.training.engine import EpochSlices, checkpoint_to_resume, make_trainer
-from siam_tracker_core.training.store import StoreSources, build_store
-from siam_tracker_core.weights import load_into, read_weights, save_weights
+from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
+from siam_tracker_core.training.checkpoints import checkpoint_to_resume
+from siam_tracker_core.training.distill import Distillation, DistillConfig, LessonData
+from siam_tracker_core.training.engine import Machine, fit
+from siam_tracker_core.training.export import export, start_from, write_config
+from siam_tracker_core.training.recipe import read_recipe
+from siam_tracker_core.weights import load_into, read_weights, sha256
+from siam_tracker_core.zoo import torch_device
 
+MOBILENET = "mobilenetv2"
 
-def load_teacher(path: Path) -> MobileNetV2:
-    """A MobileNetV2 from a safetensors file with torchvision's names; blocks beyond the last one used are ignored."""
-    state, _ = read_weights(path)
-    teacher = MobileNetV2()
-    wanted = teacher.state_dict().keys()
-    load_into(teacher, {name: tensor for name, tensor in state.items() if name in wanted}, str(path))
-    return teacher
-
-
-DEFAULTS = DistillConfig()
+# Published classifiers that go past stride 8 are cut where they reach it.
+OPTIONS: dict[str, dict[str, Any]] = {
+    "vgg16": {"last": "conv4_3"},
+    "vgg16_caffe": {"last": "conv4_3"},
+    "vgg19": {"last": "conv4_4"},
+}
 
 
 def pretrain(
     teacher: Path,
     out: Path = Path("runs/alexnet"),
-    videos: Path | None = None,
-    stills: Path | None = None,
-    unlabelled: Path | None = None,
+    shards: list[str] | None = None,
     store: Path | None = None,
+    teacher_kind: str = MOBILENET,
     student: str = "alexnet",
     start: Path | None = None,
-    distillation: DistillConfig = DEFAULTS,
-    device: str = "auto",
+    training: dict[str, Any] | None = None,
     workers: int = 1,
+    device: str = "auto",
+    processes: int = 1,
+    machines: int = 1,
     resume: bool = False,
 ) -> None:
     """Distil a teacher's features into a backbone, without labels.
 
     Args:
-        teacher: MobileNetV2 weights with torchvision's names, as safetensors.
+        teacher: the teacher's weights.
         out: folder of the run; ``backbone.safetensors`` appears in it at the end.
-        videos: folder of sequences in OTB's form.
-        stills: folder of photographs in COCO's form.
-        unlabelled: folder of photographs.
-        store: where the context crops are kept between runs; ``out``/store by default.
-        student: name of an unpadded backbone.
+        shards: prepared data sets, see ``siam-tracker prepare``; targets and boxes in them are not used.
+        store: where the decoded crops and the teacher's features are kept between runs; ``out``/store by default.
+        teacher_kind: mobilenetv2 (torchvision's names, as safetensors), or a kind of ``siam-tracker import-checkpoint``
+            whose network has stride 8: torchvision-vgg16, torchvision-vgg19, torchvision-resnet50, caffe-vgg16 ...
+        student: name of an unpadded backbone of stride 8.
         start: weights of an earlier distillation to go on from, with a new schedule.
-        distillation: settings of the distillation.
-        device: auto, cpu or cuda.
+        training: settings of the distillation; a finished run's config.yaml lists them all.
         workers: processes that read crops.
-        resume: continue the run in ``out``.
+        device: auto, cpu or cuda.
+        processes: of data-parallel training on this machine, e.g. one a GPU.
+        machines: that take part.
+        resume: continue the run in ``out``; of a finished one, only the weights are exported again.
     """
+    recipe = read_recipe(DistillConfig, training)
     checkpoint = checkpoint_to_resume(out, resume)
-    crops = build_store(store or out / "store", StoreSources(videos, stills, unlabelled), distillation.seed)
-    torch_device = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
-    features = teach(crops, load_teacher(teacher), torch_device)
-    torch.manual_seed(distillation.seed)
+    master = load_teacher(teacher, teacher_kind)
+    torch.manual_seed(recipe.seed)
     network = channels_last(backbone(student))
-    before: dict[str, Any] = {}
-    if start:
-        state, before = read_weights(start)
-        load_into(network, state, str(start))
-    lessons = Lessons(
-        crops,
-        features,
-        network.stride,
-        network.receptive_field,
-        distillation.steps * distillation.batch,
-        distillation.seed,
+    lessons = LessonData(
+        list(shards or []),
+        store or out / "store",
+        master,
+        f"{teacher_kind} {sha256(teacher)}",
+        network,
+        recipe,
+        workers,
+        torch_device(device),
     )
-    data = EpochSlices(lessons, distillation.batch, distillation.steps_per_epoch, workers)
-    module = Distillation(network, features.shape[1], distillation)
-    trainer = make_trainer(out, distillation.epochs, device=device)
-    trainer.fit(module, data, ckpt_path=checkpoint)
-    provenance = {
-        "network": student,
-        "method": "distillation",
-        "teacher": teacher.name,
-        "start": before,
-        "steps": distillation.steps,
-        "batch": distillation.batch,
-        "seed": distillation.seed,
-        "crops": len(crops),
-        "cosine": float(trainer.callback_metrics["cosine"]),
-        "device": str(torch_device),
-        "threads": os.cpu_count(),
-    }
-    save_weights(out / "backbone.safetensors", network.state_dict(), provenance)
+    module = Distillation(network, recipe, lessons.width, student)
+    origin = start_from(module, start) if start else {}
+    if not resume:
+        settings = {"teacher": teacher, "teacher_kind": teacher_kind, "student": student, "start": start}
+        write_config(out, {**settings, "shards": shards, "training": asdict(recipe)})
+    run = fit(module, lessons, out, machine=Machine(device, processes, machines), checkpoint=checkpoint)
+    export(out / "backbone.safetensors", module, run, origin, lessons.description(), "last")
+
+
+def load_teacher(path: Path, kind: str = MOBILENET) -> Backbone:
+    """A teacher in evaluation mode; its layers beyond the last one that is used are left out.
+
+    Raises:
+        ConfigError: if there is no such kind.
+        WeightsError: if the file is missing, damaged, or of another network.
+    """
+    if kind == MOBILENET:
+        network: Backbone = MobileNetV2()
+        state, _ = read_weights(path)
+    else:
+        from siam_tracker_core.importers import import_checkpoint  # here, so that pretraining alone needs it
+
+        imported = import_checkpoint(kind, path, part="backbone")
+        name = imported.metadata["network"]["backbone"]
+        network, state = backbone(name, **OPTIONS.get(name, {})), imported.state
+    wanted = network.state_dict().keys()
+    load_into(network, {name: tensor for name, tensor in state.items() if name in wanted}, str(path))
+    return network.eval()

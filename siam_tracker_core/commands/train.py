@@ -2,96 +2,114 @@
 
 from __future__ import annotations
 
-import os
-import time
+import importlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from siam_tracker_core.networks import SiamFCNetwork, backbone, channels_last
-from siam_tracker_core.training.cutouts import CutOuts
-from siam_tracker_core.training.engine import EpochSlices, checkpoint_to_resume, make_trainer
-from siam_tracker_core.training.pairs import Pairs
-from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
-from siam_tracker_core.training.store import StoreSources, build_store
-from siam_tracker_core.weights import load_into, read_weights, save_weights
+from siam_tracker_core.config import read_config
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks import channels_last
+from siam_tracker_core.training.checkpoints import checkpoint_to_resume
+from siam_tracker_core.training.data import ShardData, TrainingData
+from siam_tracker_core.training.engine import Machine, fit
+from siam_tracker_core.training.export import Keep, export, start_from, write_config
+from siam_tracker_core.training.module import TrainingModule
+from siam_tracker_core.training.recipe import Recipe, read_recipe
+from siam_tracker_core.training.validation import Validation, refuse_known
 
-DEFAULTS = SiamFCTraining()
+# What can be trained, by the name that a configuration gives as `tracker`; imported when it is chosen.
+TRAINABLE = {
+    "siamfc": "siam_tracker_core.training.siamfc:SiamFCModule",
+    "siamrpn": "siam_tracker_core.training.siamrpn:SiamRPNModule",
+}
+
+# Settings of the data that follow from the recipe.
+FROM_RECIPE = ("batch", "steps_per_epoch", "seed")
 
 
 def train(
+    tracker: str = "siamfc",
     out: Path = Path("runs/siamfc"),
-    videos: Path | None = None,
-    stills: Path | None = None,
-    cutouts: Path | None = None,
-    store: Path | None = None,
+    shards: list[str] | None = None,
+    data: dict[str, Any] | None = None,
+    training: dict[str, Any] | None = None,
+    validation: dict[str, Any] | None = None,
     start: Path | None = None,
-    training: SiamFCTraining = DEFAULTS,
-    held_out: list[str] | None = None,
+    objects: Path | None = None,
+    keep: Keep = "last",
     device: str = "auto",
-    workers: int = 1,
+    processes: int = 1,
+    machines: int = 1,
     resume: bool = False,
 ) -> None:
-    """Train SiamFC on image pairs.
+    """Train a tracker on shards that ``siam-tracker prepare`` made.
+
+    Under ``out`` appear ``config.yaml`` with all settings, logs (CSV in ``log``, TensorBoard in ``tensorboard``),
+    ``pictures``, checkpoints (``last.ckpt``, and ``best.ckpt`` with a validation), and at the end the weights as
+    ``TRACKER.safetensors``. For several processes or machines start it with torchrun, or name ``processes``.
 
     Args:
-        out: folder of the run; ``siamfc.safetensors`` appears in it at the end.
-        videos: folder of sequences in OTB's form.
-        stills: folder of photographs in COCO's form.
-        cutouts: folder of objects with alpha (PNG), to compose pairs of.
-        store: where the context crops are kept between runs; ``out``/store by default.
-        start: backbone weights to start from, as ``siam-tracker pretrain`` writes them.
-        training: settings of the training.
-        held_out: names of sequences to leave out.
+        tracker: what to train: siamfc or siamrpn.
+        out: folder of the run.
+        shards: folders or addresses of prepared data sets, of equal weight, in place of data.sources.
+        data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out.
+        training: settings of the training; a finished run's config.yaml lists them all.
+        validation: tracking after epochs: root (folder of sequences in OTB's form), names, frames, every.
+        start: weights of a backbone, as ``siam-tracker pretrain`` writes them, or of a whole tracker of this kind.
+        objects: folder of objects with alpha (PNG) to cover targets with.
+        keep: export the weights of the last epoch, or of the best validation.
         device: auto, cpu or cuda.
-        workers: processes that read crops.
-        resume: continue the run in ``out``.
+        processes: of data-parallel training on this machine, e.g. one a GPU.
+        machines: that take part.
+        resume: continue the run in ``out``; of a finished one, only the weights are exported again.
     """
+    kind = trainable(tracker)
+    recipe = read_recipe(kind.recipe_class, training)
+    sampling = training_data(data, shards, recipe)
+    checks = read_config(Validation, validation or {}, "validation")
+    samples = ShardData(sampling)
+    refuse_known(checks, {track for _, track in samples.domains})
     checkpoint = checkpoint_to_resume(out, resume)
-    crops = build_store(
-        store or out / "store", StoreSources(videos, stills, held_out=tuple(held_out or ())), training.seed
+    torch.manual_seed(recipe.seed)
+    module = kind.build(recipe, objects)
+    origin = start_from(module, start) if start else {}
+    channels_last(module.network)
+    if not resume:
+        told = {name: value for name, value in asdict(sampling).items() if name not in FROM_RECIPE}
+        parts: dict[str, Any] = {"data": told, "training": asdict(recipe), "validation": asdict(checks)}
+        write_config(out, {"tracker": tracker, **parts, "start": start, "objects": objects, "keep": keep})
+    run = fit(
+        module, samples, out, machine=Machine(device, processes, machines), checkpoint=checkpoint, validation=checks
     )
-    torch.manual_seed(training.seed)
-    network = SiamFCNetwork(backbone("alexnet"))
-    origin: dict[str, Any] = {}
-    if start:
-        state, origin = read_weights(start)
-        load_into(network.backbone, state, str(start))
-    channels_last(network)
-    objects = CutOuts(cutouts) if cutouts else None
-    pairs = Pairs(
-        crops,
-        training.steps * training.batch,
-        training.frame_range,
-        training.video_share,
-        training.seed,
-        tuple(held_out or ()),
-        objects,
-        training.cutout_share,
-    )
-    data = EpochSlices(pairs, training.batch, training.steps_per_epoch, workers)
-    module = SiamFCModule(network, training)
-    trainer = make_trainer(out, training.epochs, device=device)
-    began = time.time()
-    trainer.fit(module, data, ckpt_path=checkpoint)
-    metadata = {
-        "tracker": "siamfc",
-        "network": {"backbone": "alexnet", "gain": network.correlation.gain},
-        "config": {},
-        "provenance": {
-            "start": origin,
-            "steps": training.steps,
-            "batch": training.batch,
-            "seed": training.seed,
-            "targets": {
-                "videos": len(pairs.tracks),
-                "photographs": len(pairs.stills),
-                "cutouts": len(objects) if objects else 0,
-            },
-            "held_out": sorted(held_out or ()),
-            "hours": round((time.time() - began) / 3600, 2),
-            "device": f"{trainer.strategy.root_device}, {os.cpu_count()} cores",
-        },
-    }
-    save_weights(out / "siamfc.safetensors", module.averaged.module.state_dict(), metadata)
+    export(out / f"{tracker}.safetensors", module, run, origin, samples.description(), keep)
+
+
+def trainable(tracker: str) -> type[TrainingModule]:
+    """The training of a tracker by its name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if tracker not in TRAINABLE:
+        raise ConfigError(f"there is no training of {tracker!r}; known are {', '.join(TRAINABLE)}")
+    module, name = TRAINABLE[tracker].split(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+def training_data(values: dict[str, Any] | None, shards: list[str] | None, recipe: Recipe) -> TrainingData:
+    """The settings of the data, completed from the recipe.
+
+    Raises:
+        ConfigError: for an unknown key, a wrong value, or one that belongs to the recipe.
+    """
+    values = dict(values or {})
+    if shards:
+        values["sources"] = [{"path": path} for path in shards]
+    for name in FROM_RECIPE:
+        if name in values:
+            raise ConfigError(f"data.{name} is a setting of the training; give training.{name}")
+    values |= {"batch": recipe.batch, "steps_per_epoch": recipe.batches_per_epoch, "seed": recipe.seed}
+    return read_config(TrainingData, values, "data")

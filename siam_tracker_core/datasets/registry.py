@@ -146,6 +146,7 @@ _TABLE = (
     DataSet(
         "composed", "video", f"{_HERE}.composed:iterate", ("",), "cutouts/*.png with alpha and photographs/ (images)"
     ),
+    DataSet("photographs", "stills", f"{_HERE}.photographs:iterate", ("",), "images, in any number of folders"),
 )
 DATA_SETS = {entry.name: entry for entry in _TABLE}
 

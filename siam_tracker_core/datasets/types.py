@@ -13,18 +13,39 @@ from numpy.typing import NDArray
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box
 
+# The end-of-image marker of a JPEG lies this near to the file's end; some cameras write a little behind it.
+_TAIL = 4096
+
 
 def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an image file as uint8 (H, W, 3) BGR.
 
     Raises:
-        DatasetError: if the file is missing or cannot be decoded.
+        DatasetError: if the file is missing, truncated, or cannot be decoded.
     """
+    if is_truncated(path):
+        raise DatasetError(f"{path} is a truncated image")
     image = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if image is None:
         reason = "is not a readable image" if path.exists() else "does not exist"
         raise DatasetError(f"{path} {reason}")
     return image  # type: ignore[return-value]
+
+
+def is_truncated(path: Path) -> bool:
+    """Whether a JPEG file lacks its end, which OpenCV fills with grey without a word; other formats it refuses itself.
+
+    Returns:
+        False also for a file that is missing or not a JPEG.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(2) != b"\xff\xd8":
+                return False
+            file.seek(max(2, path.stat().st_size - _TAIL))
+            return b"\xff\xd9" not in file.read()
+    except OSError:
+        return False
 
 
 @dataclass(frozen=True)

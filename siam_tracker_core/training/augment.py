@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Le, Lt
 from torch.nn import functional
+
+from siam_tracker_core.config import STRICT
+
+Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True)
@@ -19,12 +25,14 @@ class Photometry:
         blur_length: its largest length in pixels.
     """
 
-    brightness: float = 0.25
-    contrast: float = 0.25
-    tint: float = 0.08
-    grey: float = 0.15
-    blur: float = 0.2
-    blur_length: int = 9
+    brightness: Share = 0.25
+    contrast: Share = 0.25
+    tint: Share = 0.08
+    grey: Share = 0.15
+    blur: Share = 0.2
+    blur_length: Annotated[int, Ge(3)] = 9
+
+    __pydantic_config__ = STRICT
 
 
 def _factors(count: int, spread: float, channels: int, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -61,45 +69,131 @@ def motion_blur(images: torch.Tensor, settings: Photometry, generator: torch.Gen
     size = settings.blur_length | 1
     lengths = torch.rand(len(chosen), generator=generator) * (size - 2) + 2
     angles = torch.rand(len(chosen), generator=generator) * torch.pi
-    steps = torch.linspace(-0.5, 0.5, 2 * size)
-    middle = size // 2
-    kernels = torch.zeros(len(chosen), size, size)
-    for kernel, length, angle in zip(kernels, lengths, angles, strict=True):
-        columns = (middle + steps * length * torch.cos(angle)).round().long().clamp(0, size - 1)
-        rows = (middle + steps * length * torch.sin(angle)).round().long().clamp(0, size - 1)
-        kernel.index_put_((rows, columns), torch.ones(len(steps)), accumulate=True)
-    kernels = (kernels / kernels.sum(dim=(1, 2), keepdim=True)).to(images.device)
-    smeared = images.clone()
+    kernels = line_kernels(lengths, angles, size).to(images.device, images.dtype)
+    chosen = chosen.to(images.device)
+    channels = images.shape[1]
     # One group a channel of every chosen image.
     stacked = images[chosen].reshape(1, -1, *images.shape[2:])
-    weights = kernels.repeat_interleave(3, dim=0)[:, None].to(images.dtype)
-    padded = functional.pad(stacked, (middle,) * 4, mode="replicate")
-    smeared[chosen] = functional.conv2d(padded, weights, groups=stacked.shape[1]).reshape(-1, *images.shape[1:])
-    return smeared
+    padded = functional.pad(stacked, (size // 2,) * 4, mode="replicate")
+    smeared = functional.conv2d(padded, kernels.repeat_interleave(channels, dim=0)[:, None], groups=stacked.shape[1])
+    return images.index_copy(0, chosen, smeared.reshape(-1, *images.shape[1:]))
 
 
-def resample(
-    crops: torch.Tensor, size: int, shift: torch.Tensor, scale: torch.Tensor, flip: torch.Tensor
-) -> torch.Tensor:
-    """Cut and warp the middle of context crops.
+def line_kernels(lengths: torch.Tensor, angles: torch.Tensor, size: int) -> torch.Tensor:
+    """Kernels (N, size, size), each of sum 1, that smear along lines through their middle.
 
     Args:
-        crops: uint8 (N, S, S, 3).
-        size: side of the result in pixels.
-        shift: (N, 2), where the result's middle lies, in crop pixels (x, y) from the crop's middle.
-        scale: (N, 2), crop pixels for each pixel of the result along x and y.
-        flip: bool (N,), mirror left and right about the crop's middle first.
+        lengths: (N,) of the lines in pixels.
+        angles: (N,) in radians, from the x axis towards the y axis, which points down.
+        size: odd.
+    """
+    steps = torch.linspace(-0.5, 0.5, 2 * size)
+    reach = lengths[:, None] * steps
+    columns, rows = (
+        (size // 2 + reach * direction[:, None]).round().long().clamp(0, size - 1)
+        for direction in (torch.cos(angles), torch.sin(angles))
+    )
+    kernels = torch.zeros(len(lengths), size * size)
+    kernels.scatter_add_(1, rows * size + columns, torch.full_like(reach, 1 / len(steps)))
+    return kernels.view(-1, size, size)
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How far views of a crop may differ from its middle at its own scale.
+
+    Attributes:
+        shift: largest displacement along each axis in crop pixels, drawn uniformly.
+        scale: largest relative change of scale, drawn uniformly.
+        stretch: largest relative change along each axis by itself, on top of that.
+    """
+
+    shift: Annotated[float, Ge(0)] = 0.0
+    scale: Annotated[float, Ge(0), Lt(1)] = 0.0
+    stretch: Annotated[float, Ge(0), Lt(1)] = 0.0
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which parts of a batch of crops are looked at; all tensors lie on the crops' device.
+
+    Attributes:
+        shift: (N, 2), where a view's middle lies, in crop pixels (x, y) from the crop's middle.
+        scale: (N, 2), crop pixels for each pixel of the view along x and y.
+        flip: bool (N,), the crop is mirrored left and right about its middle first.
+    """
+
+    shift: torch.Tensor
+    scale: torch.Tensor
+    flip: torch.Tensor
+
+    @classmethod
+    def draw(cls, jitter: Jitter, flip: torch.Tensor, generator: torch.Generator) -> Views:
+        """Random views.
+
+        Args:
+            jitter: how far.
+            flip: bool (N,), which are mirrored: the two crops of a pair must agree.
+            generator: on the CPU; the same one gives the same views on every device.
+        """
+
+        def uniform(columns: int) -> torch.Tensor:
+            return 2 * torch.rand((len(flip), columns), generator=generator) - 1
+
+        shift = uniform(2) * jitter.shift
+        scale = 1 + uniform(1) * jitter.scale + uniform(2) * jitter.stretch
+        return cls(shift.to(flip.device), scale.to(flip.device), flip)
+
+    def boxes(self, sizes: torch.Tensor) -> torch.Tensor:
+        """Where targets in the middle of the crops lie in the views.
+
+        Args:
+            sizes: (N, 2), width and height in crop pixels.
+
+        Returns:
+            (N, 4): centre (x, y) from the view's middle, width and height, in pixels of the view.
+        """
+        return torch.cat((-self.shift / self.scale, sizes / self.scale), dim=1)
+
+    def resample(self, crops: torch.Tensor, size: int) -> torch.Tensor:
+        """The views of context crops.
+
+        Args:
+            crops: uint8 (N, S, S, 3).
+            size: side of the views in pixels.
+
+        Returns:
+            float32 (N, 3, size, size) in 0..255, channels last in memory; continued with the crop's mean colour.
+        """
+        images = crops.permute(0, 3, 1, 2).float()
+        mean = images.mean(dim=(2, 3), keepdim=True)
+        side = crops.shape[1]
+        offsets = torch.arange(size, device=crops.device, dtype=torch.float32) + 0.5 - size / 2
+        sign = 1.0 - 2.0 * self.flip.float()
+        along_x = (self.shift[:, :1] + offsets * self.scale[:, :1]) * sign[:, None] * (2 / side)
+        along_y = (self.shift[:, 1:] + offsets * self.scale[:, 1:]) * (2 / side)
+        sampled = sample_grid(images - mean, along_x, along_y)
+        return (sampled + mean).contiguous(memory_format=torch.channels_last)
+
+
+def draw_flips(count: int, probability: float, device: torch.device, generator: torch.Generator) -> torch.Tensor:
+    """bool (count,) on the device: which samples are mirrored."""
+    return (torch.rand(count, generator=generator) < probability).to(device)
+
+
+def sample_grid(images: torch.Tensor, along_x: torch.Tensor, along_y: torch.Tensor) -> torch.Tensor:
+    """Sample images bilinearly where columns and rows cross; zero outside.
+
+    Args:
+        images: float (N, C, H, W).
+        along_x: (N, columns) in -1..1 from the left to the right edge.
+        along_y: (N, rows) in -1..1 from the upper to the lower edge.
 
     Returns:
-        float32 (N, 3, size, size) in 0..255, channels last in memory; continued with the crop's mean colour.
+        (N, C, rows, columns).
     """
-    images = crops.permute(0, 3, 1, 2).float()
-    mean = images.mean(dim=(2, 3), keepdim=True)
-    side = crops.shape[1]
-    offsets = torch.arange(size, device=crops.device, dtype=torch.float32) + 0.5 - size / 2
-    sign = 1.0 - 2.0 * flip.float()
-    along_x = (shift[:, :1] + offsets * scale[:, :1]) * sign[:, None] * (2 / side)
-    along_y = (shift[:, 1:] + offsets * scale[:, 1:]) * (2 / side)
-    grid = torch.stack((along_x[:, None, :].expand(-1, size, -1), along_y[:, :, None].expand(-1, -1, size)), dim=-1)
-    sampled = functional.grid_sample(images - mean, grid, mode="bilinear", align_corners=False)
-    return (sampled + mean).contiguous(memory_format=torch.channels_last)
+    rows, columns = along_y.shape[1], along_x.shape[1]
+    grid = torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
+    return functional.grid_sample(images, grid, mode="bilinear", align_corners=False)

@@ -1,7 +1,11 @@
-"""Objects with alpha, composed over backgrounds: pairs in which only the object stays the same."""
+"""Objects with alpha, composed over backgrounds: pairs in which only the object stays the same.
+
+Such pairs teach that the surroundings are not the target.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -10,10 +14,26 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import context_size
-from siam_tracker_core.training.store import CROP_SIZE, EXEMPLAR_SIZE, CropStore
+from siam_tracker_core.training.store import EXEMPLAR_SIZE
 
-# Larger than any object in a crop, so that objects are only ever reduced.
+Pixels = NDArray[np.uint8]
+Size = tuple[float, float]
+
+# Larger than any object in a crop, so that objects are mostly reduced.
 LARGEST = 256
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """One object.
+
+    Attributes:
+        pixels: float32 (h, w, 4): BGR in 0..255, multiplied by alpha, and alpha in 0..1.
+        outline: (n, 2) corners ``x, y`` of the convex hull of what can be seen of it, in pixels of ``pixels``.
+    """
+
+    pixels: NDArray[np.float32]
+    outline: NDArray[np.float64]
 
 
 class CutOuts:
@@ -30,55 +50,100 @@ class CutOuts:
         folder = Path(folder)
         if not folder.is_dir():
             raise DatasetError(f"{folder} is not a folder; expected PNG files with alpha in it")
-        self.objects = [trimmed for path in sorted(folder.glob("*.png")) if (trimmed := _trimmed(path)) is not None]
+        self.objects = [found for path in sorted(folder.glob("*.png")) if (found := _read(path)) is not None]
         if not self.objects:
             raise DatasetError(f"{folder} holds no PNG file with alpha")
 
     def __len__(self) -> int:
         return len(self.objects)
 
-    def pair(self, store: CropStore, rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Two context crops (CROP_SIZE, CROP_SIZE, 3) with one object in the middle, mostly before two backgrounds."""
-        thing = self.objects[rng.integers(len(self.objects))]
-        height, width = thing.shape[:2]
-        scale = EXEMPLAR_SIZE / context_size(width, height)
-        # One time in four the background stays, as in a video with a fixed camera, and is moved behind the object.
-        backgrounds = rng.integers(len(store), size=2)
-        backgrounds = backgrounds[[0, 0]] if rng.random() < 0.25 else backgrounds
+    def pair(
+        self, number: int, backgrounds: tuple[Pixels, Pixels], rng: np.random.Generator
+    ) -> tuple[tuple[Pixels, Size], tuple[Pixels, Size]]:
+        """Two context crops with one object in the middle of both, at the scale that ``prepare`` gives a target.
+
+        Args:
+            number: of the object.
+            backgrounds: two crops (s, s, 3) BGR, which are moved behind the object.
+            rng: for turning (3 and 10 degrees of standard deviation), the second one's scale (0.9 to 1.1), and the
+                backgrounds.
+
+        Returns:
+            For exemplar and search crop: uint8 (s, s, 3) BGR, and width and height of the object in pixels of the crop.
+        """
+        thing = self.objects[number]
+        spreads, angles = (1.0, float(rng.uniform(0.9, 1.1))), rng.normal(0, (3, 10))
         first, second = (
-            _compose(store.pixels[number], thing, scale * spread, angle, rng)
-            for number, spread, angle in zip(
-                backgrounds, (1.0, rng.uniform(0.9, 1.1)), rng.normal(0, (3, 10)), strict=True
-            )
+            compose(background, thing, spread, float(angle), rng)
+            for background, spread, angle in zip(backgrounds, spreads, angles, strict=True)
         )
         return first, second
 
 
-def _trimmed(path: Path) -> NDArray[np.float32] | None:
-    """The object's own rectangle, BGR and alpha in 0..255, at most LARGEST a side; None where there is no alpha."""
+def _read(path: Path) -> CutOut | None:
+    """The object's own rectangle, at most LARGEST a side; None where there is no alpha."""
     image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 4 or not image[..., 3].any():
+    if image is None or image.ndim != 3 or image.shape[2] != 4:
         return None
-    rows, columns = (np.flatnonzero(image[..., 3].any(axis=axis)) for axis in (1, 0))
-    image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    reduction = min(1.0, LARGEST / max(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * reduction)), max(1, round(image.shape[0] * reduction)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.float32)
+    seen = image[..., 3] > np.iinfo(image.dtype).max // 2
+    if not seen.any():
+        return None
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    pixels = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
+    pixels *= 255 / np.iinfo(image.dtype).max
+    # Transparent pixels may have any colour; multiplied by alpha, it does not bleed into the edge when resampled.
+    pixels[..., 3] /= 255
+    pixels[..., :3] *= pixels[..., 3:]
+    pixels = _reduced(pixels, min(1.0, LARGEST / max(pixels.shape[:2])))
+    solid = np.argwhere(pixels[..., 3] > 0.5)[:, ::-1].astype(np.float32)
+    if not len(solid):
+        return None
+    # The corners of the pixels, not their centres, bound the object.
+    corners = np.concatenate([solid + offset for offset in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
+    return CutOut(pixels, cv2.convexHull(corners)[:, 0].astype(np.float64))
 
 
-def _compose(
-    background: NDArray[np.uint8],
-    thing: NDArray[np.float32],
-    scale: float,
-    angle: float,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
-    """The object, scaled and turned by ``angle`` degrees, in the middle of a background that is moved at random."""
-    offset = rng.integers(-CROP_SIZE // 3, CROP_SIZE // 3, size=2)
-    canvas = np.roll(background, offset, axis=(0, 1)).astype(np.float32)
-    height, width = thing.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, scale)
-    matrix[:, 2] += (CROP_SIZE - 1) / 2 - np.array([(width - 1) / 2, (height - 1) / 2])
-    layer = cv2.warpAffine(thing, matrix, (CROP_SIZE, CROP_SIZE), flags=cv2.INTER_AREA)
-    alpha = layer[..., 3:] / 255
-    return (canvas * (1 - alpha) + layer[..., :3] * alpha).astype(np.uint8)
+def _reduced(pixels: NDArray[np.float32], factor: float) -> NDArray[np.float32]:
+    """An image made smaller without aliasing."""
+    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def compose(
+    background: Pixels, thing: CutOut, spread: float, angle: float, rng: np.random.Generator
+) -> tuple[Pixels, Size]:
+    """The object in the middle of a background that is moved at random.
+
+    Args:
+        background: uint8 (s, s, 3).
+        thing: the object.
+        spread: its size, relative to the one at which its context square has 127 pixels.
+        angle: by which it is turned, in degrees.
+        rng: for the background's move.
+
+    Returns:
+        The crop, and the object's width and height in it.
+    """
+    side = len(background)
+    radians = np.deg2rad(angle)
+    turn = np.array([[np.cos(radians), np.sin(radians)], [-np.sin(radians), np.cos(radians)]])
+    turned = thing.outline @ turn.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    width, height = high - low
+    scale = spread * EXEMPLAR_SIZE / context_size(width, height)
+    # OpenCV's resampling aliases below one half; what is left to it here is turning and a little scaling.
+    pixels = _reduced(thing.pixels, scale) if scale < 0.7 else thing.pixels
+    ratio = np.array([thing.pixels.shape[1] / pixels.shape[1], thing.pixels.shape[0] / pixels.shape[0]])
+    linear = scale * turn * ratio
+    canvas = np.roll(background, rng.integers(-side // 3, side // 3, size=2), axis=(0, 1))
+    # Only the square around the middle that the object can reach is drawn on.
+    reach = min(side / 2, float(np.ceil(scale * max(width, height) / 2)) + 2)
+    first, last = int(side / 2 - reach), int(np.ceil(side / 2 + reach))
+    # The middle of the turned object's box goes to the middle of the crop; OpenCV counts from pixel centres.
+    offset = side / 2 - first - 0.5 - scale * (low + high) / 2 + linear @ np.array([0.5, 0.5])
+    layer = cv2.warpAffine(
+        pixels, np.column_stack([linear, offset]), (last - first, last - first), flags=cv2.INTER_LINEAR
+    )
+    part = canvas[first:last, first:last]
+    part[:] = np.clip(np.rint(part * (1 - layer[..., 3:]) + layer[..., :3]), 0, 255)
+    return canvas, (float(scale * width), float(scale * height))

@@ -1,132 +1,93 @@
 """Pre-training a backbone without labels: match a teacher's features cell by cell.
 
-The teacher sees every context crop once; its features are kept, standardised by channel and scaled to unit length in
-every cell. The student sees random windows of the crops, placed so that its cells and the teacher's are centred on the
-same pixels, under changed colours, and learns the teacher's vector turned into its own width by a fixed matrix with
-orthonormal columns. Inner products are kept by that matrix, so a student that has learned its lesson correlates an
-exemplar with a search image as the teacher would, before any training for tracking.
+The teacher sees every context crop once (``teacher.py``); its features are kept, standardised by channel, reduced to
+their principal components where they are wider than the student's, and scaled to unit length in every cell. The student
+sees random windows of the crops, placed so that its cells and the teacher's are centred on the same pixels, under
+changed colours, and learns the teacher's vector turned into its own width by a fixed matrix with orthonormal columns.
+Inner products are kept by that matrix, so a student that has learned its lesson correlates an exemplar with a search
+image as the teacher would, before any training for tracking.
 """
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
-import pytorch_lightning as lightning
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
-from siam_tracker_core.networks import Backbone, channels_last
+from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.networks import Backbone
 from siam_tracker_core.training.augment import Photometry, recolour
-from siam_tracker_core.training.store import CROP_SIZE, CropStore
+from siam_tracker_core.training.engine import EpochSlices
+from siam_tracker_core.training.module import Batch, Picture, TrainingModule
+from siam_tracker_core.training.pictures import heat, to_pictures
+from siam_tracker_core.training.recipe import Count, Decay, NotNegative, Positive, Recipe, WarmUp
+from siam_tracker_core.training.shards import open_prepared
+from siam_tracker_core.training.store import CropStore, build_store
+from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
 STUDENT_SIZE = 255
 
 
 @dataclass(frozen=True)
-class DistillConfig:
-    """Settings of the distillation.
+class DistillConfig(Recipe):
+    """Settings of the distillation; those of ``Recipe`` with AdamW, a cosine decay to nothing and no averaging.
 
     Attributes:
-        epochs: how many.
-        steps_per_epoch: optimiser steps in each; a checkpoint follows.
-        batch: windows a step.
-        rate: peak learning rate of AdamW, reached after ``warm_up`` steps and then decayed by a cosine.
-        weight_decay: of AdamW.
-        warm_up: steps.
         cell_norm: length of the target vectors. 16 makes the correlation of two equal 6x6 exemplars
             36 * 256 = 9216, which is 9.2 after SiamFC's gain of 1e-3.
-        seed: of order, windows and colours.
         photometry: how the student's colours change.
     """
 
-    epochs: int = 20
-    steps_per_epoch: int = 200
-    batch: int = 16
-    rate: float = 2e-3
-    weight_decay: float = 1e-4
-    warm_up: int = 100
-    cell_norm: float = 16.0
-    seed: int = 0
+    epochs: Count = 20
+    steps_per_epoch: Count = 200
+    optimiser: Literal["sgd", "adamw"] = "adamw"
+    first_rate: Positive = 2e-3
+    last_rate: NotNegative = 0.0
+    decay: Literal["logarithmic", "cosine"] = "cosine"
+    warm_up: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
+    weight_decay: NotNegative = 1e-4
+    average: Decay = 0.0
+    cell_norm: Positive = 16.0
     photometry: Photometry = field(default_factory=Photometry)
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in all."""
-        return self.epochs * self.steps_per_epoch
-
-
-def teach(store: CropStore, teacher: Backbone, device: torch.device, batch: int = 32) -> NDArray[np.float16]:
-    """The teacher's features of all crops of a store, computed once and kept beside it.
-
-    Returns:
-        float16 (n, channels, cells, cells), memory-mapped, standardised by channel over the store.
-    """
-    path = store.folder / "teacher.npy"
-    done = store.folder / "teacher.json"
-    if done.is_file():
-        return np.load(path, mmap_mode="r")
-    cells = -(-CROP_SIZE // teacher.stride)
-    shape = (len(store), teacher.out_channels, cells, cells)
-    features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    teacher = channels_last(teacher).to(device).eval()
-    total, square = torch.zeros(2, teacher.out_channels, device=device)
-    count = 0
-    with torch.inference_mode():
-        for start in tqdm(range(0, len(store), batch), desc="asking the teacher", unit="batch"):
-            crops = torch.from_numpy(np.array(store.pixels[start : start + batch])).to(device)
-            images = crops.permute(0, 3, 1, 2).flip(1).float().contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                answer = teacher(images)
-            answer = answer.float()
-            features[start : start + batch] = answer.cpu().numpy()
-            total = total + answer.mean(dim=(0, 2, 3)) * len(answer)
-            square = square + answer.square().mean(dim=(0, 2, 3)) * len(answer)
-            count += len(answer)
-    mean = (total / count).cpu().numpy()
-    std = np.sqrt(np.maximum((square / count).cpu().numpy() - mean**2, 1e-12))
-    for start in range(0, len(store), 256):
-        chunk = features[start : start + 256].astype(np.float32)
-        features[start : start + 256] = (chunk - mean[:, None, None]) / std[:, None, None]
-    features.flush()
-    done.write_text(json.dumps({"channels": teacher.out_channels, "mean": mean.tolist(), "std": std.tolist()}))
-    return np.load(path, mmap_mode="r")
 
 
 class Lessons(Dataset[dict[str, Any]]):
-    """Windows of crops with the teacher's features of the same cells.
+    """An endless list of windows of crops with the teacher's features of the same cells.
 
     The n-th lesson is a function of the seed and n alone, so a resumed run sees what an uninterrupted one would.
 
     Args:
         store: the crops.
         features: of ``teach``.
-        stride, receptive_field: of the student, whose cells are not padded.
-        length: number of lessons.
+        teacher: where its cells lie in a crop.
+        student: where its cells lie in a window of ``STUDENT_SIZE``. Where the centres cannot coincide (those of a
+            network with 2x2 poolings lie between pixels), they are half a pixel apart.
         seed: of the draw.
+
+    Raises:
+        ConfigError: if the two differ in stride, or the crops are too small for a window.
     """
 
     def __init__(
-        self,
-        store: CropStore,
-        features: NDArray[np.float16],
-        stride: int,
-        receptive_field: int,
-        length: int,
-        seed: int,
+        self, store: CropStore, features: NDArray[np.float16], teacher: Grid, student: Grid, seed: int
     ) -> None:
-        self.store, self.features, self.length, self.seed = store, features, length, seed
-        self.stride = stride
-        self.first_centre = (receptive_field - 1) // 2
-        self.cells = (STUDENT_SIZE - receptive_field) // stride + 1
-
-    def __len__(self) -> int:
-        return self.length
+        if teacher.stride != student.stride:
+            raise ConfigError(
+                f"the teacher's stride is {teacher.stride}, the student's {student.stride}; they must agree"
+            )
+        least = STUDENT_SIZE + 2 * teacher.stride
+        if store.crop_size < least:
+            raise ConfigError(f"crops of {store.crop_size} pixels are too small to distil from; make them {least}")
+        self.store, self.features, self.seed = store, features, seed
+        self.teacher, self.student = teacher, student
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, number))
@@ -141,7 +102,7 @@ class Lessons(Dataset[dict[str, Any]]):
         if flip:
             pixels, lesson = pixels[:, ::-1], lesson[:, :, ::-1]
         window = pixels[top : top + STUDENT_SIZE, left : left + STUDENT_SIZE]
-        answer = lesson[:, cell_y : cell_y + self.cells, cell_x : cell_x + self.cells]
+        answer = lesson[:, cell_y : cell_y + self.student.cells, cell_x : cell_x + self.student.cells]
         return {
             "pixels": torch.from_numpy(np.ascontiguousarray(window)),
             "features": torch.from_numpy(np.ascontiguousarray(answer)),
@@ -149,57 +110,122 @@ class Lessons(Dataset[dict[str, Any]]):
 
     def _place(self, rng: np.random.Generator, flip: bool) -> tuple[int, int]:
         """The first teacher cell and the first pixel of a window whose cells share their centres with the teacher's."""
-        # Mirrored, the teacher's cell j is centred on CROP_SIZE - 1 - stride * (cells - 1 - j).
-        cells = CROP_SIZE // self.stride
-        first = CROP_SIZE - 1 - self.stride * (cells - 1) if flip else 0
-        lowest = -(-(self.first_centre - first) // self.stride)
-        highest = (CROP_SIZE - STUDENT_SIZE + self.first_centre - first) // self.stride
-        cell = int(rng.integers(lowest, min(highest, cells - self.cells) + 1))
-        return cell, first + self.stride * cell - self.first_centre
+        teacher, student = self.teacher, self.student
+        last = teacher.first + teacher.stride * (teacher.cells - 1)
+        first = self.store.crop_size - 1 - last if flip else teacher.first
+        lowest = max(0, math.ceil((student.first - first) / student.stride))
+        highest = math.floor((self.store.crop_size - STUDENT_SIZE + student.first - first) / student.stride)
+        cell = int(rng.integers(lowest, min(highest, teacher.cells - student.cells) + 1))
+        return cell, math.floor(first + student.stride * cell - student.first)
 
 
-class Distillation(lightning.LightningModule):
+class LessonData(EpochSlices):
+    """Lessons for a student: the first process decodes the crops and asks the teacher, and all of them read.
+
+    Args:
+        shards: prepared data sets.
+        folder: where the crops and the teacher's features are kept between runs.
+        teacher: asked where its answers are not there yet.
+        identity: of the teacher, see ``teach``.
+        student: who learns.
+        recipe: settings.
+        workers: processes that read.
+        device: of the teacher.
+
+    Raises:
+        DatasetError: if there is no prepared data set, or one cannot be opened.
+    """
+
+    def __init__(
+        self,
+        shards: list[str],
+        folder: Path,
+        teacher: Backbone,
+        identity: str,
+        student: Backbone,
+        recipe: DistillConfig,
+        workers: int,
+        device: torch.device,
+    ) -> None:
+        super().__init__(None, recipe.batch, recipe.batches_per_epoch, workers)
+        if not shards:
+            raise DatasetError("there is nothing to learn from: give at least one folder of `siam-tracker prepare`")
+        for location in shards:
+            open_prepared(location)  # says at once if it is none
+        self.shards, self.folder, self.teacher, self.identity = shards, folder, teacher, identity
+        self.student, self.recipe, self.device = student, recipe, device
+        self.prepare_data_per_node = False  # the folder is one for all machines
+        self.width = min(teacher.out_channels, student.out_channels)
+
+    def prepare_data(self) -> None:
+        teach(build_store(self.folder, self.shards), self.teacher, self.device, self.width, self.identity)
+
+    def setup(self, stage: str) -> None:
+        self.store = CropStore(self.folder)
+        features = teach(self.store, self.teacher, self.device, self.width, self.identity)
+        cells = grid_of(self.teacher, self.store.crop_size), grid_of(self.student, STUDENT_SIZE)
+        self.samples = Lessons(self.store, features, *cells, self.recipe.seed)
+
+    def description(self) -> dict[str, Any]:
+        """What is learned from, for the provenance of weights."""
+        sources = sorted({crop.source for crop in self.store.index})
+        return {"teacher": self.identity, "crops": len(self.store), "sources": sources}
+
+
+class Distillation(TrainingModule):
     """Trains a student on ``Lessons``.
 
     Args:
-        student: an unpadded backbone.
-        teacher_channels: width of the teacher's features.
-        config: settings.
+        network: the student, a backbone.
+        recipe: settings.
+        teacher_channels: width of the targets, at most that of the student.
+        name: of the backbone, for the weights file.
     """
 
+    kind = "backbone"
+    recipe: DistillConfig
     basis: torch.Tensor
 
-    def __init__(self, student: Backbone, teacher_channels: int, config: DistillConfig) -> None:
-        super().__init__()
-        self.student, self.config = student, config
+    def __init__(self, network: Backbone, recipe: DistillConfig, teacher_channels: int, name: str) -> None:
+        super().__init__(network, recipe)
+        self.name = name
         # The same for every run, so that one distillation can go on from another.
         generator = torch.Generator().manual_seed(0)
-        square = torch.randn(student.out_channels, teacher_channels, generator=generator)
+        square = torch.randn(network.out_channels, teacher_channels, generator=generator)
         self.register_buffer("basis", torch.linalg.qr(square).Q)
 
-    def training_step(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
-        generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.global_step)
+    @property
+    def backbone(self) -> nn.Module:
+        return self.network
+
+    def description(self) -> dict[str, Any]:
+        return {"network": {"backbone": self.name}}
+
+    def _look(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
+        """RGB images of the windows in other colours."""
         images = batch["pixels"].permute(0, 3, 1, 2).flip(1).float()
         with torch.autocast(images.device.type, enabled=False):
-            images = recolour(images, self.config.photometry, generator)
-        images = images.contiguous(memory_format=torch.channels_last)
-        target = functional.normalize(batch["features"].float(), dim=1) * self.config.cell_norm
-        target = torch.einsum("oc,nchw->nohw", self.basis, target)
-        answer = self.student(images).float()
-        loss = (answer - target).square().mean()
+            images = recolour(images, self.recipe.photometry, generator)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _targets(self, batch: Batch) -> torch.Tensor:
+        target = functional.normalize(batch["features"].float(), dim=1) * self.recipe.cell_norm
+        return torch.einsum("oc,nchw->nohw", self.basis, target)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        answer, target = self.network(self._look(batch, generator)).float(), self._targets(batch)
         with torch.no_grad():
             alike = functional.cosine_similarity(answer, target, dim=1).mean()
-        self.log("loss", loss, prog_bar=True)
-        self.log("cosine", alike, prog_bar=True)
-        return loss
+        return {"loss": (answer - target).square().mean(), "cosine": alike}
 
-    def configure_optimizers(self) -> Any:
-        config = self.config
-        optimiser = torch.optim.AdamW(self.student.parameters(), config.rate, weight_decay=config.weight_decay)
-
-        def factor(step: int) -> float:
-            rising = min(1.0, (step + 1) / config.warm_up)
-            return rising * 0.5 * (1 + float(np.cos(np.pi * min(1.0, step / config.steps))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def pictures(self, batch: Batch) -> list[list[Picture]]:
+        """A window a row, with what distinguishes the teacher's cells most, in the teacher's features and ours."""
+        images = self._look(batch, self.generator(0))
+        target, answer = self._targets(batch), self.network(images).float()
+        cells = target.transpose(0, 1).flatten(1)
+        axis = torch.linalg.eigh(torch.cov(cells)).eigenvectors[:, -1]
+        maps = [torch.einsum("c,nchw->nhw", axis, features).cpu().numpy() for features in (target, answer)]
+        return [
+            [picture, *(heat(response, *picture.shape[:2]) for response in both)]
+            for picture, *both in zip(to_pictures(images), *maps, strict=True)
+        ]

@@ -1,90 +1,293 @@
-"""The training loop, left to PyTorch Lightning: checkpoints, resume, logs, precision, progress."""
+"""The training loop, left to PyTorch Lightning: checkpoints, resume, logs, precision, progress, several processes."""
 
 from __future__ import annotations
 
+import itertools
+import os
+import random
+import time
+import warnings
+from collections.abc import Sequence as Many
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.inference import has_matrix_units
+from siam_tracker_core.training.averaging import WeightAverage
+from siam_tracker_core.training.checkpoints import BEST, LAST, WholeCheckpoints, check_fits, read_checkpoint
+from siam_tracker_core.training.module import TrainingModule
+from siam_tracker_core.training.pictures import Pictures
+from siam_tracker_core.training.recipe import Recipe
+from siam_tracker_core.training.speed import SpeedReport, Waiting
+from siam_tracker_core.training.unfreezing import GradualUnfreezing
+from siam_tracker_core.training.validation import TrackingValidation, Validation, validation_sequences
 
-LAST = "last.ckpt"
+LIGHTNING_PRECISIONS = {"single": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def make_trainer(out: Path, epochs: int, *, device: str = "auto", precision: str = "auto", **options: Any) -> Any:
-    """A Lightning trainer that writes logs and checkpoints under ``out``.
+@dataclass(frozen=True)
+class Machine:
+    """Where a training runs.
+
+    Attributes:
+        device: ``auto``, ``cpu`` or ``cuda``.
+        processes: of data-parallel training on this machine, one a GPU; under ``torchrun`` what that started. Batch
+            normalisation is of each process's own samples.
+        machines: that take part; under ``torchrun`` what that started.
+    """
+
+    device: str = "auto"
+    processes: int = 1
+    machines: int = 1
+
+
+class RandomEpochs(lightning.Callback):
+    """Seeds the global generators anew at every epoch, so that a resumed run draws what an uninterrupted one would.
+
+    That is done before the first batch and not earlier, because loaders draw as well when they begin, and begin more
+    often in some epochs than in others.
+    """
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, number: int) -> None:
+        if number:
+            return
+        words = np.random.SeedSequence((self.seed, trainer.current_epoch, trainer.global_rank)).generate_state(3)
+        torch.manual_seed(int(words[0]))
+        random.seed(int(words[1]))
+        np.random.seed(int(words[2]))  # noqa: NPY002 (the global one is what libraries draw from)
+
+
+class Clock(lightning.Callback):
+    """Adds up the hours of a run over its interruptions; its state is part of the checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before = 0.0
+        self._began: float | None = None
+
+    @property
+    def hours(self) -> float:
+        """Spent in training so far."""
+        return (self._before + (time.time() - self._began if self._began else 0.0)) / 3600
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        self._began = time.time()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.hours * 3600}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._before = state_dict["seconds"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network, and what is to be told of its training.
+
+    Attributes:
+        network: with the averaged weights of the last epoch.
+        hours: spent in training.
+        device: where, in words.
+        processes: that shared each step.
+        score: mean success AUC of the last validation, None without one.
+        best: the best one, with its epoch from 0.
+        is_first: whether this process is the one that writes files.
+    """
+
+    network: torch.nn.Module
+    hours: float
+    device: str
+    processes: int
+    score: float | None
+    best: tuple[float, int] | None
+    is_first: bool
+
+
+def fit(
+    module: TrainingModule,
+    data: lightning.LightningDataModule,
+    out: Path,
+    *,
+    machine: Machine | None = None,
+    checkpoint: Path | None = None,
+    validation: Validation | None = None,
+    more: Many[lightning.Callback] = (),
+) -> Run:
+    """Train a module to the end of its recipe; logs, pictures and checkpoints appear under ``out``.
 
     Args:
+        module: to train.
+        data: its samples.
         out: the run's folder.
-        epochs: how many; a checkpoint follows each.
-        device: ``auto``, ``cpu`` or ``cuda``.
-        precision: of the arithmetic, in Lightning's words; ``auto`` means bfloat16 mixed where the machine computes
-            with it, single otherwise.
-        options: further arguments of ``Trainer``.
+        machine: where to run.
+        checkpoint: to go on from; of a finished run, its weights are only handed back.
+        validation: by tracking.
+        more: callbacks of the caller's own.
+
+    Raises:
+        WeightsError: if the checkpoint does not fit, or one cannot be written.
+        ConfigError: if the machine lacks what is asked for.
+        DatasetError: if the sequences of the validation are not there.
     """
-    accelerator = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}[device]
-    # One file, written anew after every epoch.
-    checkpoint = ModelCheckpoint(dirpath=out, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False)
-    return lightning.Trainer(
-        accelerator=accelerator,
-        max_epochs=epochs,
-        # Each epoch has its own slice of the samples.
-        reload_dataloaders_every_n_epochs=1,
-        precision=best_precision(accelerator) if precision == "auto" else precision,  # type: ignore[arg-type]
-        logger=[CSVLogger(out, name="", version="log"), TensorBoardLogger(out, name="", version="tensorboard")],
-        callbacks=[checkpoint, LearningRateMonitor("step"), TQDMProgressBar(refresh_rate=10)],
-        log_every_n_steps=20,
-        enable_model_summary=False,
-        **options,
+    if checkpoint:
+        check_fits(checkpoint, module)
+    validation = validation or Validation()
+    sequences = validation_sequences(validation)
+    average, clock = WeightAverage(module.recipe.average), Clock()
+    callbacks = [average, clock, *more]
+    tracking = TrackingValidation(out, sequences, validation.every, average) if sequences else None
+    if tracking:
+        callbacks.append(tracking)
+    trainer = make_trainer(out, module.recipe, machine or Machine(), callbacks)
+    with warnings.catch_warnings():
+        # The folder holds the run's configuration, and of a resumed run its checkpoints and logs.
+        warnings.filterwarnings("ignore", message=".*exists and is not empty")
+        # Shards are shared out among the workers.
+        warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
+        trainer.fit(module, data, ckpt_path=None if checkpoint is None else str(checkpoint))
+    if tracking and tracking.best is not None and tracking.best_epoch is not None:
+        best = (tracking.best, tracking.best_epoch)
+    else:
+        best = None
+    return Run(
+        average.network,
+        clock.hours,
+        _in_words(trainer.strategy.root_device, trainer.world_size),
+        trainer.world_size,
+        tracking.score if tracking else None,
+        best,
+        trainer.is_global_zero,
     )
 
 
-def best_precision(accelerator: str) -> str:
-    """bfloat16 where matrix units for it exist, single precision elsewhere."""
-    if accelerator != "cpu" and torch.cuda.is_available():
+def best_network(out: Path, run: Run) -> torch.nn.Module:
+    """The network of a run with the averaged weights that validated best; ``run.network`` is changed into it."""
+    averaged = read_checkpoint(out / BEST)["callbacks"][WeightAverage.__name__]["averaged"]
+    state = {name.removeprefix("module."): tensor for name, tensor in averaged.items() if name.startswith("module.")}
+    run.network.load_state_dict(state)
+    return run.network
+
+
+def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[lightning.Callback]) -> lightning.Trainer:
+    """A Lightning trainer that follows a recipe and writes under ``out``.
+
+    Raises:
+        ConfigError: for an unknown device, or one that cannot compute in the recipe's precision.
+    """
+    accelerator = _accelerator(machine.device)
+    # Of the last epoch; one file, written anew after every epoch.
+    last = ModelCheckpoint(dirpath=out, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False)
+    waiting = Waiting()
+    return lightning.Trainer(
+        accelerator=accelerator,
+        **_layout(machine, find_unused=recipe.unfreezing.every > 0),
+        max_epochs=recipe.epochs,
+        accumulate_grad_batches=recipe.accumulation,
+        gradient_clip_val=recipe.clip or None,
+        precision=_precision(recipe.precision, accelerator),  # type: ignore[arg-type]
+        # Each epoch and each process has its own slice of the samples.
+        reload_dataloaders_every_n_epochs=1,
+        use_distributed_sampler=False,
+        logger=[_csv_logger(out), TensorBoardLogger(out, name="", version="tensorboard")],
+        log_every_n_steps=min(20, recipe.batches_per_epoch),
+        enable_model_summary=False,
+        profiler=waiting,
+        plugins=[WholeCheckpoints()],
+        callbacks=[
+            RandomEpochs(recipe.seed),
+            GradualUnfreezing(),
+            LearningRateMonitor("step"),
+            TQDMProgressBar(refresh_rate=10),
+            Pictures(out / "pictures"),
+            SpeedReport(waiting),
+            *callbacks,
+            last,
+        ],
+    )
+
+
+def _csv_logger(out: Path) -> CSVLogger:
+    """Writes to ``log``, or ``log_2``, ... after a resumption, because it would delete what is there."""
+    names = itertools.chain(["log"], (f"log_{number}" for number in itertools.count(2)))
+    return CSVLogger(out, name="", version=next(name for name in names if not (out / name).exists()))
+
+
+def _accelerator(device: str) -> str:
+    accelerators = {"auto": "auto", "cpu": "cpu", "cuda": "gpu"}
+    if device not in accelerators:
+        raise ConfigError(f"device {device!r} is unknown; use auto, cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device 'cuda' is not on this machine; use auto or cpu")
+    return "cpu" if device == "auto" and not torch.cuda.is_available() else accelerators[device]
+
+
+def _layout(machine: Machine, find_unused: bool) -> dict[str, Any]:
+    """How many processes and machines take part, and how they agree on gradients."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # what torchrun tells the processes that it starts
+        processes = int(os.environ["LOCAL_WORLD_SIZE"])
+        machines = int(os.environ["WORLD_SIZE"]) // processes
+    else:
+        processes, machines = machine.processes, machine.machines
+    if processes * machines == 1:
+        return {"devices": 1, "num_nodes": 1}
+    # Frozen units have no gradient, and which ones those are changes during a run.
+    strategy = "ddp_find_unused_parameters_true" if find_unused else "ddp"
+    return {"devices": processes, "num_nodes": machines, "strategy": strategy}
+
+
+def _precision(precision: str, accelerator: str) -> str:
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    if precision == "fp16" and not on_gpu:
+        raise ConfigError("precision fp16 needs a CUDA device; use auto, single or bf16 on a CPU")
+    if precision != "auto":
+        return LIGHTNING_PRECISIONS[precision]
+    if on_gpu:
         return "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
     return "bf16-mixed" if has_matrix_units() else "32-true"
 
 
-def checkpoint_to_resume(out: Path, resume: bool) -> str | None:
-    """The checkpoint to go on from, or None for a fresh start.
-
-    Raises:
-        WeightsError: if a run is to be resumed that has none, or a finished checkpoint would be overwritten.
-    """
-    last = out / LAST
-    if resume:
-        if not last.is_file():
-            raise WeightsError(f"nothing to resume: {last} does not exist; start without --resume")
-        return str(last)
-    if last.is_file():
-        raise WeightsError(f"{out} holds a run already; continue it with --resume or choose another --out")
-    return None
+def _in_words(device: torch.device, processes: int) -> str:
+    what = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{os.cpu_count()} CPU cores"
+    return f"{processes} x {what}" if processes > 1 else what
 
 
 class EpochSlices(lightning.LightningDataModule):
     """Serves an endless list of samples in slices, one an epoch, so that a run resumes at the next slice.
 
+    Processes share each step's samples: those of two processes with a batch of N are those of one with 2 N.
+
     Args:
-        samples: sample ``n`` is a function of ``n`` alone; as long as all epochs together.
-        batch: samples a step.
-        steps_per_epoch: length of a slice in steps.
+        samples: sample ``n`` is a function of ``n`` alone, for all ``n``; None until ``setup`` finds them.
+        batch: samples a step and process.
+        steps_per_epoch: length of a slice in batches.
         workers: processes that read samples.
     """
 
-    def __init__(self, samples: Dataset[Any], batch: int, steps_per_epoch: int, workers: int) -> None:
+    def __init__(self, samples: Dataset[Any] | None, batch: int, steps_per_epoch: int, workers: int) -> None:
         super().__init__()
         self.samples, self.batch, self.steps_per_epoch, self.workers = samples, batch, steps_per_epoch, workers
 
     def train_dataloader(self) -> DataLoader[Any]:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        size = self.batch * self.steps_per_epoch
+        assert self.samples is not None
+        trainer = self.trainer
+        epoch, rank, world = (trainer.current_epoch, trainer.global_rank, trainer.world_size) if trainer else (0, 0, 1)
+        shape = (self.steps_per_epoch, world, self.batch)
+        numbers = epoch * int(np.prod(shape)) + np.arange(np.prod(shape)).reshape(shape)[:, rank].ravel()
         return DataLoader(
-            Subset(self.samples, range(epoch * size, (epoch + 1) * size)), self.batch, num_workers=self.workers
+            Subset(self.samples, numbers.tolist()),
+            self.batch,
+            num_workers=self.workers,
+            pin_memory=torch.cuda.is_available(),
         )

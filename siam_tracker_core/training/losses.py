@@ -25,7 +25,9 @@ def response_labels(rows: int, columns: int, centres: torch.Tensor, stride: int,
     return (squared <= radius**2 + 1e-3).float()
 
 
-def balanced_logistic_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def balanced_logistic_loss(
+    logits: torch.Tensor, labels: torch.Tensor, counted: torch.Tensor | None = None
+) -> torch.Tensor:
     """Logistic loss in which the positive and the negative cells of each map weigh one half each.
 
     SiamFC equations 2 and 3 with the reference implementation's class balance; a map without positive cells (a
@@ -33,13 +35,15 @@ def balanced_logistic_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.
 
     Args:
         logits, labels: (N, rows, columns); labels are 0 or 1.
+        counted: bool (N,), the maps that count; all by default.
 
     Returns:
-        The mean over maps.
+        The mean over the maps that count, 0 where none does.
     """
     positive = labels.sum(dim=(1, 2), keepdim=True)
     negative = (1 - labels).sum(dim=(1, 2), keepdim=True)
     halves = torch.where((positive > 0) & (negative > 0), 0.5, 1.0)
     weights = halves * (labels / positive.clamp_min(1) + (1 - labels) / negative.clamp_min(1))
     losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
-    return (losses * weights).sum(dim=(1, 2)).mean()
+    maps = (losses * weights).sum(dim=(1, 2))
+    return maps.mean() if counted is None else (maps * counted).sum() / counted.sum().clamp_min(1)

@@ -82,6 +82,8 @@ def draw_anchors(
     positive = _some((overlap > settings.positive) & ~absent, settings.most_positives, generator)
     room = settings.samples - positive.flatten(1).sum(dim=1)
     negative = _some((overlap < settings.negative) | absent, room, generator)
+    # A target that is not there has no extent, whose logarithm would spoil the loss although its weight is nought.
+    targets = torch.cat((targets[:, :2], targets[:, 2:].clamp_min(1)), dim=1)
     return Lesson(positive, negative, encode(targets[:, None, None, None], anchors))
 
 

@@ -3,173 +3,144 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as lightning
 import torch
+from torch import nn
 
-from siam_tracker_core.networks import SiamFCNetwork, cross_correlation
-from siam_tracker_core.training.augment import Photometry, recolour, resample
+from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
+from siam_tracker_core.trackers.confidence import LostConfig
+from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
 from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
+from siam_tracker_core.training.module import Batch, Picture
+from siam_tracker_core.training.occlusion import read_bank
+from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining
+from siam_tracker_core.training.pictures import cross, overlay, to_pictures
+from siam_tracker_core.training.recipe import NotNegative, Positive, WarmUp
 
 
 @dataclass(frozen=True)
-class SiamFCTraining:
+class SiamFCTraining(PairTraining):
     """Settings of the training.
 
-    The paper trains from scratch for 50 epochs of 53,200 pairs at rates from 1e-2 to 1e-5. The defaults here are for
-    a backbone that has its features by distillation already, on data that are some hundred times smaller.
+    The paper trains from scratch for 50 epochs of 53,200 pairs at rates from 1e-2 to 1e-5 (``siamfc_paper.yaml``). The
+    defaults here are for a backbone that has its features by distillation already, on data that are some hundred times
+    smaller.
 
     Attributes:
-        epochs: how many.
-        steps_per_epoch: optimiser steps in each; a checkpoint follows.
-        batch: pairs a step.
-        first_rate: learning rate of SGD at the start.
-        last_rate: learning rate at the end; it falls logarithmically.
-        momentum: of SGD, as in the reference implementation.
-        weight_decay: of SGD, as in the reference implementation.
-        warm_up: steps in which the rate rises.
+        backbone: name of the network that sees the images.
+        gain: of the correlation; fixed.
         radius: of the positive label in pixels.
-        shift: largest displacement of the target in the search crop, in pixels.
-        scale: largest relative change of the search crop's scale.
-        stretch: largest relative change along each axis by itself.
-        exemplar_shift: as shift, for the exemplar: users' boxes are not exact either.
-        exemplar_scale: as scale, for the exemplar.
-        flip: probability of mirroring both crops.
-        negatives: weight of the loss on pairs whose search image is another target's (DaSiamRPN, section 3.2).
-        average: decay of the exponential moving average of the weights, which is what is kept.
-        initial_bias: where the correlation's bias starts; it makes a response of half the largest one undecided.
-        frozen_norms: keep the statistics of batch normalisation that distillation found.
-        frame_range: largest distance in frames between the two images of a pair.
-        video_share: share of pairs from videos; the others are two views of one photograph.
-        cutout_share: share of pairs that are composed of cut-out objects and two backgrounds, where there are cut-outs.
-        seed: of everything random.
-        photometry: how colours change.
+        strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
+        initial_bias: where the correlation's bias starts; with distilled features, -3 makes a response of half the
+            largest one undecided.
     """
 
-    epochs: int = 50
-    steps_per_epoch: int = 60
-    batch: int = 16
-    first_rate: float = 1e-3
-    last_rate: float = 1e-5
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warm_up: int = 100
-    radius: float = 16.0
-    shift: float = 32.0
-    scale: float = 0.06
-    stretch: float = 0.05
-    exemplar_shift: float = 3.0
-    exemplar_scale: float = 0.04
-    flip: float = 0.5
-    negatives: float = 0.25
-    average: float = 0.998
+    first_rate: Positive = 1e-3
+    warm_up: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
+    backbone: str = "alexnet"
+    gain: Positive = 1e-3
+    radius: Positive = 16.0
+    strangers: NotNegative = 0.25
     initial_bias: float = -3.0
-    frozen_norms: bool = False
-    frame_range: int = 50
-    video_share: float = 0.5
-    cutout_share: float = 0.35
-    seed: int = 0
-    photometry: Photometry = field(default_factory=Photometry)
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps in all."""
-        return self.epochs * self.steps_per_epoch
 
 
-class SiamFCModule(lightning.LightningModule):
-    """Trains a ``SiamFCNetwork``; ``averaged`` holds the moving average of its weights.
+def initialise(network: nn.Module) -> None:
+    """Gaussian weights by the improved Xavier method that the paper names (He et al., 2015).
+
+    By the number of outputs, as MatConvNet's ``xavierimproved`` of the reference implementation; biases 0.1 as there.
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.1)
+
+
+class SiamFCModule(PairModule):
+    """Trains a ``SiamFCNetwork`` on pairs; see ``PairModule`` for the batch.
 
     Args:
         network: to train.
-        config: settings.
-        exemplar_size, search_size: of the crops in pixels.
+        recipe: settings.
+        bank: objects to paste, see ``occlusion.read_bank``; None pastes nothing.
     """
 
-    def __init__(
-        self, network: SiamFCNetwork, config: SiamFCTraining, exemplar_size: int = 127, search_size: int = 255
-    ) -> None:
-        super().__init__()
-        self.network, self.config = network, config
-        self.sizes = (exemplar_size, search_size)
-        torch.nn.init.constant_(network.correlation.bias, config.initial_bias)
-        self.averaged = torch.optim.swa_utils.AveragedModel(
-            network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average), use_buffers=True
-        )
+    kind = "siamfc"
+    recipe_class = SiamFCTraining
+    recipe: SiamFCTraining
+    network: SiamFCNetwork
 
-    def _uniform(self, rows: int, columns: int, spread: float, generator: torch.Generator) -> torch.Tensor:
-        return ((2 * torch.rand((rows, columns), generator=generator) - 1) * spread).to(self.device)
+    def __init__(self, network: SiamFCNetwork, recipe: SiamFCTraining, bank: torch.Tensor | None = None) -> None:
+        super().__init__(network, recipe, bank)
+        nn.init.constant_(network.correlation.bias, recipe.initial_bias)
 
-    def _augment(
-        self, batch: dict[str, torch.Tensor], generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Exemplar images, search images (both RGB) and where the targets are in the latter."""
-        config, count = self.config, len(batch["search"])
-        flip = (torch.rand(count, generator=generator) < config.flip).to(self.device)
-        exemplar = resample(
-            batch["exemplar"],
-            self.sizes[0],
-            self._uniform(count, 2, config.exemplar_shift, generator),
-            1 + self._uniform(count, 1, config.exemplar_scale, generator).expand(-1, 2),
-            flip,
-        )
-        shift = self._uniform(count, 2, config.shift, generator)
-        scale = (
-            1 + self._uniform(count, 1, config.scale, generator) + self._uniform(count, 2, config.stretch, generator)
-        )
-        search = resample(batch["search"], self.sizes[1], shift, scale, flip)
-        images = [recolour(crops.flip(1), config.photometry, generator) for crops in (exemplar, search)]
-        exemplar, search = (image.contiguous(memory_format=torch.channels_last) for image in images)
-        return exemplar, search, -shift / scale
+    @classmethod
+    def build(cls, recipe: SiamFCTraining, objects: Path | None = None) -> SiamFCModule:
+        network = SiamFCNetwork(backbone(recipe.backbone), recipe.gain)
+        initialise(network.backbone)
+        return cls(network, recipe, read_bank(objects) if objects else None)
 
-    def training_step(self, batch: dict[str, torch.Tensor], number: int) -> torch.Tensor:
-        config = self.config
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + self.global_step)
-        with torch.autocast(self.device.type, enabled=False):
-            exemplar, search, centres = self._augment(batch, generator)
-        exemplars, searches = self.network.embed(exemplar), self.network.embed(search)
-        with torch.autocast(self.device.type, enabled=False):
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        recipe, network = self.recipe, self.network
+        with torch.autocast(batch["search"].device.type, enabled=False):
+            pairs = self.augment(batch, generator)
+        exemplars, searches = network.embed(pairs.exemplars), network.embed(pairs.searches)
+        with torch.autocast(searches.device.type, enabled=False):
             exemplars, searches = exemplars.float(), searches.float()
-            correlation = self.network.correlation
-            logits = correlation(exemplars, searches)[:, 0]
-            rows, columns = logits.shape[1:]
-            labels = response_labels(rows, columns, centres, self.network.backbone.stride, config.radius)
-            loss = balanced_logistic_loss(logits, labels)
-            if config.negatives:
-                strangers = cross_correlation(exemplars, searches.roll(1, dims=0)) * correlation.gain + correlation.bias
-                negative = balanced_logistic_loss(strangers[:, 0], torch.zeros_like(labels))
-                self.log("negative", negative)
-                loss = loss + config.negatives * negative
-        self.log("loss", loss, prog_bar=True)
-        self.log("error", self._centre_error(logits.detach(), centres), prog_bar=True)
-        return loss
+            logits = network.correlation(exemplars, searches)[:, 0]
+            labels = self.labels(pairs, *logits.shape[1:])
+            values = {"loss": balanced_logistic_loss(logits, labels)}
+            if recipe.strangers:
+                # Each exemplar with the search image of the sample before it, unless that may show its target.
+                track = batch["track"]
+                counted = (track != track.roll(1)) & ~pairs.negative.roll(1)
+                strange = cross_correlation(exemplars, searches.roll(1, dims=0)) * network.correlation.gain
+                strange = strange[:, 0] + network.correlation.bias
+                values["strangers"] = balanced_logistic_loss(strange, torch.zeros_like(labels), counted)
+                values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
+        values["error"] = self._centre_error(logits.detach(), pairs)
+        return values
 
-    def _centre_error(self, logits: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-        """Median distance in search pixels between the peak and the target."""
+    def labels(self, pairs: Pairs, rows: int, columns: int) -> torch.Tensor:
+        """Labels (N, rows, columns) of 0 and 1; all 0 where the target is not there."""
+        stride = self.network.backbone.stride
+        labels = response_labels(rows, columns, pairs.centres, stride, self.recipe.radius)
+        return labels * ~pairs.negative[:, None, None]
+
+    def _centre_error(self, logits: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+        """Median distance in search pixels between the peak and the target; NaN where no pair has its target."""
         place = logits.flatten(1).argmax(dim=1)
-        columns = logits.shape[2]
-        found = torch.stack((place % columns, place // columns), dim=1) - (columns - 1) / 2
-        return (found * self.network.backbone.stride - centres).norm(dim=1).median()
+        rows, columns = logits.shape[1:]
+        found = torch.stack((place % columns - (columns - 1) / 2, place // columns - (rows - 1) / 2), dim=1)
+        distance = (found * self.network.backbone.stride - pairs.centres).norm(dim=1)
+        return distance.masked_fill(pairs.negative, float("nan")).nanmedian()
 
-    def on_train_epoch_start(self) -> None:
-        if self.config.frozen_norms:
-            for layer in self.network.modules():
-                if isinstance(layer, torch.nn.BatchNorm2d):
-                    layer.eval()
+    def pictures(self, batch: Batch) -> list[list[Picture]]:
+        """A pair a row: the exemplar, the search image with a cross on its target, and the response over it."""
+        pairs = self.augment(batch, self.generator(0))
+        responses = self.network(pairs.exemplars, pairs.searches)[:, 0].float().cpu().numpy()
+        rows = []
+        for exemplar, search, response, centre, negative in zip(
+            to_pictures(pairs.exemplars),
+            to_pictures(pairs.searches),
+            responses,
+            pairs.centres.cpu().numpy(),
+            pairs.negative.tolist(),
+            strict=True,
+        ):
+            over = overlay(search, response, response.shape[0] * self.network.backbone.stride)
+            x, y = centre + search.shape[0] / 2 - 0.5
+            rows.append([exemplar, search if negative else cross(search, x, y), over])
+        return rows
 
-    def on_before_zero_grad(self, *_: Any) -> None:
-        self.averaged.update_parameters(self.network)
+    def tracker(self, network: nn.Module) -> SiamFC:
+        assert isinstance(network, SiamFCNetwork)
+        # Never LOST, so that the figure is about the network and not about thresholds.
+        config = SiamFCConfig(lost=LostConfig(enabled=False))
+        return SiamFC(SiamFCModel(network, config, self.device, self.kind))
 
-    def configure_optimizers(self) -> Any:
-        config = self.config
-        optimiser = torch.optim.SGD(
-            self.network.parameters(), config.first_rate, momentum=config.momentum, weight_decay=config.weight_decay
-        )
-
-        def factor(step: int) -> float:
-            decay = (config.last_rate / config.first_rate) ** min(1.0, step / config.steps)
-            return float(decay * min(1.0, (step + 1) / config.warm_up))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+    def description(self) -> dict[str, Any]:
+        network = {"backbone": self.recipe.backbone, "gain": self.recipe.gain}
+        return {"tracker": self.kind, "network": network, "config": {}}

@@ -1,16 +1,14 @@
-"""Context crops, made once and read many times: every target with so much surrounding that augmentation stays inside.
-
-A store is a folder with ``crops.npy`` (uint8, memory-mapped) and ``index.json``. An epoch reads nothing else, so that
-no photograph is decoded twice.
-"""
+"""Context crops: how they are cut, and a store that holds them decoded, for reading in any order."""
 
 from __future__ import annotations
 
 import json
-import logging
+import os
 from collections.abc import Iterator
+from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,141 +16,29 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from siam_tracker_core.crop import crop_to_pixel_indices
-from siam_tracker_core.datasets.coco import read_stills
-from siam_tracker_core.datasets.otb_form import list_images, read_sequences
-from siam_tracker_core.datasets.types import read_image
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Window, context_size
-
-logger = logging.getLogger(__name__)
+from siam_tracker_core.training.shards import PreparedSet, open_prepared, read_shard
 
 EXEMPLAR_SIZE = 127
 CROP_SIZE = 320
-FORMAT = 1
+FORMAT = 2
 
 
-@dataclass(frozen=True)
-class Crop:
-    """One context crop.
+def target_window(box: NDArray[np.float64], crop_size: int = CROP_SIZE) -> tuple[Window, tuple[float, float]]:
+    """The window around a target, at which its context square (SiamFC section 2.4) has 127 pixels of the crop.
 
-    Attributes:
-        source: ``video``, ``still`` or ``unlabelled``.
-        track: the target it shows, unique in the store.
-        frame: index of the frame in its sequence, 0 for photographs.
-        width, height: of the target in pixels of the crop, whose middle is the target's middle; 0 without a target.
+    Args:
+        box: ``x, y, width, height`` of the target in pixels of the image.
+        crop_size: side of the crop in pixels.
+
+    Returns:
+        The window, with the target in its middle, and the target's width and height in pixels of the crop.
     """
-
-    source: str
-    track: str
-    frame: int
-    width: float
-    height: float
-
-
-@dataclass(frozen=True)
-class CropJob:
-    """One image and the crops wanted of it."""
-
-    path: Path
-    wanted: tuple[tuple[Crop, Window], ...]
-
-
-@dataclass(frozen=True)
-class StoreSources:
-    """Where the crops come from; a source that is None is left out.
-
-    Attributes:
-        videos: folder of sequences in OTB's form.
-        stills: folder in COCO's form.
-        unlabelled: folder of photographs without boxes, for distillation only.
-        held_out: names of sequences to leave out, e.g. for validation.
-        windows_per_photograph: random windows of every photograph without boxes.
-    """
-
-    videos: Path | None = None
-    stills: Path | None = None
-    unlabelled: Path | None = None
-    held_out: tuple[str, ...] = ()
-    windows_per_photograph: int = 2
-
-
-def is_trainable(width: float, height: float, image_width: int, image_height: int) -> bool:
-    """The filters of the reference implementation: area and sides in pixels, share of the image, aspect ratio.
-
-    Reference values, section 1: area at least 20, sides 20 to 500, square root of the area share 0.01 to 0.5 (here up
-    to 0.75, because photographs show their objects larger than videos do), aspect 0.25 to 4. The least side is 12
-    here, since footage from the air is of that size.
-    """
-    share = np.sqrt(width * height / (image_width * image_height))
-    aspect = width / max(height, 1e-9)
-    return bool(
-        min(width, height) >= 12 and max(width, height) <= 500 and 0.01 <= share <= 0.75 and 0.25 <= aspect <= 4
-    )
-
-
-def target_crop(source: str, track: str, frame: int, row: NDArray[np.float64]) -> tuple[Crop, Window]:
-    """The crop around a target ``x, y, width, height``, scaled so that its context square has the exemplar's size."""
-    x, y, width, height = (float(value) for value in row)
+    x, y, width, height = (float(value) for value in box)
     side = context_size(width, height)
     scale = EXEMPLAR_SIZE / side
-    window = Window(x + width / 2, y + height / 2, side * CROP_SIZE / EXEMPLAR_SIZE)
-    return Crop(source, track, frame, width * scale, height * scale), window
-
-
-def _image_size(path: Path) -> tuple[int, int] | None:
-    """Width and height of an image, or None, with a warning, where it cannot be read."""
-    try:
-        height, width = read_image(path).shape[:2]
-    except DatasetError as error:
-        logger.warning("skipped: %s", error)
-        return None
-    return width, height
-
-
-def _video_jobs(root: Path, held_out: tuple[str, ...]) -> Iterator[CropJob]:
-    sequences = read_sequences(root)
-    unknown = set(held_out) - {sequence.name for sequence in sequences}
-    if unknown:
-        raise DatasetError(f"held-out sequences {sorted(unknown)} are not in {root}")
-    for sequence in sequences:
-        if sequence.name in held_out:
-            continue
-        size = _image_size(sequence.frames[0])
-        if size is None:
-            continue
-        width, height = size
-        for index, (path, row) in enumerate(zip(sequence.frames, sequence.boxes, strict=True)):
-            if not np.isnan(row).any() and is_trainable(row[2], row[3], width, height):
-                yield CropJob(path, (target_crop("video", sequence.name, index, row),))
-
-
-def _still_jobs(root: Path) -> Iterator[CropJob]:
-    for still in read_stills(root):
-        size = _image_size(still.path)
-        if size is None:
-            continue
-        width, height = size
-        wanted = [
-            target_crop("still", f"{still.path.stem}#{number}", 0, row)
-            for number, row in enumerate(still.boxes)
-            if is_trainable(row[2], row[3], width, height)
-        ]
-        if wanted:
-            yield CropJob(still.path, tuple(wanted))
-
-
-def _unlabelled_jobs(root: Path, windows: int, rng: np.random.Generator) -> Iterator[CropJob]:
-    for path in list_images(root):
-        size = _image_size(path)
-        if size is None:
-            continue
-        width, height = size
-        wanted = []
-        for number in range(windows):
-            side = min(width, height) * rng.uniform(0.6, 1.0)
-            x, y = (float(rng.uniform(side / 2, extent - side / 2)) for extent in (width, height))
-            wanted.append((Crop("unlabelled", f"{path.stem}#{number}", 0, 0.0, 0.0), Window(x, y, side)))
-        yield CropJob(path, tuple(wanted))
+    return Window(x + width / 2, y + height / 2, side * crop_size / EXEMPLAR_SIZE), (width * scale, height * scale)
 
 
 def cut(image: NDArray[np.uint8], window: Window, size: int) -> NDArray[np.uint8]:
@@ -174,57 +60,47 @@ def cut(image: NDArray[np.uint8], window: Window, size: int) -> NDArray[np.uint8
     )
 
 
-def build_store(folder: str | Path, sources: StoreSources, seed: int = 0) -> CropStore:
-    """Cut all crops of the sources into ``folder``, or open the store that is there already.
+def decode(image: bytes, crop_size: int, origin: str) -> NDArray[np.uint8]:
+    """A JPEG crop as uint8 (crop_size, crop_size, 3) BGR.
 
-    Images that cannot be read are skipped, named in the log and counted.
+    Args:
+        image: the file's content.
+        crop_size: the side that it must have.
+        origin: where it comes from, for the message.
 
     Raises:
-        DatasetError: if a source is missing or malformed, or nothing is left to train on.
+        DatasetError: if it is no image of that size.
     """
-    folder = Path(folder)
-    if (folder / "index.json").is_file():
-        return CropStore(folder)
-    jobs: list[CropJob] = []
-    if sources.videos:
-        jobs += _video_jobs(sources.videos, sources.held_out)
-    if sources.stills:
-        jobs += _still_jobs(sources.stills)
-    if sources.unlabelled:
-        jobs += _unlabelled_jobs(sources.unlabelled, sources.windows_per_photograph, np.random.default_rng(seed))
-    total = sum(len(job.wanted) for job in jobs)
-    if not total:
-        raise DatasetError("no crop to train on: give at least one of videos, stills, unlabelled with usable images")
-    folder.mkdir(parents=True, exist_ok=True)
-    crops = np.lib.format.open_memmap(
-        folder / "crops.npy", mode="w+", dtype=np.uint8, shape=(total, CROP_SIZE, CROP_SIZE, 3)
-    )
-    index: list[Crop] = []
-    skipped = 0
-    for job in tqdm(jobs, desc="cutting crops", unit="image"):
-        try:
-            image = read_image(job.path)
-        except DatasetError as error:
-            skipped += 1
-            logger.warning("skipped: %s", error)
-            continue
-        for crop, window in job.wanted:
-            crops[len(index)] = cut(image, window, CROP_SIZE)
-            index.append(crop)
-    crops.flush()
-    if skipped:
-        logger.warning("%d images were skipped", skipped)
-    # Written last: a store without its index is not taken for a whole one.
-    (folder / "index.json").write_text(json.dumps({"format": FORMAT, "crops": [asdict(crop) for crop in index]}))
-    return CropStore(folder)
+    pixels = cv2.imdecode(np.frombuffer(image, dtype=np.uint8), cv2.IMREAD_COLOR) if image else None
+    if pixels is None or pixels.shape != (crop_size, crop_size, 3):
+        raise DatasetError(f"a crop of {origin} is not a JPEG of {crop_size}x{crop_size} pixels; prepare it again")
+    return pixels  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One context crop of a store.
+
+    Attributes:
+        source: name of the data set it comes from.
+        track: the target it shows, unique in its source.
+        frame: its number in the track, 0 for photographs.
+        width, height: of the target in pixels of the crop, whose middle is the target's middle; 0 without a target.
+    """
+
+    source: str
+    track: str
+    frame: int
+    width: float
+    height: float
 
 
 class CropStore:
-    """A store opened for reading.
+    """A store opened for reading: a folder with ``crops.npy`` (memory-mapped) and ``index.json``.
 
     Attributes:
         index: a ``Crop`` for every image of ``pixels``.
-        pixels: uint8 (n, CROP_SIZE, CROP_SIZE, 3) BGR, memory-mapped.
+        pixels: uint8 (n, side, side, 3) BGR, memory-mapped.
 
     Raises:
         DatasetError: if the folder is no store, or one of another format.
@@ -232,14 +108,99 @@ class CropStore:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        path = self.folder / "index.json"
-        if not path.is_file():
-            raise DatasetError(f"{self.folder} is not a crop store: it has no index.json")
-        content = json.loads(path.read_text())
-        if content.get("format") != FORMAT:
-            raise DatasetError(f"{path} has format {content.get('format')}, expected {FORMAT}; build the store anew")
+        content = _read_store_index(self.folder)
         self.index = [Crop(**crop) for crop in content["crops"]]
         self.pixels = np.load(self.folder / "crops.npy", mmap_mode="r")
 
     def __len__(self) -> int:
         return len(self.index)
+
+    @property
+    def crop_size(self) -> int:
+        """Side of the crops in pixels."""
+        return int(self.pixels.shape[1])
+
+
+def _read_store_index(folder: Path) -> dict[str, Any]:
+    path = folder / "index.json"
+    if not path.is_file():
+        raise DatasetError(f"{folder} is not a crop store: it has no index.json")
+    content = json.loads(path.read_text())
+    if content.get("format") != FORMAT:
+        raise DatasetError(f"{path} has format {content.get('format')}, expected {FORMAT}; build the store anew")
+    return content  # type: ignore[no-any-return]
+
+
+def build_store(folder: str | Path, shards: Many[str | Path]) -> CropStore:
+    """Decode all crops of prepared data sets into ``folder``, or open the store of them that is there already.
+
+    Args:
+        folder: of the store; takes three bytes a pixel, 307 kB a crop of 320 pixels.
+        shards: prepared data sets, all of one crop size.
+
+    Raises:
+        DatasetError: if a data set is missing or broken, the crop sizes differ, ``folder`` holds a store of other data
+            sets, or there is no room for it on the disk.
+    """
+    folder = Path(folder)
+    if not shards:
+        raise DatasetError("no crop to learn from: give at least one folder that `siam-tracker prepare` wrote")
+    sets = [open_prepared(location) for location in shards]
+    made_of = [
+        {"data_set": each.info.data_set, "frames": each.frames, "crop_size": each.info.crop_size} for each in sets
+    ]
+    if (folder / "index.json").is_file():
+        if _read_store_index(folder).get("made_of") != made_of:
+            raise DatasetError(f"{folder} holds the crops of other data sets; choose another folder or remove it")
+        return CropStore(folder)
+    size = common_crop_size(sets)
+    folder.mkdir(parents=True, exist_ok=True)
+    pixels = _allocate(folder / "crops.npy", sum(each.frames for each in sets), size)
+    index: list[Crop] = []
+    bar = tqdm(total=len(pixels), desc="decoding crops", unit="crop")
+    for crop, image in _crops(sets):
+        pixels[len(index)] = decode(image, size, f"{crop.source}, {crop.track}")
+        index.append(crop)
+        bar.update()
+    bar.close()
+    pixels.flush()
+    # Written last: a store without its index is not taken for a whole one.
+    content = {"format": FORMAT, "made_of": made_of, "crops": [asdict(crop) for crop in index]}
+    (folder / "index.json").write_text(json.dumps(content))
+    return CropStore(folder)
+
+
+def common_crop_size(sets: Many[PreparedSet]) -> int:
+    """The crop size of all of them.
+
+    Raises:
+        DatasetError: if they differ.
+    """
+    sizes = {each.info.location: each.info.crop_size for each in sets}
+    if len(set(sizes.values())) != 1:
+        shown = ", ".join(f"{location} {size}" for location, size in sizes.items())
+        raise DatasetError(f"the data sets have crops of different sizes ({shown}); prepare them with one --crop_size")
+    return sets[0].info.crop_size
+
+
+def _allocate(path: Path, count: int, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """An array on the disk with its room taken: writing to a mapped file that the disk cannot hold ends the process."""
+    shape = (count, size, size, 3)
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    try:
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink()
+        raise DatasetError(
+            f"{path} needs {count * size * size * 3 / 1e9:.1f} GB and cannot have them ({error.strerror})"
+        ) from error
+    return pixels
+
+
+def _crops(sets: Many[PreparedSet]) -> Iterator[tuple[Crop, bytes]]:
+    for each in sets:
+        for shard in each.shards:
+            for sample in read_shard(each.info, shard.file, range(len(shard))):
+                for frame, (width, height), image in zip(sample.frames, sample.sizes, sample.images, strict=True):
+                    yield Crop(sample.data_set, sample.track, int(frame), float(width), float(height)), image

@@ -1,116 +1,97 @@
-"""Crop stores, distillation, pairs, losses, and two-step runs of the commands."""
+"""SiamFC's loss and labels, distillation, calibration, and the commands from shards to a tracker."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from made_network import random_weights
 
-from siam_tracker_core.commands.pretrain import pretrain
-from siam_tracker_core.commands.train import train
+from siam_tracker_core.cli import main
+from siam_tracker_core.commands.prepare import prepare
+from siam_tracker_core.commands.pretrain import load_teacher, pretrain
+from siam_tracker_core.commands.train import train, trainable, training_data
 from siam_tracker_core.datasets.made import made_sequence
-from siam_tracker_core.errors import DatasetError, WeightsError
-from siam_tracker_core.geometry import Window
-from siam_tracker_core.networks import MobileNetV2, SiamFCNetwork, backbone
-from siam_tracker_core.training.augment import Photometry, recolour, resample
+from siam_tracker_core.errors import ConfigError, DatasetError, WeightsError
+from siam_tracker_core.networks import MobileNetV2, ResNet50, SiamFCNetwork, backbone, cross_correlation
+from siam_tracker_core.training.augment import Jitter, Photometry
 from siam_tracker_core.training.calibration import Evidence, fit
-from siam_tracker_core.training.cutouts import CutOuts
+from siam_tracker_core.training.checkpoints import read_checkpoint
+from siam_tracker_core.training.data import ShardData
 from siam_tracker_core.training.distill import STUDENT_SIZE, DistillConfig, Lessons
 from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
-from siam_tracker_core.training.pairs import Pairs
+from siam_tracker_core.training.occlusion import Occlusion
+from siam_tracker_core.training.recipe import read_recipe
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
-from siam_tracker_core.training.store import CROP_SIZE, EXEMPLAR_SIZE, CropStore, StoreSources, build_store, cut
+from siam_tracker_core.training.store import CropStore, build_store
+from siam_tracker_core.training.teacher import Grid, grid_of, teach
 from siam_tracker_core.weights import read_weights, save_weights
 from siam_tracker_core.zoo import load_tracker
 
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "config" / "train").glob("*.yaml"))
+UNCHANGED = {"exemplar_view": Jitter(), "photometry": Photometry(0, 0, 0, 0, 0), "occlusion": Occlusion(0, 0)}
+
 
 @pytest.fixture(scope="module")
-def sources(tmp_path_factory):
-    """Two made videos, photographs with boxes in COCO's form, one of them broken, and photographs without boxes."""
-    root = tmp_path_factory.mktemp("sources")
-    for seed in (3, 4):
-        made_sequence(frames=6, size=(320, 240), seed=seed).write_otb_form(root / "videos" / f"made{seed}")
-    stills = root / "stills" / "images"
-    stills.mkdir(parents=True)
+def videos(tmp_path_factory):
+    """Three made sequences in OTB's form."""
+    root = tmp_path_factory.mktemp("videos")
+    for seed in (3, 4, 5):
+        made_sequence(frames=12, size=(320, 240), seed=seed).write_otb_form(root / f"made{seed}")
+    return root
+
+
+@pytest.fixture(scope="module")
+def shards(videos, tmp_path_factory):
+    """The sequences, and photographs without boxes, prepared."""
+    root = tmp_path_factory.mktemp("prepared")
+    photographs = root / "photographs"
+    photographs.mkdir()
     rng = np.random.default_rng(0)
-    for number in range(3):
-        cv2.imwrite(str(stills / f"{number}.jpg"), rng.integers(0, 255, (200, 260, 3)).astype(np.uint8))
-    (stills / "2.jpg").write_bytes(b"not an image")
-    content = {
-        "images": [{"id": n, "file_name": f"{n}.jpg", "width": 260, "height": 200} for n in range(3)],
-        "annotations": [
-            {"id": 1, "image_id": 0, "bbox": [50, 60, 40, 30], "iscrowd": 0},
-            {"id": 2, "image_id": 0, "bbox": [5, 5, 3, 3], "iscrowd": 0},
-            {"id": 3, "image_id": 1, "bbox": [100, 50, 60, 60], "iscrowd": 0},
-            {"id": 4, "image_id": 1, "bbox": [10, 50, 60, 60], "iscrowd": 1},
-            {"id": 5, "image_id": 2, "bbox": [10, 50, 60, 60], "iscrowd": 0},
-        ],
-    }
-    (root / "stills" / "instances.json").write_text(json.dumps(content))
-    return StoreSources(root / "videos", root / "stills", root / "stills" / "images")
+    for number in range(2):
+        noise = rng.integers(0, 255, (20, 26, 3)).astype(np.uint8)
+        cv2.imwrite(str(photographs / f"{number}.jpg"), cv2.resize(noise, (260, 200)))
+    prepare("folder", videos, root / "video", jobs=1)
+    prepare("photographs", photographs, root / "windows", jobs=1)
+    return {"video": str(root / "video"), "photographs": str(root / "windows")}
 
 
 @pytest.fixture(scope="module")
-def store(sources, tmp_path_factory):
-    return build_store(tmp_path_factory.mktemp("store"), StoreSources(sources.videos, sources.stills))
+def objects(tmp_path_factory):
+    """One object with alpha, a red disc."""
+    folder = tmp_path_factory.mktemp("objects")
+    picture = np.zeros((120, 160, 4), np.uint8)
+    cv2.ellipse(picture, (70, 60), (40, 20), 0, 0, 360, (0, 0, 255, 255), cv2.FILLED)
+    cv2.imwrite(str(folder / "disc.png"), picture)
+    return folder
 
 
-def test_store_keeps_targets_in_the_middle_at_one_scale(store, sources):
-    kinds = [crop.source for crop in store.index]
-    assert kinds.count("still") == 2  # too small, crowd and broken are left out
-    assert kinds.count("video") >= 10
-    for crop in store.index:
-        margin = (crop.width + crop.height) / 2
-        assert np.sqrt((crop.width + margin) * (crop.height + margin)) == pytest.approx(EXEMPLAR_SIZE)
-    assert CropStore(store.folder).index == store.index
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory):
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    save_weights(path, MobileNetV2(last_block=12).state_dict(), {})
+    return path
 
 
-def test_store_without_anything_to_learn_from(sources, tmp_path):
-    with pytest.raises(DatasetError, match="at least one of"):
-        build_store(tmp_path / "a", StoreSources())
-    with pytest.raises(DatasetError, match="nowhere"):
-        build_store(tmp_path / "b", StoreSources(tmp_path / "nowhere"))
-    with pytest.raises(DatasetError, match="held-out"):
-        build_store(tmp_path / "c", StoreSources(sources.videos, held_out=("ghost",)))
-    with pytest.raises(DatasetError, match="not a crop store"):
-        CropStore(tmp_path)
+@pytest.fixture(scope="module")
+def batch(shards):
+    """Four pairs, the second one negative."""
+    recipe = SiamFCTraining(batch=4, steps_per_epoch=1)
+    data = ShardData(training_data({"workers": 0, "streams": 1}, [shards["video"]], recipe))
+    pairs = next(iter(data.loader(epoch=0)))
+    pairs["negative"][1] = True
+    pairs["search_size"][1] = 0
+    return pairs
 
 
-def test_cut_shows_the_window():
-    image = np.zeros((100, 100, 3), np.uint8)
-    image[40:60, 40:60] = 255
-    for size in (10, 40, 80):
-        crop = cut(image, Window(50, 50, 40), size)[..., 0]
-        inside = crop[size // 4 + 1 : -size // 4 - 1, size // 4 + 1 : -size // 4 - 1]
-        assert (inside > 250).all()
-        assert crop[0].max() < 30
-
-
-def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path):
-    """Features that hold the pixel under their own centre must equal the pixels under the student's centres."""
-    cells = CROP_SIZE // 8
-    pixels = np.zeros((1, CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    pixels[0, ..., 0] = np.arange(CROP_SIZE)[None, :] % 251
-    pixels[0, ..., 1] = np.arange(CROP_SIZE)[:, None] % 251
-    np.save(tmp_path / "crops.npy", pixels)
-    crop = {"source": "unlabelled", "track": "a", "frame": 0, "width": 0, "height": 0}
-    (tmp_path / "index.json").write_text(json.dumps({"format": 1, "crops": [crop]}))
-    features = pixels[:, ::8, ::8, :2].transpose(0, 3, 1, 2).astype(np.float16)
-    assert features.shape == (1, 2, cells, cells)
-    student = backbone("alexnet")
-    lessons = Lessons(CropStore(tmp_path), features, student.stride, student.receptive_field, 40, seed=0)
-    middle = (student.receptive_field - 1) // 2
-    mirrored = 0
-    for lesson in (lessons[number] for number in range(40)):
-        assert lesson["pixels"].shape == (STUDENT_SIZE, STUDENT_SIZE, 3)
-        under = lesson["pixels"][middle::8, middle::8, :2][:22, :22].permute(2, 0, 1)
-        assert torch.equal(under.half(), lesson["features"])
-        mirrored += bool(lesson["pixels"][0, 0, 0] > lesson["pixels"][0, 4, 0])
-    assert 5 < mirrored < 35
+# SiamFC
 
 
 def test_labels_of_the_paper():
@@ -128,85 +109,23 @@ def test_balanced_loss_equals_its_definition():
     labels[1] = 0
     cell = torch.log1p(torch.exp(-(2 * labels - 1) * logits))  # equation 2
     first = 0.5 * cell[0][labels[0] == 1].mean() + 0.5 * cell[0][labels[0] == 0].mean()
-    expected = (first + cell[1].mean()) / 2
-    torch.testing.assert_close(balanced_logistic_loss(logits, labels), expected)
+    second = cell[1].mean()
+    torch.testing.assert_close(balanced_logistic_loss(logits, labels), (first + second) / 2)
+    torch.testing.assert_close(balanced_logistic_loss(logits, labels, torch.tensor([False, True])), second)
+    assert balanced_logistic_loss(logits, labels, torch.tensor([False, False])) == 0
 
 
-def test_resample_without_change_is_the_middle():
-    crops = torch.randint(0, 255, (2, 40, 40, 3), dtype=torch.uint8)
-    no = torch.zeros(2, 2)
-    still = resample(crops, 20, no, no + 1, torch.tensor([False, True]))
-    torch.testing.assert_close(still[0], crops[0, 10:30, 10:30].permute(2, 0, 1).float(), atol=1e-2, rtol=0)
-    torch.testing.assert_close(still[1], crops[1, 10:30, 10:30].flip(1).permute(2, 0, 1).float(), atol=1e-2, rtol=0)
-    moved = resample(crops, 20, no + torch.tensor([3.0, -2.0]), no + 1, torch.tensor([False, False]))
-    torch.testing.assert_close(moved[0], crops[0, 8:28, 13:33].permute(2, 0, 1).float(), atol=1e-2, rtol=0)
-
-
-def test_recolouring_repeats_and_stays_in_range():
-    images = torch.rand(6, 3, 32, 32) * 255
-    settings = Photometry(blur=0.9, grey=0.5)
-    first, second = (recolour(images, settings, torch.Generator().manual_seed(5)) for _ in range(2))
-    assert torch.equal(first, second)
-    assert first.min() >= 0
-    assert first.max() <= 255
-    same = recolour(images, Photometry(0, 0, 0, 0, 0), torch.Generator().manual_seed(5))
-    torch.testing.assert_close(same, images, atol=1e-3, rtol=0)
-
-
-def test_pairs_repeat_and_keep_to_their_track(store):
-    pairs, again = Pairs(store, 50, seed=1), Pairs(store, 50, seed=1)
-    for number in range(50):
-        assert all(torch.equal(pairs[number][key], again[number][key]) for key in ("exemplar", "search"))
-    held_out = Pairs(store, 50, seed=1, held_out=("made3",))
-    assert len(held_out.tracks) == len(pairs.tracks) - 1
-
-
-@pytest.fixture
-def cutouts(tmp_path):
-    """One object with alpha, a red disc of 80x40 pixels, and a picture without alpha."""
-    picture = np.zeros((120, 160, 4), np.uint8)
-    cv2.ellipse(picture, (70, 60), (40, 20), 0, 0, 360, (0, 0, 255, 255), cv2.FILLED)
-    cv2.imwrite(str(tmp_path / "disc.png"), picture)
-    cv2.imwrite(str(tmp_path / "plain.png"), picture[..., :3])
-    return tmp_path
-
-
-def test_cut_out_pairs_have_the_object_in_the_middle_at_the_exemplars_scale(store, cutouts):
-    objects = CutOuts(cutouts)
-    assert len(objects) == 1
-    for seed in range(5):
-        exemplar, search = objects.pair(store, np.random.default_rng(seed))
-        assert exemplar.shape == search.shape == (CROP_SIZE, CROP_SIZE, 3)
-        red = (exemplar[..., 2] > 240) & (exemplar[..., :2] < 15).all(axis=-1)
-        rows, columns = np.flatnonzero(red.any(axis=1)), np.flatnonzero(red.any(axis=0))
-        width, height = columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1
-        assert (columns.mean(), rows.mean()) == pytest.approx((CROP_SIZE / 2, CROP_SIZE / 2), abs=3)
-        assert np.sqrt((width * 1.5 + height / 2) * (height * 1.5 + width / 2)) == pytest.approx(127, rel=0.08)
-
-
-def test_cut_outs_make_up_their_share_of_the_pairs(store, cutouts):
-    only = Pairs(store, 10, seed=1, cutouts=CutOuts(cutouts), cutout_share=1.0)
-    assert all((only[number]["exemplar"][155:165, 155:165, 2] > 240).all() for number in range(10))
-
-
-def test_folders_without_cut_outs(tmp_path):
-    with pytest.raises(DatasetError, match="no PNG file with alpha"):
-        CutOuts(tmp_path)
-    with pytest.raises(DatasetError, match="not a folder"):
-        CutOuts(tmp_path / "nowhere")
-
-
-def test_training_label_lies_on_the_target(store):
+def test_training_label_lies_on_the_target(batch):
     """The augmented search image shows the target where the label says: found by matching the exemplar's pixels."""
-    config = SiamFCTraining(
-        photometry=Photometry(0, 0, 0, 0, 0), scale=0, stretch=0, exemplar_shift=0, exemplar_scale=0
-    )
-    module = SiamFCModule(SiamFCNetwork(backbone("alexnet")), config)
-    video = next(number for number, crop in enumerate(store.index) if crop.source == "video")
-    crop = torch.from_numpy(np.array(store.pixels[video]))[None].repeat(8, 1, 1, 1)
-    exemplar, search, centres = module._augment({"exemplar": crop, "search": crop}, torch.Generator().manual_seed(0))
-    assert centres.abs().max() > 5
-    for patch, image, centre in zip(exemplar, search, centres, strict=True):
+    recipe = SiamFCTraining(**UNCHANGED, search_view=Jitter(shift=32.0))
+    module = SiamFCModule(SiamFCNetwork(backbone("alexnet")), recipe)
+    crops = batch["exemplar"][:1].repeat(8, 1, 1, 1)
+    sizes = batch["exemplar_size"][:1].repeat(8, 1)
+    same = {"exemplar": crops, "search": crops, "exemplar_size": sizes, "search_size": sizes}
+    same |= {"negative": torch.zeros(8, dtype=torch.bool), "track": torch.arange(8)}
+    pairs = module.augment(same, torch.Generator().manual_seed(0))
+    assert pairs.centres.abs().max() > 5
+    for patch, image, centre in zip(pairs.exemplars, pairs.searches, pairs.centres, strict=True):
         patch, image = (tensor.permute(1, 2, 0).numpy().astype(np.uint8).copy() for tensor in (patch, image))
         match = cv2.matchTemplate(image, patch[40:-40, 40:-40], cv2.TM_CCOEFF_NORMED)
         row, column = np.unravel_index(match.argmax(), match.shape)
@@ -214,17 +133,138 @@ def test_training_label_lies_on_the_target(store):
         np.testing.assert_allclose(found, centre.numpy(), atol=1.0)
 
 
-def test_gradients_reach_every_weight(store):
+def test_loss_is_that_of_pairs_and_of_strangers(batch):
+    """Worked out pair by pair; a stranger is the next pair's search image, if it shows a target of another video."""
+    recipe = SiamFCTraining(**UNCHANGED, search_view=Jitter(), flip=0.0, strangers=0.5, initial_bias=-1.0)
+    torch.manual_seed(1)
+    module = SiamFCModule(SiamFCNetwork(backbone("alexnet")), recipe).eval()
+    tracks = torch.tensor([7, 8, 8, 9])
+    values = module.losses({**batch, "track": tracks}, torch.Generator())
+    pairs = module.augment(batch, torch.Generator())
+    exemplars, searches = module.network.embed(pairs.exemplars), module.network.embed(pairs.searches)
+
+    def logits(exemplar: int, search: int) -> torch.Tensor:
+        response = cross_correlation(exemplars[exemplar : exemplar + 1], searches[search : search + 1])
+        return response[0] * 1e-3 - 1.0
+
+    def off(exemplar: int, search: int) -> torch.Tensor:
+        return torch.log1p(torch.exp(logits(exemplar, search))).mean()
+
+    label = response_labels(17, 17, torch.zeros(1, 2), 8, 16)
+    own = [off(1, 1)] + [balanced_logistic_loss(logits(number, number), label) for number in (0, 2, 3)]
+    # 1 with 0 and 0 with 3 count; 2 with 1 shows another's target, 3 with 2 counts too.
+    strange = [off(1, 0), off(0, 3), off(3, 2)]
+    expected = torch.stack(own).mean() + 0.5 * torch.stack(strange).mean()
+    torch.testing.assert_close(values["strangers"], torch.stack(strange).mean())
+    torch.testing.assert_close(values["loss"], expected)
+
+
+def test_gradients_reach_every_weight_and_pictures_are_drawn(batch):
     module = SiamFCModule(SiamFCNetwork(backbone("alexnet")), SiamFCTraining())
-    batch = torch.utils.data.default_collate([Pairs(store, 4)[number] for number in range(4)])
-    module.log = lambda *_, **__: None
-    module._trainer = None
-    type(module).global_step = property(lambda self: 0)
-    try:
-        module.training_step(batch, 0).backward()
-    finally:
-        del type(module).global_step
+    module.losses(batch, torch.Generator().manual_seed(0))["loss"].backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in module.network.parameters())
+    with torch.no_grad():
+        rows = module.eval().pictures(batch)
+    assert [picture.shape for picture in rows[0]] == [(127, 127, 3), (255, 255, 3), (255, 255, 3)]
+    assert len(rows) == 4
+
+
+# Distillation
+
+
+def test_cells_of_networks_lie_where_their_layers_say():
+    assert grid_of(backbone("alexnet"), 255) == Grid(43.0, 8, 22)
+    assert grid_of(MobileNetV2(), 320) == Grid(0.0, 8, 40)
+    assert grid_of(backbone("vgg16", last="conv4_3"), 320) == Grid(3.5, 8, 40)
+    assert grid_of(backbone("ciresnet22"), 255).cells == 21
+
+
+@pytest.mark.parametrize("first", [0, 3.5])
+def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, first):
+    """Features that hold the pixel under their own centre must equal the pixels under the student's centres."""
+    side = 320
+    pixels = np.zeros((1, side, side, 3), np.uint8)
+    pixels[0, ..., 0] = np.arange(side)[None, :] % 251
+    pixels[0, ..., 1] = np.arange(side)[:, None] % 251
+    np.save(tmp_path / "crops.npy", pixels)
+    crop = {"source": "unlabelled", "track": "a", "frame": 0, "width": 0, "height": 0}
+    (tmp_path / "index.json").write_text(json.dumps({"format": 2, "crops": [crop]}))
+    offset = int(first)
+    features = pixels[:, offset::8, offset::8, :2].transpose(0, 3, 1, 2).astype(np.float16)
+    student = grid_of(backbone("alexnet"), STUDENT_SIZE)
+    lessons = Lessons(CropStore(tmp_path), features, Grid(first, 8, side // 8), student, seed=0)
+    middle = int(student.first)
+    mirrored = 0
+    for lesson in (lessons[number] for number in range(40)):
+        assert lesson["pixels"].shape == (STUDENT_SIZE, STUDENT_SIZE, 3)
+        under = lesson["pixels"][middle::8, middle::8, :2][:22, :22].permute(2, 0, 1).int()
+        # Mirrored, the pixel left of a centre between two pixels becomes the one right of it.
+        assert (under - lesson["features"].int()).abs().max() <= (0 if first == 0 else 1)
+        mirrored += bool(lesson["pixels"][0, 0, 0] > lesson["pixels"][0, 4, 0])
+    assert 5 < mirrored < 35
+
+
+def test_lessons_that_cannot_be(shards, tmp_path):
+    store = build_store(tmp_path, [shards["photographs"]])
+    features = np.zeros((len(store), 4, 40, 40), np.float16)
+    with pytest.raises(ConfigError, match="they must agree"):
+        Lessons(store, features, Grid(0, 16, 20), Grid(43, 8, 22), 0)
+    assert len(Lessons(store, features, Grid(0, 8, 40), Grid(43, 8, 22), 0)[5]["features"]) == 4
+
+
+@pytest.fixture(scope="module")
+def store(shards, tmp_path_factory):
+    return build_store(tmp_path_factory.mktemp("store"), [shards["photographs"]])
+
+
+def test_teachers_features_are_standardised_and_kept(store, teacher):
+    network = load_teacher(teacher)
+    features = teach(store, network, torch.device("cpu"), 256, "one", batch=4)
+    values = features.astype(np.float32).transpose(1, 0, 2, 3).reshape(64, -1)
+    np.testing.assert_allclose(values.mean(axis=1), 0, atol=0.05)
+    np.testing.assert_allclose(values.std(axis=1), 1, atol=0.05)
+    image = torch.from_numpy(np.array(store.pixels[3:4])).permute(0, 3, 1, 2).flip(1).float()
+    with torch.inference_mode():
+        asked = network(image)[0].flatten(1).numpy()
+    for channel in range(0, 64, 9):  # standardising changes origin and unit only
+        assert np.corrcoef(asked[channel], features[3, channel].ravel().astype(np.float32))[0, 1] > 0.99
+    stamp = (store.folder / "teacher.npy").stat().st_mtime_ns
+    teach(store, network, torch.device("cpu"), 256, "one")
+    assert (store.folder / "teacher.npy").stat().st_mtime_ns == stamp
+    teach(store, network, torch.device("cpu"), 256, "another")
+    assert (store.folder / "teacher.npy").stat().st_mtime_ns != stamp
+
+
+def test_wide_teachers_are_reduced_to_their_principal_components(store, teacher):
+    """Against scikit-learn's PCA of the standardised features of all crops."""
+    from sklearn.decomposition import PCA
+
+    network = load_teacher(teacher)
+    whole = teach(store, network, torch.device("cpu"), 64, "whole", batch=4).astype(np.float32)
+    small = teach(store, network, torch.device("cpu"), 5, "small", batch=4).astype(np.float32)
+    assert small.shape == (len(store), 5, 40, 40)
+    cells = whole.transpose(0, 2, 3, 1).reshape(-1, 64)
+    expected = PCA(5, svd_solver="full").fit(cells).transform(cells)
+    for number in range(5):
+        got = small[:, number].ravel()
+        assert abs(np.corrcoef(got, expected[:, number])[0, 1]) > 0.99
+        assert got.std() == pytest.approx(expected[:, number].std(), rel=0.02)
+
+
+def test_published_classifiers_teach(tmp_path):
+    """ResNet-50 under torchvision's names, its last stage and classifier left out."""
+    torch.manual_seed(0)
+    whole = ResNet50(last_layer=4)
+    state = {**whole.state_dict(), "fc.weight": torch.zeros(1000, 2048), "fc.bias": torch.zeros(1000)}
+    torch.save(state, tmp_path / "resnet50.pth")
+    network = load_teacher(tmp_path / "resnet50.pth", "torchvision-resnet50")
+    assert (network.stride, network.out_channels) == (8, 1024)
+    assert torch.equal(network.state_dict()["layer3.5.conv2.weight"], whole.state_dict()["layer3.5.conv2.weight"])
+    with pytest.raises(ConfigError, match="no kind of checkpoint"):
+        load_teacher(tmp_path / "resnet50.pth", "resnet")
+
+
+# Calibration
 
 
 def test_calibration_separates_what_can_be_separated():
@@ -239,54 +279,167 @@ def test_calibration_separates_what_can_be_separated():
         fit(Evidence(values, np.ones(400, dtype=bool)))
 
 
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
-    save_weights(path, MobileNetV2(last_block=12).state_dict(), {})
-    return path
+# The commands
 
 
-def stop_in_second_epoch(module):
-    if module.current_epoch == 1:
+def crash_in_second_epoch(self, trainer, *_):
+    if trainer.current_epoch == 1:
         raise SystemExit("as if the machine went down")
 
 
-def test_commands_from_distillation_to_a_tracker(sources, teacher, tmp_path, monkeypatch):
-    """Two steps of each, interrupted and resumed, ending in a file that tracks."""
-    distil = DistillConfig(epochs=2, steps_per_epoch=1, batch=2)
-    where = {"videos": sources.videos, "stills": sources.stills, "store": tmp_path / "store", "workers": 0}
-    pretrain(teacher, tmp_path / "pre", unlabelled=sources.unlabelled, distillation=distil, device="cpu", **where)
-    _, provenance = read_weights(tmp_path / "pre" / "backbone.safetensors")
-    assert provenance["steps"] == 2
-
+def test_commands_from_distillation_to_a_tracker(videos, shards, objects, teacher, tmp_path, monkeypatch):
+    """Two steps of each, interrupted and resumed, validated, ending in a file that tracks."""
+    tiny = {"epochs": 2, "steps_per_epoch": 1, "batch": 2}
+    pretrain(teacher, tmp_path / "pre", [shards["photographs"]], training=tiny, workers=0, device="cpu")
     start = tmp_path / "pre" / "backbone.safetensors"
-    longer = SiamFCTraining(epochs=2, steps_per_epoch=1, batch=2)
+    _, distilled = read_weights(start)
+    assert distilled["provenance"]["steps"] == 2
+    assert distilled["network"] == {"backbone": "alexnet"}
+    seen = distilled["provenance"]["data"]
+    assert (seen["crops"], seen["sources"], seen["teacher"].split()[0]) == (4, ["photographs"], "mobilenetv2")
+
+    options = {
+        "shards": [shards["video"]],
+        "data": {"workers": 0, "streams": 2, "held_out": ["made5"]},
+        "training": tiny,
+        "validation": {"root": str(videos), "names": ["made5"], "frames": 3},
+        "start": start,
+        "objects": objects,
+        "device": "cpu",
+    }
     with monkeypatch.context() as patch:
-        patch.setattr(SiamFCModule, "on_train_epoch_start", stop_in_second_epoch)
+        patch.setattr(SiamFCModule, "on_train_epoch_start", lambda self: crash_in_second_epoch(self, self.trainer))
         with pytest.raises(SystemExit):
-            train(tmp_path / "run", start=start, training=longer, device="cpu", **where)
+            train("siamfc", tmp_path / "run", **options)
     with pytest.raises(WeightsError, match="--resume"):
-        train(tmp_path / "run", start=start, training=longer, device="cpu", **where)
-    train(tmp_path / "run", start=start, training=longer, device="cpu", resume=True, **where)
+        train("siamfc", tmp_path / "run", **options)
+    train("siamfc", tmp_path / "run", resume=True, **options)
+    train("siamfc", tmp_path / "whole", **options)
     state, metadata = read_weights(tmp_path / "run" / "siamfc.safetensors")
-    train(tmp_path / "whole", start=start, training=longer, device="cpu", **where)
     uninterrupted, _ = read_weights(tmp_path / "whole" / "siamfc.safetensors")
     assert all(torch.equal(state[name], uninterrupted[name]) for name in state)
-    assert metadata["provenance"]["steps"] == 2
-    assert metadata["provenance"]["start"]["method"] == "distillation"
+
+    told = metadata["provenance"]
+    assert (told["steps"], told["start"]["data"]["crops"]) == (2, 4)
+    assert told["data"]["sources"][0]["data_set"] == "folder"
+    assert told["data"]["held_out"] == ["made5"]
+    assert 0 <= told["validation"]["success_auc"] <= 1
     tracker = load_tracker(tmp_path / "run" / "siamfc.safetensors", device="cpu")
     images = made_sequence(frames=3, size=(320, 240), seed=3)
     tracker.init(images.frames[0], images.boxes[0])
     assert tracker.update(images.frames[1]).box.width > 1
 
+    (tmp_path / "run" / "siamfc.safetensors").unlink()
+    before = (tmp_path / "run" / "last.ckpt").read_bytes()
+    train("siamfc", tmp_path / "run", resume=True, keep="best", **options)
+    assert (tmp_path / "run" / "last.ckpt").read_bytes() == before  # a finished run is exported again, and no more
+    _, metadata = read_weights(tmp_path / "run" / "siamfc.safetensors")
+    best = read_checkpoint(tmp_path / "run" / "best.ckpt")["epoch"]
+    assert metadata["provenance"]["validation"]["epochs"] == best + 1
 
-def test_nothing_to_resume(tmp_path):
+    content = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert content["training"]["search_view"] == {"shift": 32.0, "scale": 0.06, "stretch": 0.05}
+    again = read_recipe(SiamFCTraining, content["training"])
+    assert again == replace(SiamFCTraining(), **tiny)
+
+
+def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder: Path) -> dict:
+    """A configuration with two steps of two samples on made data."""
+    content = json.loads(json.dumps(content))
+    training = content.setdefault("training", {})
+    training |= {"epochs": 1, "steps_per_epoch": 2, "batch": 2, "accumulation": 1, "warm_up": {"steps": 1}}
+    if "tracker" not in content:
+        return content | {"shards": [shards["photographs"]], "workers": 0}
+    data = content.setdefault("data", {})
+    data |= {"sources": [{"path": shards["video"]}], "workers": 0, "streams": 1, "held_out": ["made5"]}
+    for settings in data.values():
+        if isinstance(settings, dict) and "cutouts" in settings:
+            settings["cutouts"] = str(objects)
+    content["validation"] = {"root": str(videos), "names": ["made5"], "frames": 2}
+    content["objects"] = str(objects)
+    if "start" in content:
+        kind = trainable(content["tracker"])
+        content["start"] = str(folder / "start.safetensors")
+        fresh = kind.build(read_recipe(kind.recipe_class, training))
+        save_weights(content["start"], fresh.backbone.state_dict(), {})
+    return content
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
+def test_every_configuration_trains(path, shards, videos, objects, teacher, tmp_path):
+    content = make_small(yaml.safe_load(path.read_text()), shards, videos, objects, tmp_path)
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
+    command, weights = ("train", content["tracker"]) if "tracker" in content else ("pretrain", "backbone")
+    teachers = [] if command == "train" else [str(teacher)]
+    out = tmp_path / "run"
+    options = ["--config", str(tmp_path / "small.yaml"), "--out", str(out), "--device", "cpu"]
+    assert main([command, *options, *teachers]) == 0
+    state, metadata = read_weights(out / f"{weights}.safetensors")
+    assert all(torch.isfinite(tensor).all() for tensor in state.values())
+    assert metadata["provenance"]["steps"] == 2
+    assert list((out / "pictures").iterdir())
+
+
+def test_command_line_goes_before_the_file(shards, tmp_path, capsys):
+    file = tmp_path / "small.yaml"
+    content = {"tracker": "siamfc", "data": {"workers": 0, "streams": 1}, "training": {"epochs": 9, "batch": 2}}
+    file.write_text(yaml.safe_dump(content))
+    options = ["--config", str(file), "--out", str(tmp_path / "run"), f"--shards=[{shards['video']}]"]
+    assert main(["train", *options, "--training.epochs=1", "--training.steps_per_epoch=1"]) == 0
+    told = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (told["training"]["epochs"], told["training"]["batch"]) == (1, 2)
+    assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0}]
+    for wrong, words in (
+        ({"training": {"epoch": 3}}, "training: epoch: there is no such setting"),
+        ({"data": {"batch": 3}}, "data.batch is a setting of the training"),
+        ({"data": {"source": []}}, "data: source: there is no such setting"),
+        ({"validation": {"rot": "x"}}, "validation: rot: there is no such setting"),
+        ({"tracker": "siamfd"}, "no training of 'siamfd'"),
+    ):
+        file.write_text(yaml.safe_dump({**content, **wrong}))
+        assert main(["train", "--config", str(file), "--out", str(tmp_path / "none")]) == 1
+        assert words in capsys.readouterr().err
+    file.write_text(yaml.safe_dump({"trackers": "siamfc"}))
+    with pytest.raises(SystemExit):
+        main(["train", "--config", str(file)])
+    assert "trackers" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+def test_runs_that_cannot_begin(videos, shards, tmp_path):
+    with pytest.raises(DatasetError, match="nothing to train on"):
+        train(out=tmp_path / "run")
+    with pytest.raises(DatasetError, match="at least one folder"):
+        pretrain(random_teacher(tmp_path), out=tmp_path / "pre", device="cpu")
     with pytest.raises(WeightsError, match="nothing to resume"):
-        train(tmp_path / "empty", resume=True)
-
-
-def test_weights_of_another_network_are_refused(sources, tmp_path):
-    wrong = random_weights(tmp_path / "wrong.safetensors")
+        train(out=tmp_path / "empty", shards=[shards["video"]], resume=True)
+    with pytest.raises(ConfigError, match=r"made3, made4, made5 would be trained on and validated on"):
+        train(out=tmp_path / "run", shards=[shards["video"]], validation={"root": str(videos)})
+    wrong = tmp_path / "wrong.safetensors"
+    save_weights(wrong, backbone("ciresnet22").state_dict(), {})
     with pytest.raises(WeightsError, match="does not fit AlexNet"):
-        train(tmp_path / "run", sources.videos, store=tmp_path / "store", start=wrong, workers=0, device="cpu")
+        train(out=tmp_path / "run", shards=[shards["video"]], start=wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def random_teacher(folder: Path) -> Path:
+    path = folder / "mobilenet.safetensors"
+    save_weights(path, MobileNetV2().state_dict(), {})
+    return path
+
+
+def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
+    start = random_weights(tmp_path / "start.safetensors", provenance={"seed": 99})
+    recipe = {"epochs": 1, "steps_per_epoch": 1, "batch": 2, "first_rate": 1e-9, "last_rate": 1e-9, "average": 0}
+    settings = {"workers": 0, "streams": 1}
+    train(out=tmp_path / "run", shards=[shards["video"]], data=settings, training=recipe, start=start, device="cpu")
+    before, _ = read_weights(start)
+    after, metadata = read_weights(tmp_path / "run" / "siamfc.safetensors")
+    for name in ("backbone.conv5.0.weight", "correlation.bias"):
+        torch.testing.assert_close(after[name], before[name], atol=1e-3, rtol=0)
+    assert metadata["provenance"]["start"] == {"seed": 99}
+
+
+def test_distillation_keeps_the_papers_of_its_recipe():
+    recipe = read_recipe(DistillConfig, {"first_rate": 1e-3})
+    assert (recipe.optimiser, recipe.decay, recipe.last_rate, recipe.average) == ("adamw", "cosine", 0.0, 0.0)

@@ -1,0 +1,210 @@
+"""``siam-tracker prepare``: cut a data set into shards of context crops, once for all trainings."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from tqdm import tqdm
+
+from siam_tracker_core.commands.tables import markdown
+from siam_tracker_core.config import read_config
+from siam_tracker_core.datasets.exclusions import refuse_test_data
+from siam_tracker_core.datasets.registry import DataSet, data_set
+from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.training.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
+from siam_tracker_core.training.filters import CropFilter
+from siam_tracker_core.training.preparation import Chunk, LeftOut, Preparation, plan
+from siam_tracker_core.training.shards import INDEX, Kind, PreparedSet, SetInfo, open_prepared, read_index, write_index
+
+ARGUMENTS = "arguments.json"
+DEFAULTS = Preparation()
+PHOTOGRAPHS = "photographs"  # the data set without boxes
+
+
+def prepare(
+    dataset: str,
+    root: Path | None = None,
+    out: Path | None = None,
+    split: str | None = None,
+    jobs: int | None = None,
+    crop_size: int = DEFAULTS.crop_size,
+    quality: int = DEFAULTS.quality,
+    shard_size: int = DEFAULTS.shard_size,
+    longest: int = DEFAULTS.longest,
+    every: int = DEFAULTS.every,
+    windows: int = DEFAULTS.windows,
+    seed: int = DEFAULTS.seed,
+    filters: CropFilter = DEFAULTS.filters,
+) -> None:
+    """Cut a data set into shards of context crops, which training reads from front to back.
+
+    An interrupted run goes on when the same command is given again; finished shards stay as they are.
+
+    Args:
+        dataset: its name, e.g. coco, got10k or folder; photographs takes any folder of images without boxes, for
+            `siam-tracker pretrain`.
+        root: where the data set lies.
+        out: folder for the shards; shards/DATASET by default.
+        split: the part of it; the usual one for training by default.
+        jobs: processes that cut; one a core by default.
+        crop_size: side of the crops in pixels; 320 serves siamfc, proposal networks take 448.
+        quality: of the JPEG files, 1 to 100.
+        shard_size: frames after which a shard is full.
+        longest: frames in a sample; longer tracks are cut into stretches.
+        every: take every n-th frame of a track.
+        windows: random windows of a photograph without boxes.
+        seed: of the order of the tracks in the shards, and of random windows.
+        filters: which targets are left out.
+    """
+    refuse_test_data(dataset, split or "")
+    entry = data_set(dataset)
+    if root is None:
+        raise ConfigError(f"where does {dataset} lie? give --root; it expects {entry.layout}")
+    if jobs is not None and jobs < 1:
+        raise ConfigError(f"jobs is {jobs}; give 1 or more processes")
+    chosen = entry.splits[0] if split is None else split
+    settings = read_config(
+        Preparation,
+        {
+            "crop_size": crop_size,
+            "quality": quality,
+            "shard_size": shard_size,
+            "longest": longest,
+            "every": every,
+            "windows": windows,
+            "seed": seed,
+            "filters": asdict(filters),
+        },
+        "siam-tracker prepare",
+    )
+    folder = Path("shards") / dataset if out is None else out
+    if not _is_finished(folder, entry, chosen, settings):
+        _cut(entry, root, chosen, settings, folder, jobs or os.cpu_count() or 1)
+    print(report(folder))
+
+
+def _is_finished(folder: Path, entry: DataSet, split: str, settings: Preparation) -> bool:
+    """Whether the folder holds the whole result already; takes it for these arguments if no shard is in it.
+
+    Raises:
+        ConfigError: if it belongs to other arguments.
+        DatasetError: if it cannot be written.
+    """
+    arguments = {"data_set": entry.name, "split": split, **asdict(settings)}
+    path = folder / ARGUMENTS
+    if path.is_file() and any(folder.glob("*.tar")):
+        earlier = json.loads(path.read_text())
+        differing = [
+            f"{key} is {arguments.get(key)!r}, was {earlier.get(key)!r}"
+            for key in sorted(arguments.keys() | earlier.keys())
+            if arguments.get(key) != earlier.get(key)
+        ]
+        if differing:
+            raise ConfigError(f"{folder} was begun with other arguments: {'; '.join(differing)}; choose another --out")
+    else:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, json.dumps(arguments, indent=2))
+        except OSError as error:
+            raise DatasetError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return (folder / INDEX).is_file()
+
+
+def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: Path, jobs: int) -> None:
+    """Plan, cut what is not cut yet, and write the index.
+
+    Raises:
+        DatasetError: if there is nothing to cut, or no room for it.
+    """
+    kind: Kind = "photographs" if entry.name == PHOTOGRAPHS else entry.kind
+    info = SetInfo(str(folder), entry.name, kind, settings.crop_size, settings.every)
+    left = LeftOut()
+    items = entry.read(root, split, left.read)
+    chunks = plan(tqdm(items, desc="planning", unit="item"), kind, root, settings, left)
+    records = {chunk.number: record for chunk in chunks if (record := read_record(folder, chunk))}
+    waiting = [chunk for chunk in chunks if chunk.number not in records]
+    total, rest = (sum(chunk.frames for chunk in some) for some in (chunks, waiting))
+    with tqdm(total=total, initial=total - rest, desc="cutting", unit="frame") as bar:
+        for chunk, record in cut_all(waiting, folder, info, settings, jobs):
+            records[chunk.number] = record
+            bar.update(chunk.frames)
+    done = [records[chunk.number] for chunk in chunks]
+    shards = tuple(record.shard for record in done if record.shard)
+    _sum_up(done, left)
+    if not shards:
+        reasons = "; ".join(left.read.lines() + left.frames.lines())
+        raise DatasetError(f"nothing of {entry.name} under {root} is left to train on: {reasons}")
+    arguments = {"split": split, **asdict(settings)}
+    try:
+        write_index(folder, PreparedSet(info, shards), {"arguments": arguments, "left_out": left.to_json()})
+    except OSError as error:
+        raise DatasetError(f"{folder / INDEX} cannot be written: {error.strerror or error}; all shards stay") from error
+    for chunk in chunks:
+        record_path(folder, chunk).unlink()
+
+
+def cut_all(
+    chunks: list[Chunk], folder: Path, info: SetInfo, settings: Preparation, jobs: int
+) -> Iterator[tuple[Chunk, Record]]:
+    """What becomes of the chunks, in any order.
+
+    Raises:
+        DatasetError: if a shard cannot be written, or a process that cuts is killed.
+    """
+    if jobs == 1 or len(chunks) < 2:
+        for chunk in chunks:
+            yield chunk, cut_chunk(chunk, folder, info, settings)
+        return
+    import joblib
+
+    tasks = (joblib.delayed(_numbered)(chunk, folder, info, settings) for chunk in chunks)
+    by_number = {chunk.number: chunk for chunk in chunks}
+    try:
+        for number, record in joblib.Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator_unordered")(tasks):
+            yield by_number[number], record
+    except BrokenExecutor:
+        raise DatasetError(
+            "a process that was cutting has been killed, perhaps for want of memory; the shards that are finished "
+            "stay: give the same command again to go on, with fewer --jobs"
+        ) from None
+
+
+def _numbered(chunk: Chunk, folder: Path, info: SetInfo, settings: Preparation) -> tuple[int, Record]:
+    return chunk.number, cut_chunk(chunk, folder, info, settings)
+
+
+def _sum_up(records: list[Record], left: LeftOut) -> None:
+    """Add to ``left`` what was left out while cutting."""
+    kept = {track for record in records if record.shard for track in record.shard.tracks}
+    lost: dict[str, str] = {}
+    for record in records:
+        left.frames.merge(record.left.frames)
+        lost.update({track: reason for track, reason in record.lost if track not in kept})
+    for track, reason in lost.items():
+        left.tracks.add(reason, track)
+
+
+def report(folder: Path) -> str:
+    """What a prepared data set holds, and what was left out and why, as a table and lines.
+
+    Raises:
+        DatasetError: if the folder holds no finished data set.
+    """
+    prepared, content = open_prepared(folder), read_index(folder)
+    left = LeftOut.from_json(content["left_out"])
+    rows = [["kept", f"{prepared.tracks:,}", f"{prepared.frames:,}"]]
+    for reason in sorted(left.frames.counts, key=left.frames.counts.__getitem__, reverse=True):
+        rows.append([reason, f"{left.tracks.counts[reason]:,}", f"{left.frames.counts[reason]:,}"])
+    lines = [
+        f"{content['data_set']}: {len(prepared.shards)} shards, {content['samples']:,} samples, "
+        f"{prepared.size / 1e6:,.0f} MB in {folder}",
+        "",
+        markdown(["", "tracks", "frames"], rows),
+    ]
+    named = left.read.lines() + [line for line in left.frames.lines() if UNREADABLE in line]
+    return "\n".join(lines + (["", *named] if named else []))

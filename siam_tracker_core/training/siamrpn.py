@@ -1,0 +1,158 @@
+"""Training of SiamRPN: pairs, anchors drawn by overlap, classification and regression (SiamRPN section 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from annotated_types import Gt
+from torch import nn
+
+from siam_tracker_core.networks import backbone
+from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
+from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
+from siam_tracker_core.trackers.confidence import LostConfig
+from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.training.augment import Jitter
+from siam_tracker_core.training.module import Batch, Picture
+from siam_tracker_core.training.occlusion import read_bank
+from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining
+from siam_tracker_core.training.pictures import overlay, to_pictures
+from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss
+from siam_tracker_core.training.recipe import Whole
+
+
+@dataclass(frozen=True)
+class SiamRPNTraining(PairTraining):
+    """Settings of the training; ``siamrpn_paper.yaml`` has the paper's schedule.
+
+    Attributes:
+        backbone: name of the network that sees the images.
+        head: ``depthwise`` or ``up_channel``, see ``networks.rpn``.
+        hidden: channels of the head's correlation.
+        ratios: of the anchors, height to width.
+        exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding.
+        loss: of the proposals.
+    """
+
+    search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
+    backbone: str = "alexnet_wide"
+    head: Literal["depthwise", "up_channel"] = "depthwise"
+    hidden: Annotated[int, Gt(0)] = 256
+    ratios: tuple[Annotated[float, Gt(0)], ...] = RATIOS
+    exemplar_margin: Whole = 0
+    search_margin: Whole = 0
+    loss: ProposalLoss = field(default_factory=ProposalLoss)
+
+
+class SiamRPNModule(PairModule):
+    """Trains a ``SiamRPNNetwork`` on pairs; see ``PairModule`` for the batch.
+
+    Args:
+        network: to train.
+        recipe: settings.
+        bank: objects to paste; None pastes nothing.
+    """
+
+    kind = "siamrpn"
+    recipe_class = SiamRPNTraining
+    recipe: SiamRPNTraining
+    network: SiamRPNNetwork
+
+    @classmethod
+    def build(cls, recipe: SiamRPNTraining, objects: Path | None = None) -> SiamRPNModule:  # type: ignore[override]
+        """A module with a new network.
+
+        Raises:
+            ConfigError: if there is no backbone of that name.
+            DatasetError: if ``objects`` holds none.
+        """
+        features = backbone(recipe.backbone)
+        head = HEADS[recipe.head](features.out_channels, len(recipe.ratios), recipe.hidden)
+        for layer in head.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+        network = SiamRPNNetwork(features, head, recipe.ratios, recipe.exemplar_margin, recipe.search_margin)
+        return cls(network, recipe, read_bank(objects) if objects else None)
+
+    def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        recipe = self.recipe
+        with torch.autocast(batch["search"].device.type, enabled=False):
+            pairs = self.augment(batch, generator)
+        proposals = self.network(pairs.exemplars, pairs.searches)
+        with torch.autocast(pairs.searches.device.type, enabled=False):
+            grid = self.network.anchors.grid(proposals.logits.shape[-1])
+            lesson = draw_anchors(grid, pairs.boxes, pairs.negative, recipe.loss, generator)
+            classification, regression = proposal_loss(proposals, lesson, recipe.loss)
+            overlap = self._overlap(proposals.distances.detach(), proposals.scores.detach(), pairs)
+        return {
+            "loss": classification + recipe.loss.regression_weight * regression,
+            "classification": classification,
+            "regression": regression,
+            "overlap": overlap,
+        }
+
+    def _overlap(self, distances: torch.Tensor, scores: torch.Tensor, pairs: Pairs) -> torch.Tensor:
+        """Mean IoU of the most probable proposals with the targets that are there."""
+        boxes = self._best(distances, scores)
+        present = ~pairs.negative
+        return (centred_iou(boxes, pairs.boxes) * present).sum() / present.sum().clamp_min(1)
+
+    def _best(self, distances: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The most probable proposal (N, 4) of each image: centre from its middle, width, height."""
+        boxes = decode(distances.float().permute(0, 2, 3, 4, 1), self.network.anchors.grid(scores.shape[-1]))
+        place = scores.flatten(1).argmax(dim=1)
+        return boxes.flatten(1, 3)[torch.arange(len(place), device=place.device), place]
+
+    def pictures(self, batch: Batch) -> list[list[Picture]]:
+        """A pair a row: the exemplar, the search image with the true box and the proposed one, and the scores."""
+        pairs = self.augment(batch, self.generator(0))
+        proposals = self.network(pairs.exemplars, pairs.searches)
+        scores = proposals.scores
+        best = self._best(proposals.distances, scores).cpu().numpy()
+        maps = scores.amax(dim=1).float().cpu().numpy()
+        rows = []
+        for exemplar, search, map_, box, truth, negative in zip(
+            to_pictures(pairs.exemplars),
+            to_pictures(pairs.searches),
+            maps,
+            best,
+            pairs.boxes.cpu().numpy(),
+            pairs.negative.tolist(),
+            strict=True,
+        ):
+            over = overlay(search, map_, len(map_) * self.network.backbone.stride)
+            drawn = search if negative else _outline(search, truth, (255, 255, 255))
+            rows.append([exemplar, _outline(drawn, box, (255, 160, 0)), over])
+        return rows
+
+    def tracker(self, network: nn.Module) -> SiamRPN:
+        assert isinstance(network, SiamRPNNetwork)
+        # Never LOST, so that the figure is about the network and not about thresholds.
+        config = SiamRPNConfig(lost=LostConfig(enabled=False))
+        return SiamRPN(SiamRPNModel(network, config, self.device, self.kind))
+
+    def description(self) -> dict[str, Any]:
+        recipe = self.recipe
+        network = {
+            "backbone": recipe.backbone,
+            "head": recipe.head,
+            "hidden": recipe.hidden,
+            "ratios": list(recipe.ratios),
+            "exemplar_margin": recipe.exemplar_margin,
+            "search_margin": recipe.search_margin,
+        }
+        return {"tracker": self.kind, "network": network, "config": {}}
+
+
+def _outline(picture: Picture, box: np.ndarray, colour: tuple[int, int, int]) -> Picture:
+    """The picture with a box, given from its middle, drawn in."""
+    result = np.ascontiguousarray(picture).copy()
+    middle = np.array(result.shape[1::-1]) / 2
+    low, high = (np.rint(middle + box[:2] + sign * box[2:] / 2).astype(int) for sign in (-1, 1))
+    cv2.rectangle(result, low.tolist(), high.tolist(), colour, 1)
+    return result
