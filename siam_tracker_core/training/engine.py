@@ -6,7 +6,6 @@ import itertools
 import os
 import random
 import time
-import warnings
 from collections.abc import Sequence as Many
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import LearningRateMonitor, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, Dataset, Subset
 
@@ -25,6 +24,8 @@ from siam_tracker_core.training.averaging import WeightAverage
 from siam_tracker_core.training.checkpoints import BEST, LAST, WholeCheckpoints, check_fits, read_checkpoint
 from siam_tracker_core.training.module import TrainingModule
 from siam_tracker_core.training.pictures import Pictures
+from siam_tracker_core.training.progress import Progress
+from siam_tracker_core.training.quiet import quiet_lightning
 from siam_tracker_core.training.recipe import Recipe
 from siam_tracker_core.training.speed import SpeedReport, Waiting
 from siam_tracker_core.training.unfreezing import GradualUnfreezing
@@ -150,12 +151,8 @@ def fit(
     tracking = TrackingValidation(out, sequences, validation.every, average) if sequences else None
     if tracking:
         callbacks.append(tracking)
-    trainer = make_trainer(out, module.recipe, machine or Machine(), callbacks)
-    with warnings.catch_warnings():
-        # The folder holds the run's configuration, and of a resumed run its checkpoints and logs.
-        warnings.filterwarnings("ignore", message=".*exists and is not empty")
-        # Shards are shared out among the workers.
-        warnings.filterwarnings("ignore", message="Your `IterableDataset` has `__len__` defined")
+    with quiet_lightning():
+        trainer = make_trainer(out, module.recipe, machine or Machine(), callbacks)
         trainer.fit(module, data, ckpt_path=None if checkpoint is None else str(checkpoint))
     if tracking and tracking.best is not None and tracking.best_epoch is not None:
         best = (tracking.best, tracking.best_epoch)
@@ -209,7 +206,7 @@ def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[li
             RandomEpochs(recipe.seed),
             GradualUnfreezing(),
             LearningRateMonitor("step"),
-            TQDMProgressBar(refresh_rate=10),
+            Progress(),
             Pictures(out / "pictures"),
             SpeedReport(waiting),
             *callbacks,

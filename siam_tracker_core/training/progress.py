@@ -1,0 +1,32 @@
+"""The progress bar of a training: of the epoch, and how long the whole run still takes."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from typing import Any
+
+import pytorch_lightning as lightning
+from pytorch_lightning.callbacks import TQDMProgressBar
+
+
+class Progress(TQDMProgressBar):
+    """Lightning's bar with the time left to the end of the run, validations and all."""
+
+    def __init__(self) -> None:
+        super().__init__(refresh_rate=10)
+        self._began = 0.0
+        self._first_step = 0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        super().on_train_start(trainer, pl_module)
+        self._began, self._first_step = time.monotonic(), trainer.global_step
+
+    def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)  # the last letters of the log's folder
+        done = trainer.global_step - self._first_step
+        if done:
+            left = (pl_module.recipe.steps - trainer.global_step) * (time.monotonic() - self._began) / done
+            metrics["left"] = str(datetime.timedelta(seconds=round(left)))
+        return metrics
