@@ -9,21 +9,27 @@ from typing import Any
 
 from jsonargparse import auto_cli
 
+from siam_tracker_core.commands.words import plain_words
 from siam_tracker_core.errors import SiamTrackerError
 
 # Modules are imported when their command is called, so that help comes at once.
 COMMANDS = {
     "track": ("siam_tracker_core.commands.track", "follow a target through a video, a folder of images or a camera"),
-    "evaluate": (
-        "siam_tracker_core.commands.evaluate",
-        "score trackers on sequences with ground truth; writes a report",
-    ),
+    "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
+    "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
+    "prepare": ("siam_tracker_core.commands.prepare", "cut a data set into shards of crops, to train on"),
     "pretrain": ("siam_tracker_core.commands.pretrain", "give a backbone features without labels, by distillation"),
     "train": ("siam_tracker_core.commands.train", "train a tracker"),
     "calibrate": ("siam_tracker_core.commands.calibrate", "make a tracker's scores mean something"),
+    "analyse": ("siam_tracker_core.commands.analyse", "stride, receptive field, padding and cost of a backbone"),
+    "import-checkpoint": (
+        "siam_tracker_core.commands.import_checkpoint",
+        "make a weights file of a checkpoint that others published",
+    ),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
+    "trax": ("siam_tracker_core.commands.trax", "be a tracker for vot-toolkit"),
 }
 
 
@@ -56,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"siam-tracker: there is no command {command!r}; known are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        auto_cli(_function(command), args=options, prog=f"siam-tracker {command}", as_positional=True)
+        function = _function(command)
+        auto_cli(function, args=plain_words(function, options), prog=f"siam-tracker {command}", as_positional=True)
     except SiamTrackerError as error:
         print(f"siam-tracker {command}: {error}", file=sys.stderr)
         return 1

@@ -10,13 +10,22 @@ from pathlib import Path
 
 from siam_tracker_core.bags import write_sequence_bag
 from siam_tracker_core.datasets.made import PERIOD, made_sequence
-from siam_tracker_core.errors import BagError, SiamTrackerError
-from siam_tracker_ros.client import TrackerError
+from siam_tracker_core.errors import BagError
 from siam_tracker_ros.command_line import HelpFormatter
-from siam_tracker_ros.evaluate_bag import NodeFailure, Options, evaluate, summary_lines
+from siam_tracker_ros.evaluate_bag import Options, evaluate, exit_status, summary_lines
 
 # What a demo leaves in its folder; nothing else in there is touched by the next one.
-_FILES = ("report.html", "scores.json", "tracks.csv", "overlay.mp4", "node.log", "summary.json", "sequences.csv")
+_FILES = (
+    "scores.json",
+    "tracks.csv",
+    "overlay.mp4",
+    "node.log",
+    "report.html",
+    "summary.json",
+    "summary.csv",
+    "sequences.json",
+    "sequences.csv",
+)
 _FOLDERS = ("bag", "plots")
 
 
@@ -66,15 +75,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
-    try:
-        run(**vars(options))
-    except (SiamTrackerError, NodeFailure, TrackerError) as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("demo: interrupted", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status("demo", lambda: run(**vars(options)))
 
 
 if __name__ == "__main__":

@@ -359,18 +359,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = Options(**vars(_parser().parse_args(remove_ros_args(["evaluate_bag", *given])[1:])))
+
+    def run() -> None:
+        print(summary_lines(evaluate(options, shlex.join(["evaluate_bag", *given])), options.out))
+
     before = signal.signal(signal.SIGTERM, _terminated)
     try:
-        scores = evaluate(options, shlex.join(["evaluate_bag", *given]))
-    except (SiamTrackerError, NodeFailure, TrackerError) as error:
-        print(f"evaluate_bag: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("evaluate_bag: interrupted", file=sys.stderr)
-        return 130
+        return exit_status("evaluate_bag", run)
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(summary_lines(scores, options.out))
+
+
+def exit_status(command: str, run: Callable[[], None]) -> int:
+    """Run a command that evaluates; an error that its user caused becomes one sentence and the exit status 1."""
+    try:
+        run()
+    except (SiamTrackerError, NodeFailure, TrackerError) as error:
+        print(f"{command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{command}: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.evaluate import describe_failures, load_sequences, tracker_names
+from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
+from siam_tracker_core.commands.facts import describe_failures
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation.machine import machine, versions
@@ -102,10 +103,10 @@ def _accuracy(root: Path, specs: Sequence[TrackerSpec], threads: int | None, out
         run = evaluate_trackers(specs, sequences, out or Path(scratch), threads=threads, fresh=True)
     summaries = {name: summarise(results) for name, results in run.results.items() if results}
     if not summaries:
-        raise SiamTrackerError("no tracker finished any sequence: " + describe_failures(run)[0])
+        raise SiamTrackerError("no tracker finished any sequence: " + describe_failures(run.failures)[0])
     summaries = {name: summaries[name] for name in ranked(summaries)}
     print(f"{len(sequences)} sequences of {root.resolve().name}, one-pass evaluation\n\n{accuracy_table(summaries)}\n")
-    for line in describe_failures(run):
+    for line in describe_failures(run.failures):
         print(f"{line}\n")
     return summaries
 

@@ -1,31 +1,45 @@
-"""``siam-tracker evaluate``: score trackers on a folder of sequences and write a report."""
+"""``siam-tracker evaluate``: score trackers on a benchmark or a folder of sequences and write a report."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.tables import accuracy_table, command_line
+from siam_tracker_core.commands.facts import Identities, describe_failures, notes, provenances, tuning_warnings
+from siam_tracker_core.commands.tables import accuracy_table, command_line, vot_table
 from siam_tracker_core.datasets import read_sequence, read_sequences
+from siam_tracker_core.datasets.benchmarks import read_benchmark
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
-from siam_tracker_core.evaluation.report import Provenance, write_report
+from siam_tracker_core.evaluation.report import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
-from siam_tracker_core.evaluation.runner import Evaluation, evaluate_trackers
+from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
+from siam_tracker_core.evaluation.workers import Backend
+from siam_tracker_core.zoo import read_zoo
 
-PEER_TUNING = "not by us: OpenCV's defaults"
-UNKNOWN_TUNING = "not recorded in the weights file"
+BENCHMARKS = ("otb", "vot", "got10k", "lasot", "uav123", "dtb70", "davis", "folder")
+EXPERIMENTS = "supervised realtime"
+REPETITIONS = 15  # of VOT-2015 to 2019
+VERSIONS = {"otb": ("2013", "50", "2015"), "vot": ("2015", "2016", "2017", "2018", "2019")}
+DEFAULT_VERSIONS = {"otb": "2015", "vot": "2017"}
 
 
 def evaluate(
-    root: Path,
-    out: Path = Path("evaluation"),
+    benchmark: str,
+    root: Path | None = None,
     trackers: list[str] | str = "siamfc",
+    out: Path = Path("evaluation"),
+    version: str = "",
+    experiments: list[str] | str = EXPERIMENTS,
+    repetitions: int = REPETITIONS,
     jobs: int = 1,
+    backend: Backend = "local",
+    address: str = "",
     device: str = "auto",
     nano_models: Path = DEFAULT_NANO_MODELS,
     threads: int | None = None,
@@ -33,106 +47,215 @@ def evaluate(
     fresh: bool = False,
     title: str = "",
 ) -> None:
-    """Score trackers on sequences with ground truth (OTB's one-pass evaluation) and write a report.
+    """Score trackers on sequences with ground truth and write a report.
 
     Results are kept in OUT/results, one file a tracker and sequence; an interrupted run goes on where it stopped.
 
     Args:
-        root: a folder of sequences in OTB's form (img/ and groundtruth_rect.txt), or one such sequence.
+        benchmark: what lies in ROOT: otb, vot, got10k, lasot, uav123, dtb70, davis, or folder, which is any sequences
+            in OTB's form (img/ and groundtruth_rect.txt). A path instead is such a folder, without --root.
+        root: the folder of the data set.
+        trackers: names of the zoo, weights files, kcf, csrt, mil or nano, with spaces between them; zoo stands for all
+            of the zoo, and NAME+FILE.yaml runs NAME with the settings in a file.
         out: folder for report.html, summary.json, plots and results.
-        trackers: names of the zoo, weights files, kcf, csrt, mil or nano; several as [a,b,c] or a,b,c.
+        version: of otb 2013 (51 targets), 50 or 2015 (100, the default); of vot the year, 2015 to 2019, 2017 by
+            default.
+        experiments: of vot: supervised, realtime.
+        repetitions: of vot's supervised experiment, for a tracker whose first three runs are not equal.
         jobs: processes that share the sequences; speed is measured fairly with 1 only.
+        backend: local, or dask to run on the workers of a cluster.
+        address: of the Dask scheduler, e.g. tcp://host:8786.
         device: for our trackers: auto, cpu or cuda:0.
         nano_models: folder with NanoTrack's two ONNX files.
         threads: CPU threads for each process; all by default.
         frames: take only the first so many frames of every sequence.
         fresh: run everything again, whatever results there are.
-        title: of the report; the folder's name by default.
+        title: of the report; the data set's name by default.
     """
-    names = tracker_names(trackers)
-    sequences = load_sequences(root, frames)
-    specs = [TrackerSpec.of(name, device, nano_models) for name in names]
-    run = evaluate_trackers(specs, sequences, out, jobs=jobs, threads=threads, fresh=fresh)
-    finished = {name: results for name, results in run.results.items() if results}
-    if not finished:
-        raise DatasetError("no tracker finished any sequence: " + describe_failures(run)[0])
+    benchmark, root = _what_and_where(benchmark, root)
+    names, rounds = tracker_names(trackers), words_of(experiments)
+    version = _version(benchmark, version)
     options = {
+        "root": (root, None),
+        "trackers": (words_of(trackers), None),
         "out": (out, None),
-        "trackers": (names, None),
+        "version": (version, ""),
+        "experiments": (rounds, words_of(EXPERIMENTS)),
+        "repetitions": (repetitions, REPETITIONS),
         "jobs": (jobs, 1),
+        "backend": (backend, "local"),
+        "address": (address, ""),
         "device": (device, "auto"),
         "nano_models": (nano_models, DEFAULT_NANO_MODELS),
         "threads": (threads, None),
         "frames": (frames, None),
     }
-    summaries = write_report(
-        out,
-        finished,
-        title=title or f"One-pass evaluation on {root.resolve().name}",
-        command=command_line("evaluate", [root], options),
-        notes=notes(run, jobs),
-        provenance=provenances(run),
-        warnings=describe_failures(run),
-        date=datetime.date.today().isoformat(),
+    request = _Request(
+        sequences=first_frames(read_sequences_of(benchmark, root, version), frames),
+        specs=[TrackerSpec.of(name, device, nano_models) for name in names],
+        out=out,
+        running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
+        title=title or _title(benchmark, root, version),
+        command=command_line("evaluate", [benchmark], options),
     )
-    print(accuracy_table(summaries))
-    for line in describe_failures(run):
+    warnings = _vot(request, version, rounds, repetitions) if benchmark == "vot" else _one_pass(request)
+    for line in warnings:
         print(line)
     print(f"report: {out / 'report.html'}")
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What was asked for, in the form in which it is run and reported."""
+
+    sequences: list[VideoSequence]
+    specs: list[TrackerSpec]
+    out: Path
+    running: dict[str, Any]
+    title: str
+    command: str
+
+    def facts(
+        self, identities: Identities, failures: Sequence[Failure], resumed: int, total: int, note: str
+    ) -> dict[str, Any]:
+        """What both reports tell beside the figures."""
+        jobs, address = self.running["jobs"], self.running["address"]
+        return {
+            "title": self.title,
+            "command": self.command,
+            "notes": [note, *notes(jobs, address, resumed, total)],
+            "provenance": provenances(identities),
+            "warnings": [*tuning_warnings(identities, self.sequences), *describe_failures(failures)],
+            "date": datetime.date.today().isoformat(),
+        }
+
+
+def _one_pass(request: _Request) -> list[str]:
+    """Run and report the one-pass evaluation; gives the report's warnings.
+
+    Raises:
+        DatasetError: if no tracker finished any sequence.
+    """
+    run = evaluate_trackers(request.specs, request.sequences, request.out, **request.running)
+    finished = {name: results for name, results in run.results.items() if results}
+    if not finished:
+        raise DatasetError("no tracker finished any sequence: " + describe_failures(run.failures)[0])
+    total = sum(len(results) for results in finished.values())
+    note = "A tracker that says the target is lost keeps its last box, and that box is scored."
+    facts = request.facts(run.identities, run.failures, run.resumed, total, note)
+    labels = {sequence.name: sequence.attributes for sequence in request.sequences}
+    print(accuracy_table(write_report(request.out, finished, labels=labels, **facts)))
+    return facts["warnings"]  # type: ignore[no-any-return]
+
+
+def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int) -> list[str]:
+    """Run and report VOT's experiments; gives the report's warnings.
+
+    Raises:
+        ConfigError: if shapely is not installed, which only VOT needs.
+        DatasetError: if no tracker finished any sequence.
+    """
+    try:
+        from siam_tracker_core.evaluation.vot import evaluate_vot
+        from siam_tracker_core.evaluation.vot_report import write_vot_report
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"evaluate vot needs the package {error.name}: pip install {error.name}") from None
+    run = evaluate_vot(
+        request.specs,
+        request.sequences,
+        request.out,
+        year=year,
+        experiments=experiments,  # type: ignore[arg-type]  # evaluate_vot refuses others
+        repetitions=repetitions,
+        **request.running,
+    )
+    if not any(run.scores.values()):
+        raise DatasetError("no tracker finished any sequence: " + describe_failures(run.failures)[0])
+    runs = [one for of_tracker in run.runs.values() for found in of_tracker.values() for one in found.values()]
+    note = f"Supervised runs were repeated {repetitions} times at most, thrice where the first three were equal."
+    facts = request.facts(run.identities, run.failures, run.resumed, sum(map(len, runs)), note)
+    print(vot_table(write_vot_report(request.out, run, request.sequences, **facts)))
+    return facts["warnings"]  # type: ignore[no-any-return]
+
+
 def tracker_names(trackers: Sequence[str] | str) -> list[str]:
-    """The names in a list, or in a text with commas or spaces between them.
+    """The names in a list, or in a text with commas or spaces between them; ``zoo`` stands for all of the zoo.
 
     Raises:
         ConfigError: if there is none.
     """
-    texts = [trackers] if isinstance(trackers, str) else trackers
-    names = [name for text in texts for name in text.strip("[]").replace(",", " ").split()]
+    names = [name for word in words_of(trackers) for name in (read_zoo() if word == "zoo" else [word])]
     if not names:
         raise ConfigError("no tracker was named; give at least one, e.g. --trackers siamfc")
     return names
 
 
-def load_sequences(root: Path, frames: int | None = None) -> list[VideoSequence]:
-    """All sequences under a folder, or the one that it is; only their first ``frames`` frames if that is given.
+def words_of(given: Sequence[str] | str) -> list[str]:
+    """The words in a list, or in a text with commas or spaces between them."""
+    texts = [given] if isinstance(given, str) else given
+    return [word for text in texts for word in text.strip("[]").replace(",", " ").split()]
+
+
+def read_sequences_of(benchmark: str, root: Path, version: str = "") -> list[VideoSequence]:
+    """The sequences of a data set.
+
+    Args:
+        benchmark: one of ``BENCHMARKS``.
+        root: where it lies.
+        version: of otb, one of ``VERSIONS``.
+
+    Raises:
+        DatasetError: if the folder is missing, incomplete or malformed.
+    """
+    if benchmark == "folder":
+        return load_sequences(root)
+    return read_benchmark(f"otb{version}" if benchmark == "otb" else benchmark, root)
+
+
+def load_sequences(root: Path) -> list[VideoSequence]:
+    """All sequences in OTB's form under a folder, or the one that it is.
 
     Raises:
         DatasetError: if there is no sequence, or one is malformed.
+    """
+    return [read_sequence(root)] if (root / GROUND_TRUTH).is_file() else read_sequences(root)
+
+
+def first_frames(sequences: Iterable[VideoSequence], frames: int | None) -> list[VideoSequence]:
+    """The sequences, cut to their first ``frames`` frames if that is given.
+
+    Raises:
         ConfigError: if ``frames`` is not positive.
     """
     if frames is not None and frames < 1:
         raise ConfigError(f"frames is {frames}; give 1 or more, or leave it out to take all")
-    single = (root / GROUND_TRUTH).is_file()
-    sequences = [read_sequence(root)] if single else read_sequences(root)
-    return sequences if frames is None else [sequence.head(frames) for sequence in sequences]
+    return [sequence if frames is None else sequence.head(frames) for sequence in sequences]
 
 
-def describe_failures(run: Evaluation) -> list[str]:
-    """One sentence for each sequence that a tracker did not finish."""
-    return [f"{failure.tracker} failed on {failure.sequence}: {failure.reason}" for failure in run.failures]
+def _what_and_where(benchmark: str, root: Path | None) -> tuple[str, Path]:
+    if benchmark in BENCHMARKS:
+        if root is None:
+            raise ConfigError(f"where does {benchmark} lie? give its folder with --root")
+        return benchmark, root
+    if root is None and Path(benchmark).is_dir():
+        return "folder", Path(benchmark)
+    raise ConfigError(
+        f"{benchmark!r} is neither a benchmark ({', '.join(BENCHMARKS)}) nor a folder of sequences; "
+        "give e.g. otb --root OTB100"
+    )
 
 
-def notes(run: Evaluation, jobs: int) -> list[str]:
-    """What a reader must know of how the run went."""
-    total = sum(len(results) for results in run.results.values())
-    lines = ["A tracker that says the target is lost keeps its last box, and that box is scored."]
-    if jobs > 1:
-        lines.append(f"{jobs} processes shared the machine, so speeds are lower than with one.")
-    if run.resumed:
-        lines.append(f"{run.resumed} of {total} results were taken over from an earlier run in the same folder.")
-    return lines
+def _version(benchmark: str, version: str) -> str:
+    """The version that was asked for, or the default one; empty where there is only one."""
+    known = VERSIONS.get(benchmark, ())
+    if version and version not in known:
+        there_are = f"it has {', '.join(known)}" if known else "it has one only"
+        raise ConfigError(f"{benchmark} has no version {version!r}; {there_are}")
+    return version or DEFAULT_VERSIONS.get(benchmark, "")
 
 
-def provenances(run: Evaluation) -> dict[str, Provenance]:
-    """Each tracker's weights and what its hyper-parameters were tuned on, as far as its weights file tells."""
-    return {name: _provenance(identity) for name, identity in run.identities.items()}
-
-
-def _provenance(identity: Mapping[str, Any]) -> Provenance:
-    training = dict(identity.get("provenance", {}))
-    tuned_on = training.pop("tuned_on", PEER_TUNING if "opencv" in identity else UNKNOWN_TUNING)
-    details = {name: str(value) for name, value in training.items() if isinstance(value, str | int | float)}
-    if "device" in identity:
-        details["device"] = identity["device"]
-    return Provenance(identity["weights"], str(tuned_on), details)
+def _title(benchmark: str, root: Path, version: str) -> str:
+    if benchmark == "vot":
+        return f"VOT-{version} on {root.resolve().name}"
+    name = {"folder": root.resolve().name, "otb": f"OTB-{version}"}.get(benchmark, benchmark)
+    return f"One-pass evaluation on {name}"

@@ -44,6 +44,14 @@ def accuracy_table(summaries: Summaries) -> str:
     return markdown(header, rows)
 
 
+def vot_table(summaries: Summaries) -> str:
+    """The trackers' figures in VOT's first experiment as a Markdown table, in the order given."""
+    header = ["tracker", "EAO", "accuracy", "robustness", "failures/sequence", "frames/s"]
+    keys = (("eao", 3), ("accuracy", 3), ("robustness", 3), ("failures", 2), ("fps", 1))
+    rows = [[name, *(number(figures.get(key), digits) for key, digits in keys)] for name, figures in summaries.items()]
+    return markdown(header, rows)
+
+
 def number(value: float | None, digits: int) -> str:
     """A figure, or a dash where nothing was measured."""
     return "–" if value is None else f"{value:.{digits}f}"
@@ -60,7 +68,6 @@ def command_line(command: str, positional: Sequence[Path | str], options: Mappin
     words = ["siam-tracker", command, *(str(value) for value in positional)]
     for name, (value, default) in options.items():
         if value != default:
-            shown = f"[{','.join(map(str, value))}]" if isinstance(value, list | tuple) else value
-            text = str(shown).lower() if isinstance(value, bool) else str(shown)
-            words += [f"--{name}", text]
+            values = value if isinstance(value, list | tuple) else [] if value is True else [value]
+            words += [f"--{name}", *map(str, values)]
     return shlex.join(words)

@@ -7,13 +7,20 @@ from pathlib import Path
 
 from siam_tracker_core.commands.zoo_page import zoo_page, zoo_table
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.evaluation.vot.ini import write_trackers_ini
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import ZooEntry
 
 PAGE = Path("docs/model_zoo.md")
 
 
-def zoo(markdown: bool = False, check: bool = False, page: Path = PAGE, folder: Path | None = None) -> None:
+def zoo(
+    markdown: bool = False,
+    check: bool = False,
+    page: Path = PAGE,
+    folder: Path | None = None,
+    vot_ini: Path | None = None,
+) -> None:
     """List the trained trackers that come with the package, and check that their files are the ones listed.
 
     Args:
@@ -21,9 +28,13 @@ def zoo(markdown: bool = False, check: bool = False, page: Path = PAGE, folder: 
         check: only tell whether that page is up to date.
         page: where that page is.
         folder: holds zoo.yaml and the weights; the package's own by default.
+        vot_ini: write the trackers for vot-toolkit into this file (trackers.ini of a workspace) instead.
     """
     entries = list(read_zoo(folder).values())
-    if markdown or check:
+    if vot_ini is not None:
+        write_trackers_ini(vot_ini)
+        print(f"wrote {vot_ini}")
+    elif markdown or check:
         _page(entries, page, check)
     else:
         print(zoo_table(entries))

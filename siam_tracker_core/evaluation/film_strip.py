@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,9 @@ SHOT_WIDTH = 480
 JPEG_QUALITY = 82
 TRUTH_COLOUR = "#ffffff"
 
+# A box (4,), x, y, width, height, or a polygon (corners, 2), in pixels; None or NaN where there is none.
+Region = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -27,7 +30,7 @@ class Shot:
     Attributes:
         frame: its number, from 1.
         jpeg: the drawn picture, encoded.
-        overlaps: each tracker's IoU in this frame; NaN where the target is absent.
+        overlaps: each tracker's IoU in this frame; NaN where there is none to tell.
     """
 
     frame: int
@@ -35,10 +38,23 @@ class Shot:
     overlaps: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Track:
+    """What a strip shows of one tracker.
+
+    Attributes:
+        regions: a region for each frame of the sequence.
+        overlaps: float64, the IoU in each frame; NaN where there is none to tell.
+        colour: the tracker's place in the palette.
+    """
+
+    regions: Sequence[Region | None]
+    overlaps: NDArray[np.float64]
+    colour: int
+
+
 def film_strip(results: Mapping[str, SequenceResult], colours: Mapping[str, int], count: int = 8) -> list[Shot]:
     """Draw evenly spread frames of one sequence, and the one in which the first-named tracker loses the target.
-
-    The truth is a white box, each track a box in its tracker's colour.
 
     Args:
         results: each tracker's result on the same sequence.
@@ -46,57 +62,76 @@ def film_strip(results: Mapping[str, SequenceResult], colours: Mapping[str, int]
         count: how many frames at most.
 
     Returns:
-        The shots in order; none where the result names no image files, and without those that cannot be read.
+        As ``draw_strip``; none where the result names no image files.
     """
     first = next(iter(results.values()))
     if first.frames is None:
         return []
-    overlaps = {name: otb.overlaps(result) for name, result in results.items()}
+    tracks = {
+        name: Track(list(result.predicted), otb.overlaps(result), colours[name]) for name, result in results.items()
+    }
+    return draw_strip(first.frames, chosen_frames(first, count), list(first.truth), tracks)
+
+
+def draw_strip(
+    frames: Sequence[Path], chosen: Iterable[int], truth: Sequence[Region | None], tracks: Mapping[str, Track]
+) -> list[Shot]:
+    """Draw some frames of a sequence: the truth in white, each track in its tracker's colour, the first on top.
+
+    Args:
+        frames: the image files of the sequence.
+        chosen: indices of those to draw.
+        truth: a region for each frame.
+        tracks: by tracker.
+
+    Returns:
+        The shots in order, without those whose image cannot be read.
+    """
     shots = []
-    for index in chosen_frames(first, count):
+    for index in chosen:
+        regions = [(track.regions[index], palette.film_colour(track.colour)) for track in tracks.values()]
+        regions.append((truth[index], TRUTH_COLOUR))
         try:
-            picture = draw_shot(first.frames[index], index, results, colours)
+            picture = _draw_shot(frames[index], reversed(regions))
         except DatasetError:
             continue  # pictures that were moved away since the run cost their shot, not the report
-        shots.append(Shot(index + 1, picture, {name: float(values[index]) for name, values in overlaps.items()}))
+        shots.append(Shot(index + 1, picture, {name: float(track.overlaps[index]) for name, track in tracks.items()}))
     return shots
 
 
 def chosen_frames(result: SequenceResult, count: int) -> list[int]:
     """Indices of at most ``count`` frames, evenly from first to last; the one nearest to the first loss moves there."""
-    chosen = np.unique(np.linspace(0, len(result) - 1, count).round().astype(int))
-    lost = np.flatnonzero(otb.lost_frames(result))
-    if lost.size and lost[0] not in chosen and len(chosen) > 2:
+    return spread_frames(len(result), np.flatnonzero(otb.lost_frames(result)), count)
+
+
+def spread_frames(frames: int, losses: NDArray[np.intp], count: int) -> list[int]:
+    """Indices of at most ``count`` of the frames, evenly spread; one moves to the first of the losses."""
+    chosen = np.unique(np.linspace(0, frames - 1, count).round().astype(int))
+    if losses.size and losses[0] not in chosen and len(chosen) > 2:
         inner = chosen[1:-1]
-        inner[np.abs(inner - lost[0]).argmin()] = lost[0]
+        inner[np.abs(inner - losses[0]).argmin()] = losses[0]
     return sorted({int(index) for index in chosen})
 
 
-def draw_shot(path: Path, index: int, results: Mapping[str, SequenceResult], colours: Mapping[str, int]) -> bytes:
-    """One frame as JPEG, ``SHOT_WIDTH`` pixels wide, with the truth and all tracks.
-
-    Raises:
-        DatasetError: if the image cannot be read.
-    """
+def _draw_shot(path: Path, regions: Iterable[tuple[Region | None, str]]) -> bytes:
+    """One frame as JPEG, ``SHOT_WIDTH`` pixels wide, with regions in their colours."""
     image = read_image(path)
     scale = SHOT_WIDTH / image.shape[1]
     size = (SHOT_WIDTH, max(round(image.shape[0] * scale), 1))
     picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    first = next(iter(results.values()))
-    _draw_box(picture, first.truth[index] * scale, TRUTH_COLOUR)
-    for name, result in reversed(list(results.items())):
-        _draw_box(picture, result.predicted[index] * scale, palette.film_colour(colours[name]))
+    for region, colour in regions:
+        if region is not None and np.isfinite(region).all():
+            _draw_region(picture, region * scale, colour)
     encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     return encoded.tobytes()
 
 
-def _draw_box(picture: NDArray[np.uint8], box: NDArray[np.float64], colour: str) -> None:
-    """A rectangle with a dark seam, so that it stands out from any background; set off from a small target."""
-    if not np.isfinite(box).all():
-        return
-    corners = np.clip(np.array([box[:2], box[:2] + box[2:]]), -1e4, 1e4).round().astype(int)
-    low, high = (tuple(int(value) for value in corner) for corner in corners)
-    margin = 0 if max(box[2:]) >= 40 else 2
-    low, high = (low[0] - margin, low[1] - margin), (high[0] + margin, high[1] + margin)
-    cv2.rectangle(picture, low, high, (20, 20, 20), 4, cv2.LINE_AA)
-    cv2.rectangle(picture, low, high, palette.bgr(colour), 2, cv2.LINE_AA)
+def _draw_region(picture: NDArray[np.uint8], region: Region, colour: str) -> None:
+    """An outline with a dark seam, so that it stands out from any background; a small box keeps off its target."""
+    if region.ndim == 1:
+        margin = 0 if max(region[2:]) >= 40 else 2
+        (left, top), (right, bottom) = region[:2] - margin, region[:2] + region[2:] + margin
+        region = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    corners = np.clip(region, -1e4, 1e4).round().astype(np.int32)
+    cv2.polylines(picture, [corners], True, (20, 20, 20), 4, cv2.LINE_AA)
+    cv2.polylines(picture, [corners], True, palette.bgr(colour), 2, cv2.LINE_AA)

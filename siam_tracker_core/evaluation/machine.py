@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
     return {
         "siam_tracker_ros": package,
         "Python": platform.python_version(),
-        "PyTorch": torch.__version__,
+        "PyTorch": str(torch.__version__),
         "OpenCV": cv2.__version__,
         "NumPy": np.__version__,
     }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.base import Tracker, crop_batches
 from siam_tracker_core.trackers.group import TrackerGroup
 
 WIDTH, HEIGHT = 640, 480
@@ -96,14 +96,18 @@ def time_steps(model: Tracker, trackers: Sequence[Tracker], picture: NDArray[np.
     ticks = [_now(model.device)]
     frame = model.upload(picture)
     ticks.append(_now(model.device))
-    windows = [tracker.windows() for tracker in trackers]
     with torch.inference_mode():
-        crops = frame.crops([window for wanted in windows for window in wanted], model.crop_size)
+        batches = crop_batches(trackers)
+        crops = [frame.crops(batch.windows, batch.size) for batch in batches]
         ticks.append(_now(model.device))
-        answers = model.answer(trackers, crops)
+        answers = [
+            model.answer([trackers[place] for place in batch.members], part)
+            for batch, part in zip(batches, crops, strict=True)
+        ]
         ticks.append(_now(model.device))
-    for tracker, answer in zip(trackers, answers, strict=True):
-        tracker.locate(answer)
+    for batch, part in zip(batches, answers, strict=True):
+        for place, answer in zip(batch.members, part, strict=True):
+            trackers[place].locate(answer)
     ticks.append(_now(model.device))
     return [after - before for before, after in itertools.pairwise(ticks)]
 

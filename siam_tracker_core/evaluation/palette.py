@@ -6,6 +6,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8a
 # the same hues, lighter: photographs and dark pages swallow the darker ones
 BRIGHT_SERIES = ("#3fa7f0", "#ff7a2f", "#2fd6a3", "#ef9fcb", "#ffc13b", "#8ed3ff", "#d0a765", "#a79bff")
 DASHES = ("-", "--", "-.", ":")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 INK = "#1b1f24"
 MUTED = "#6b7280"
@@ -38,6 +39,11 @@ def film_colour(index: int) -> str:
 def series_dash(index: int) -> str:
     """The dash pattern that tells a line from its neighbours without any colour."""
     return DASHES[index % len(DASHES)]
+
+
+def series_marker(index: int) -> str:
+    """The mark that tells a point from its neighbours without any colour."""
+    return MARKERS[index % len(MARKERS)]
 
 
 def with_page_colours(svg: str) -> str:

@@ -1,9 +1,7 @@
-"""The report's plots, each an SVG in text that stands alone or goes into the page."""
+"""The plots of one-pass evaluation, each an SVG in text that stands alone or goes into the page."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,43 +10,13 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from siam_tracker_core.evaluation import otb, palette
+from siam_tracker_core.evaluation import otb, palette, plot_style
+from siam_tracker_core.evaluation.attributes import AttributeScores
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import latencies, percentile
-
-FONTS = "Inter, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
-
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "siam_tracker",
-    "font.size": 10,
-    "font.family": ["DejaVu Sans"],
-    "text.color": palette.INK,
-    "axes.labelcolor": palette.MUTED,
-    "axes.edgecolor": palette.MUTED,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": palette.GRID,
-    "grid.linewidth": 0.7,
-    "xtick.color": palette.MUTED,
-    "ytick.color": palette.MUTED,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "lines.linewidth": 2.0,
-    "lines.solid_capstyle": "round",
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "legend.handlelength": 2.6,
-}
 
 
 @dataclass(frozen=True)
@@ -60,10 +28,13 @@ class _Line:
 
 def success_plot(curves: Mapping[str, otb.Scores], colours: Mapping[str, int]) -> str:
     """OTB's success plot, trackers in the order given, the area in the legend."""
-    lines = [
-        _Line(f"{name} [{scores.success_auc:.3f}]", scores.success, colours[name]) for name, scores in curves.items()
-    ]
-    return _curve_plot(lines, otb.SUCCESS_THRESHOLDS, "Success", "overlap threshold", "success rate")
+    return _curve_plot(
+        _success_lines(curves, colours),
+        otb.SUCCESS_THRESHOLDS,
+        "Success plot of one-pass evaluation",
+        ("overlap threshold", "success rate"),
+        "success",
+    )
 
 
 def precision_plot(curves: Mapping[str, otb.Scores], colours: Mapping[str, int]) -> str:
@@ -72,8 +43,52 @@ def precision_plot(curves: Mapping[str, otb.Scores], colours: Mapping[str, int])
         _Line(f"{name} [{scores.precision_20:.3f}]", scores.precision, colours[name]) for name, scores in curves.items()
     ]
     return _curve_plot(
-        lines, otb.PRECISION_THRESHOLDS, "Precision", "location error threshold (px)", "precision", otb.PRECISION_AT
+        lines,
+        otb.PRECISION_THRESHOLDS,
+        "Precision plot of one-pass evaluation",
+        ("location error threshold (px)", "precision"),
+        "precision",
+        otb.PRECISION_AT,
     )
+
+
+def attribute_success_plot(attribute: AttributeScores, colours: Mapping[str, int]) -> str:
+    """The success plot over the sequences with one attribute, the best tracker first in the legend; a small one."""
+    ordered = dict(sorted(attribute.scores.items(), key=lambda item: -item[1].success_auc))
+    return _curve_plot(
+        _success_lines(ordered, colours),
+        otb.SUCCESS_THRESHOLDS,
+        attribute.title,
+        ("overlap threshold", "success rate"),
+        f"attribute-{attribute.code}",
+        size=(4.2, 3.4),
+    )
+
+
+def attributes_plot(attributes: Sequence[AttributeScores], colours: Mapping[str, int]) -> str:
+    """Success AUC by attribute: a row for each, the most frequent on top, a mark for each tracker."""
+    with matplotlib.rc_context(plot_style.STYLE):
+        figure = Figure(figsize=(6.6, 1.3 + 0.36 * len(attributes)), layout="constrained")
+        axes = figure.subplots()
+        rows = -np.arange(len(attributes))
+        for name, place in colours.items():
+            areas = [row.scores[name].success_auc if name in row.scores else np.nan for row in attributes]
+            axes.plot(
+                areas,
+                rows,
+                palette.series_marker(place),
+                color=palette.series_colour(place),
+                markersize=7.5,
+                label=name,
+                linestyle="",
+            )
+        axes.set_yticks(rows, [row.title for row in attributes])
+        axes.set(ylim=(0.6 - len(attributes), 0.6), xlabel="success AUC")
+        axes.set_xlim(left=0)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        figure.legend(loc="outside lower left", ncols=4)
+        return plot_style.svg(figure, "attributes")
 
 
 def overlap_plot(results: Mapping[str, SequenceResult], colours: Mapping[str, int], wide: bool = True) -> str:
@@ -87,7 +102,7 @@ def overlap_plot(results: Mapping[str, SequenceResult], colours: Mapping[str, in
         wide: for the full width of the page rather than half of it.
     """
     strips = {name: result for name, result in results.items() if any(result.states)} if len(results) > 1 else {}
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(plot_style.STYLE):
         figure = Figure(figsize=(10.0 if wide else 6.4, 1))
         top, strip = _overlap_axes(figure, len(strips))
         first = next(iter(results.values()))
@@ -106,7 +121,7 @@ def overlap_plot(results: Mapping[str, SequenceResult], colours: Mapping[str, in
             lowest = strip
         lowest.set_xlabel("frame", loc="right")
         lowest.xaxis.set_major_locator(MaxNLocator(8, integer=True, min_n_ticks=3))
-        return _svg(figure, f"overlap-{first.name}")
+        return plot_style.svg(figure, f"overlap-{first.name}")
 
 
 def _overlap_axes(figure: Figure, strips: int) -> tuple[Axes, Axes | None]:
@@ -142,13 +157,13 @@ def latency_plot(results: Mapping[str, Sequence[SequenceResult]], colours: Mappi
     low, high = np.log10(everything.min()), np.log10(everything.max())
     margin = max(0.05 * (high - low), 0.1)
     bins = np.logspace(low - margin, high + margin, 70)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(plot_style.STYLE):
         figure = Figure(figsize=(5.6, 0.7 + 0.8 * max(len(times), 1.6)), layout="constrained")
         rows = figure.subplots(len(times), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (name, values) in zip(rows, times.items(), strict=True):
             _latency_row(axes, name, values, bins, palette.series_colour(colours[name]))
         rows[-1].set(xlabel="time of an update (ms)")
-        return _svg(figure, "latency")
+        return plot_style.svg(figure, "latency")
 
 
 def speed_plot(summaries: Mapping[str, Mapping[str, Any]], colours: Mapping[str, int]) -> str | None:
@@ -156,50 +171,38 @@ def speed_plot(summaries: Mapping[str, Mapping[str, Any]], colours: Mapping[str,
     timed = {name: figures for name, figures in summaries.items() if figures["fps"]}
     if len(timed) < 2:
         return None
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(plot_style.STYLE):
         figure = Figure(figsize=(5.6, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.axvline(30, color=palette.MUTED, linewidth=1, linestyle=":")
-        axes.text(30, 0.99, " 30 Hz camera", color=palette.MUTED, fontsize=8.5, va="top", transform=_blend(axes))
+        across = axes.get_xaxis_transform()
+        axes.text(30, 0.99, " 30 Hz camera", color=palette.MUTED, fontsize=8.5, va="top", transform=across)
         for name, figures in timed.items():
-            colour = palette.series_colour(colours[name])
-            axes.plot(figures["fps"], figures["success_auc"], "o", color=colour, markersize=9)
-            axes.annotate(
-                name, (figures["fps"], figures["success_auc"]), (9, 0), textcoords="offset points", va="center"
-            )
+            colour, marker = palette.series_colour(colours[name]), palette.series_marker(colours[name])
+            axes.plot(figures["fps"], figures["success_auc"], marker, color=colour, markersize=9)
         speeds = [figures["fps"] for figures in timed.values()]
         areas = [figures["success_auc"] for figures in timed.values()]
         axes.set_xscale("log")
         axes.set(xlim=(min(*speeds, 30) / 1.6, max(*speeds, 30) * 2.6), ylim=(0, min(max(areas) * 1.2 + 0.02, 1)))
         axes.set(xlabel="frames per second", ylabel="success AUC")
-        _plain_log_ticks(axes)
-        return _svg(figure, "speed")
-
-
-def file_name(sequence: str) -> str:
-    """A sequence's name as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", sequence)
-
-
-def for_page(svg: str) -> str:
-    """A plot as it goes into the HTML page: without the XML prologue, in the page's colours, scaled to its column."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    return palette.with_page_colours(svg.replace("background: #ffffff", "", 1))
+        plot_style.plain_log_ticks(axes)
+        plot_style.label_points(
+            axes, [(figures["fps"], figures["success_auc"], name) for name, figures in timed.items()]
+        )
+        return plot_style.svg(figure, "speed")
 
 
 def _curve_plot(
     lines: Sequence[_Line],
     thresholds: NDArray[np.float64],
     title: str,
-    x_label: str,
-    y_label: str,
+    labels: tuple[str, str],
+    name: str,
     mark: float | None = None,
+    size: tuple[float, float] = (5.4, 4.2),
 ) -> str:
-    with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.4, 4.2 + 0.2 * max(len(lines) - 4, 0)), layout="constrained")
+    with matplotlib.rc_context(plot_style.STYLE):
+        figure = Figure(figsize=(size[0], size[1] + 0.2 * max(len(lines) - 4, 0)), layout="constrained")
         axes = figure.subplots()
         if mark is not None:
             axes.axvline(mark, color=palette.MUTED, linewidth=1, linestyle=":")
@@ -212,10 +215,16 @@ def _curve_plot(
                 label=line.label,
                 zorder=3 + 1 / (order + 1),  # the best on top
             )
-        axes.set(xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1.02), xlabel=x_label, ylabel=y_label)
-        axes.set_title(f"{title} plot of one-pass evaluation")
+        axes.set(xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
+        axes.set_title(title)
         figure.legend(loc="outside lower left", ncols=2 if len(lines) > 1 else 1)
-        return _svg(figure, title.lower())
+        return plot_style.svg(figure, name)
+
+
+def _success_lines(curves: Mapping[str, otb.Scores], colours: Mapping[str, int]) -> list[_Line]:
+    return [
+        _Line(f"{name} [{scores.success_auc:.3f}]", scores.success, colours[name]) for name, scores in curves.items()
+    ]
 
 
 def _in_state(result: SequenceResult, state: str) -> NDArray[np.bool_]:
@@ -254,36 +263,9 @@ def _latency_row(axes: Axes, name: str, values: NDArray[np.float64], bins: NDArr
     for value, style in ((half, "-"), (most, ":")):
         axes.axvline(value, color=palette.INK, linewidth=1.2, linestyle=style)
     axes.set_xscale("log")
-    _plain_log_ticks(axes)
+    plot_style.plain_log_ticks(axes)
     axes.set(xlim=(bins[0], bins[-1]), yticks=[])
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     axes.set_title(name, fontsize=9.5)
     axes.set_title(f"p50 {half:.3g} ms (line), p95 {most:.3g} ms (dotted)", fontsize=8.5, loc="right", weight="normal")
-
-
-def _plain_log_ticks(axes: Axes) -> None:
-    """Ticks as 1, 10, 100 instead of powers, with a few between where less than two decades are shown."""
-    low, high = axes.get_xlim()
-    steps = (1, 2, 5) if high / low < 300 else (1,)
-    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    axes.set_xticks([step * 10.0**decade for decade in decades for step in steps])
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _blend(axes: Axes) -> Any:
-    return axes.get_xaxis_transform()
-
-
-def _svg(figure: Figure, name: str) -> str:
-    """The figure as SVG text, the same for the same data, with ids that are unique beside other plots' ids."""
-    text = io.StringIO()
-    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    svg = text.getvalue()
-    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = svg.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
-    svg = svg.replace("'DejaVu Sans'", FONTS.replace('"', "'"))
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{prefix} plot" style="background: #ffffff" ', 1)

@@ -1,48 +1,33 @@
-"""The report: one HTML file that needs nothing else, with its plots and figures beside it."""
+"""The report of a one-pass evaluation: one HTML file that needs nothing else, with plots and figures beside it."""
 
 from __future__ import annotations
 
-import base64
-import csv
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.evaluation import otb, palette, plots
-from siam_tracker_core.evaluation.film_strip import Shot, film_strip
-from siam_tracker_core.evaluation.machine import machine_facts, versions
+from siam_tracker_core.evaluation import figures, otb, plot_style
+from siam_tracker_core.evaluation.attributes import Labels, by_attribute
+from siam_tracker_core.evaluation.figures import PlotFigure
+from siam_tracker_core.evaluation.film_strip import film_strip
+from siam_tracker_core.evaluation.page import Facts, Provenance, inline, shots_for_page, write_page
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import Results, latencies, percentile, ranked, summarise
 
 STRIPS = 4
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a tracker's figures come from, one line each in the report.
-
-    Attributes:
-        weights: SHA-256 of each weights file by its name.
-        tuned_on: what its hyper-parameters were chosen on, in words; "nothing: ..." is an answer too.
-        details: anything else that belongs there, e.g. training data and steps.
-    """
-
-    weights: Mapping[str, str]
-    tuned_on: str
-    details: Mapping[str, str]
+PANELS = 24
 
 
 @dataclass(frozen=True)
 class _SequencePanel:
     name: str
     frames: int
+    labels: str
     plot: Markup
     shots: Sequence[Mapping[str, Any]]
     areas: Mapping[str, float]
@@ -58,8 +43,9 @@ def write_report(
     provenance: Mapping[str, Provenance] | None = None,
     warnings: Sequence[str] = (),
     date: str = "",
+    labels: Labels | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Write ``report.html``, ``summary.json``, ``sequences.csv`` and ``plots/`` into a folder.
+    """Write ``report.html``, ``summary`` and ``sequences`` as JSON and CSV, and ``plots/`` into a folder.
 
     Args:
         out_dir: made if missing; files of an earlier report are replaced.
@@ -70,6 +56,7 @@ def write_report(
         provenance: of each tracker, as far as it is known.
         warnings: what the reader must know before the figures, e.g. sequences that failed.
         date: of the run, as it shall be shown.
+        labels: the data set's attributes of each sequence, by its name.
 
     Returns:
         What ``summary.json`` holds: each tracker's figures as ``summary.summarise`` gives them, best first.
@@ -82,104 +69,80 @@ def write_report(
     for name, of_tracker in results.items():
         if not of_tracker:
             raise DatasetError(f"tracker {name} has no result to report: it finished no sequence")
+    labels = labels or {}
     summaries = {name: summarise(of_tracker) for name, of_tracker in results.items()}
     order = ranked(summaries)
     summaries = {name: summaries[name] for name in order}
     results = {name: results[name] for name in order}
     colours = {name: index for index, name in enumerate(order)}
-    out = Path(out_dir)
     by_sequence = _hardest_first(results)
-    drawn = _draw_plots(results, summaries, colours) | {
-        f"overlap-{plots.file_name(name)}": plots.overlap_plot(of_sequence, colours, wide=place < STRIPS)
+    attributes = by_attribute(results, labels)
+    drawn = (
+        figures.accuracy_figures(results, colours)
+        | figures.speed_figures(results, summaries, colours)
+        | figures.attribute_figures(attributes, colours)
+    )
+    overlaps = {
+        name: figures.overlap_figure(of_sequence, colours, wide=place < STRIPS)
         for place, (name, of_sequence) in enumerate(by_sequence.items())
     }
-    panels = _panels(by_sequence, colours, drawn)
-    (out / "plots").mkdir(parents=True, exist_ok=True)
-    for name, svg in drawn.items():
-        (out / "plots" / f"{name}.svg").write_text(svg, encoding="utf-8")
-    write_curves(out / "plots", results)
-    write_sequences(out / "sequences.csv", results)
-    (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
-    page = (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            command=command,
-            notes=notes,
-            warnings=[*warnings, *_unequal_runs(results)],
-            date=date,
-            provenance=provenance or {},
-            versions=versions(),
-            machine=machine_facts(),
-            style=Markup(_template_text("report.css") + palette.style_sheet()),
-            summaries=summaries,
-            best=_best(summaries),
-            colours=colours,
-            plots={name: Markup(plots.for_page(svg)) for name, svg in drawn.items() if not name.startswith("overlap-")},
-            panels=panels,
-            sequence_rows=_sequence_rows(results),
-            has_states=any(any(result.states) for of_tracker in results.values() for result in of_tracker),
-            has_absent=any(not result.present.all() for of_tracker in results.values() for result in of_tracker),
-        )
+    out = Path(out_dir)
+    _write_files(out, results, summaries, drawn, overlaps)
+    write_page(
+        out / "report.html",
+        "report.html.j2",
+        Facts(title, command, notes, provenance, [*warnings, *_unequal_runs(results)], date),
+        drawn,
+        summaries=summaries,
+        best=_best(summaries),
+        colours=colours,
+        attributes=[(row, f"attribute-{plot_style.file_name(row.code)}") for row in attributes],
+        panels=_panels(by_sequence, colours, overlaps, labels),
+        sequence_rows=_sequence_rows(results),
+        has_states=any(any(result.states) for of_tracker in results.values() for result in of_tracker),
+        has_absent=any(not result.present.all() for of_tracker in results.values() for result in of_tracker),
     )
-    (out / "report.html").write_text(page, encoding="utf-8")
     return summaries
 
 
-def write_curves(folder: Path, results: Results) -> None:
-    """Write the values behind both curves, ``success.csv`` and ``precision.csv``: one column a tracker."""
-    scores = {name: otb.score(of_tracker) for name, of_tracker in results.items()}
-    for kind, thresholds in (("success", otb.SUCCESS_THRESHOLDS), ("precision", otb.PRECISION_THRESHOLDS)):
-        columns = [getattr(score, kind).tolist() for score in scores.values()]
-        rows = ([f"{threshold:g}", *values] for threshold, *values in zip(thresholds, *columns, strict=True))
-        _write_csv(folder / f"{kind}.csv", ["threshold", *scores], rows)
-
-
-def write_sequences(path: Path, results: Results) -> None:
-    """Write one line for each tracker and sequence: the figures of ``summary.json`` for that pair."""
-    header = ["tracker", "sequence", "success_auc", "precision_20", "fps", "frames", "frames_lost", "p50_ms", "p95_ms"]
-    rows = []
-    for name, of_tracker in results.items():
-        for result in of_tracker:
-            figures = summarise([result])
-            latency = figures["latency_ms"]
-            shown = [figures[key] for key in header[2:7]]
-            rows.append([name, result.name, *shown, latency["p50"], latency["p95"]])
-    _write_csv(path, header, rows)
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
-
-
-def _draw_plots(
-    results: Results, summaries: Mapping[str, Mapping[str, Any]], colours: Mapping[str, int]
-) -> dict[str, str]:
-    curves = {name: otb.score(of_tracker) for name, of_tracker in results.items()}
-    by_precision = dict(sorted(curves.items(), key=lambda item: -item[1].precision_20))
-    drawn: dict[str, str | None] = {
-        "success": plots.success_plot(curves, colours),
-        "precision": plots.precision_plot(by_precision, colours),
-        "latency": plots.latency_plot(results, colours),
-        "speed": plots.speed_plot(summaries, colours),
-    }
-    return {name: svg for name, svg in drawn.items() if svg is not None}
+def _write_files(
+    out: Path,
+    results: Results,
+    summaries: Mapping[str, Mapping[str, Any]],
+    drawn: Mapping[str, PlotFigure],
+    overlaps: Mapping[str, PlotFigure],
+) -> None:
+    plots = out / "plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    for name, figure in drawn.items():
+        figure.write(plots, name)
+    for name, figure in overlaps.items():
+        figure.write(plots, f"overlap-{plot_style.file_name(name)}")
+    figures.sequences_table(results).write(out, "sequences")
+    figures.summary_table(summaries).write_csv(out / "summary.csv")
+    (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
 
 
 def _panels(
-    by_sequence: Mapping[str, Mapping[str, SequenceResult]], colours: Mapping[str, int], drawn: Mapping[str, str]
+    by_sequence: Mapping[str, Mapping[str, SequenceResult]],
+    colours: Mapping[str, int],
+    overlaps: Mapping[str, PlotFigure],
+    labels: Labels,
 ) -> list[_SequencePanel]:
-    """A panel for each sequence, the first few with a film strip."""
+    """A panel for each of the hardest sequences, the first few with a film strip."""
     panels = []
-    for place, (name, of_sequence) in enumerate(by_sequence.items()):
+    for place, (name, of_sequence) in enumerate(list(by_sequence.items())[:PANELS]):
         strip = film_strip(of_sequence, colours) if place < STRIPS else []
-        plot = Markup(plots.for_page(drawn[f"overlap-{plots.file_name(name)}"]))
-        frames = len(next(iter(of_sequence.values())))
-        panels.append(_SequencePanel(name, frames, plot, _shots(strip), _areas(of_sequence)))
+        panels.append(
+            _SequencePanel(
+                name,
+                len(next(iter(of_sequence.values()))),
+                ", ".join(sorted(labels.get(name, ()))),
+                inline(overlaps[name]),
+                shots_for_page(strip),
+                _areas(of_sequence),
+            )
+        )
     return panels
 
 
@@ -195,17 +158,6 @@ def _hardest_first(results: Results) -> dict[str, dict[str, SequenceResult]]:
 
 def _areas(of_sequence: Mapping[str, SequenceResult]) -> dict[str, float]:
     return {tracker: otb.score_sequence(result).success_auc for tracker, result in of_sequence.items()}
-
-
-def _shots(strip: Sequence[Shot]) -> list[dict[str, Any]]:
-    return [
-        {
-            "frame": shot.frame,
-            "uri": "data:image/jpeg;base64," + base64.b64encode(shot.jpeg).decode(),
-            "overlaps": shot.overlaps,
-        }
-        for shot in strip
-    ]
 
 
 def _by_sequence(results: Results) -> dict[str, dict[str, SequenceResult]]:
@@ -235,7 +187,7 @@ def _best(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]
         return {}
     best: dict[str, float | None] = {}
     for key in ("success_auc", "precision_20", "fps"):
-        values = [float(figures[key]) for figures in summaries.values() if figures[key] is not None]
+        values = [float(entry[key]) for entry in summaries.values() if entry[key] is not None]
         best[key] = max(values) if values else None
     return best
 
@@ -246,26 +198,3 @@ def _unequal_runs(results: Results) -> list[str]:
     total = len(_by_sequence(results))
     short = ", ".join(f"{name} on {count}" for name, count in counts.items() if count < total)
     return [f"Means do not compare: of {total} sequences, {short} only."] if short else []
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("siam_tracker_core.evaluation", "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters["figure"] = _figure
-    return environment
-
-
-def _figure(value: float | None, digits: int = 3) -> str:
-    """A number for a table; a dash where it was not measured."""
-    if value is None or math.isnan(value):
-        return "–"
-    return f"{value:.{digits}f}"
-
-
-def _template_text(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import cv2
 
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
+from siam_tracker_core.tuning.record import read_record
 from siam_tracker_core.weights import read_weights, sha256
 
 
@@ -31,23 +33,42 @@ class TrackerSpec:
         source: a peer's name, a zoo name, a path to a weights file, or a tracker itself.
         device: for our trackers, "auto", "cpu" or "cuda:0"; OpenCV's run on the CPU.
         nano_models: folder of NanoTrack's ONNX files.
+        settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
     """
 
     label: str
     source: str | FrameTracker
     device: str = "auto"
     nano_models: Path = DEFAULT_NANO_MODELS
+    settings: Path | None = None
 
     @classmethod
     def of(
         cls, source: str | FrameTracker, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS
     ) -> TrackerSpec:
-        """A specification labelled with the tracker's own name, or with the stem of its weights file."""
-        if isinstance(source, str):
-            label = Path(source).stem if source.endswith(".safetensors") else source
-        else:
-            label = str(getattr(source, "name", type(source).__name__))
-        return cls(label, source, device, nano_models)
+        """A specification labelled with the tracker's own name, or with the stem of its weights file.
+
+        Args:
+            source: as the attribute; with settings as ``NAME+FILE.yaml``, which are then part of the label by their
+                stem. Paths are made absolute, so that processes elsewhere on this file system find them too.
+            device: as the attribute.
+            nano_models: as the attribute.
+        """
+        nano_models = Path(nano_models).absolute()
+        if not isinstance(source, str):
+            return cls(str(getattr(source, "name", type(source).__name__)), source, device, nano_models)
+        name, plus, rest = source.partition("+")
+        settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
+        name = name if settings else source
+        is_file = name.endswith(".safetensors")
+        label = Path(name).stem if is_file else name
+        return cls(
+            f"{label}+{settings.stem}" if settings else label,
+            str(Path(name).absolute()) if is_file else name,
+            device,
+            nano_models,
+            settings,
+        )
 
     def make(self) -> FrameTracker:
         """The tracker.
@@ -57,26 +78,31 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(self.source, self.device, self.nano_models)
+        return make_tracker(self.source, self.device, self.nano_models, self.settings)
 
 
-def make_tracker(name: str, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS) -> FrameTracker:
+def make_tracker(
+    name: str, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS, settings: Path | None = None
+) -> FrameTracker:
     """A peer (kcf, csrt, mil, nano) by its name, or whatever ``load_tracker`` understands.
 
     Args:
         name: a peer's name, a zoo name, or a path to a weights file.
         device: for our trackers, "auto", "cpu" or "cuda:0".
         nano_models: folder of NanoTrack's ONNX files.
+        settings: YAML file of settings that differ from those of the weights; for our trackers only.
 
     Raises:
-        ConfigError: if there is no such tracker, or the installed OpenCV lacks it.
+        ConfigError: if there is no such tracker, the installed OpenCV lacks it, or the settings are not right.
         WeightsError: if its weights are missing or damaged.
     """
     if name in PEERS:
+        if settings is not None:
+            raise ConfigError(f"{name} is OpenCV's and runs with its defaults; {settings} cannot be applied to it")
         return Peer(name, nano_models)
     from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
-    tracker: FrameTracker = load_tracker(name, device=device)
+    tracker: FrameTracker = load_tracker(name, device=device, config=settings)
     return tracker
 
 
@@ -85,7 +111,8 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
 
     Returns:
         ``class``; ``weights``, the SHA-256 of each weights file by its name; and, where there are such things,
-        ``device``, ``config``, ``opencv`` (its version) and ``provenance`` (the weights file's own).
+        ``device``, ``config``, ``opencv`` (its version), ``provenance`` (the weights file's own), ``settings`` (the
+        name of the settings file) and ``tuning`` (what ``siam-tracker tune`` recorded in that file).
     """
     description: dict[str, Any] = {"class": type(tracker).__name__, "weights": {}}
     if isinstance(tracker, Peer):
@@ -96,6 +123,9 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
         path = find_weights(spec.source)
         description["weights"] = {path.name: sha256(path)}
         description["provenance"] = read_weights(path)[1].get("provenance", {})
+    if spec.settings is not None:
+        description["settings"] = spec.settings.name
+        description["tuning"] = read_record(spec.settings)
     for attribute in ("device", "config"):
         if hasattr(tracker, attribute):
             description[attribute] = str(getattr(tracker, attribute))

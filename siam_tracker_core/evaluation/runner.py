@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
-import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Sequence as Many
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,10 @@ import torch
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from siam_tracker_core.datasets import Sequence
-from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.errors import ConfigError, DatasetError, SiamTrackerError
 from siam_tracker_core.evaluation.resolve import FrameTracker, TrackerSpec, describe
 from siam_tracker_core.evaluation.results import SequenceResult, load_result, save_result
+from siam_tracker_core.evaluation.workers import Backend, WorkerDied, Workers
 from siam_tracker_core.geometry import Box
 
 Progress = Callable[[int], object]
@@ -117,37 +118,53 @@ def evaluate_trackers(
     out: Path,
     *,
     jobs: int = 1,
+    backend: Backend = "local",
+    address: str = "",
     threads: int | None = None,
     fresh: bool = False,
     show_progress: bool = True,
 ) -> Evaluation:
     """Evaluate trackers on sequences, one results file a pair under ``out/results/TRACKER/SEQUENCE.csv``.
 
-    Pairs whose file is there already are not run again. A tracker that crashes on a sequence, and a file that cannot be
-    read, lose that pair only.
+    Pairs whose file is there already are not run again. A tracker that crashes on a sequence, even one that takes its
+    process with it where there are several, and a file that cannot be read lose that pair only.
 
     Args:
         specs: the trackers, with distinct labels.
         sequences: with distinct names.
         out: folder of the results; made if missing.
         jobs: processes that share the pairs. Times measured with more than one are times on a shared machine.
+        backend: "local", or "dask" for the workers of a cluster instead of ``jobs`` processes here; see ``Workers``.
+        address: of the Dask scheduler.
         threads: CPU threads that OpenCV and PyTorch may use in each process; their default with one job, an equal share
-            of the cores with more.
+            of the cores with more, 1 on a cluster.
         fresh: run every pair again, whatever files there are.
         show_progress: a bar with the time left.
 
     Raises:
-        ConfigError: if labels or names repeat, a number is impossible, or ``out`` holds results of another tracker.
+        ConfigError: if labels or names repeat, a number is impossible, no cluster answers, or ``out`` holds results of
+            another tracker.
         SiamTrackerError: if a tracker cannot be made.
     """
-    _check_request(specs, sequences, jobs, threads)
-    if threads is None and jobs > 1:
-        threads = max((os.cpu_count() or 1) // jobs, 1)
-    set_threads(threads)
-    _loaded.cache_clear()  # a weights file may have changed since an earlier run
+    check_request(specs, sequences, threads)
+    with Workers(jobs, backend, address) as workers:
+        return _evaluate(specs, sequences, out, workers, threads, fresh, show_progress)
+
+
+def _evaluate(
+    specs: Many[TrackerSpec],
+    sequences: Many[Sequence],
+    out: Path,
+    workers: Workers,
+    threads: int | None,
+    fresh: bool,
+    show_progress: bool,
+) -> Evaluation:
+    set_threads(workers.threads if threads is None and workers.parallel else threads)
+    forget_tracker()  # a weights file may have changed since an earlier run
     identities = {spec.label: describe(spec, spec.make()) for spec in specs}
     for spec in specs:
-        _check_identity(out / "results" / spec.label, identities[spec.label], fresh)
+        check_identity(out / "results" / spec.label, identities[spec.label], fresh)
     done: dict[tuple[str, str], SequenceResult] = {}
     waiting: list[tuple[TrackerSpec, Sequence]] = []
     for spec in specs:
@@ -161,7 +178,7 @@ def evaluate_trackers(
     with tqdm(
         total=sum(len(sequence) for _, sequence in waiting), unit="frame", disable=not show_progress, smoothing=0.05
     ) as bar:
-        for outcome in _run_pairs(waiting, jobs, threads, bar):
+        for outcome in run_pairs(waiting, workers, threads, bar):
             if isinstance(outcome, Failure):
                 failures.append(outcome)
                 bar.write(f"{outcome.tracker} failed on {outcome.sequence}: {outcome.reason}")
@@ -197,41 +214,76 @@ def _read_answer(answer: Any) -> tuple[np.ndarray, float, str | None]:
 Outcome = tuple[str, SequenceResult] | Failure
 
 
-def _run_pairs(
-    pairs: Many[tuple[TrackerSpec, Sequence]], jobs: int, threads: int | None, bar: tqdm
+def run_pairs(
+    pairs: Many[tuple[TrackerSpec, Sequence]], workers: Workers, threads: int | None, bar: tqdm
 ) -> Iterator[Outcome]:
-    if jobs == 1 or len(pairs) < 2:
+    """Run each tracker on its sequence, and give each outcome, in any order, as soon as it is there.
+
+    Args:
+        pairs: of trackers and sequences.
+        workers: where they run.
+        threads: CPU threads of each process; by default those that the workers say, and in this process as they are.
+        bar: moves with the frames.
+    """
+    if not workers.parallel:
         for spec, sequence in pairs:
             bar.set_description(f"{spec.label} {sequence.name}")
             before = bar.n
-            yield _run_pair(spec, sequence, None, bar.update)
+            yield _run_pair(spec, sequence, threads, bar.update)
             bar.update(len(sequence) - (bar.n - before))  # a crash leaves frames that will not be run
         return
-    import joblib  # type: ignore[import-untyped]
+    threads = workers.threads if threads is None else threads
+    tasks = [(own_copy(spec), findable(sequence), threads) for spec, sequence in pairs]
+    for index, outcome in workers.run(_run_pair, tasks):
+        spec, sequence = pairs[index]
+        if isinstance(outcome, WorkerDied):
+            yield Failure(spec.label, sequence.name, outcome.reason)
+        else:
+            yield outcome
+        bar.update(len(sequence))
 
-    tasks = (joblib.delayed(_run_pair)(spec, sequence, threads) for spec, sequence in pairs)
-    lengths = {sequence.name: len(sequence) for _, sequence in pairs}
-    for outcome in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(tasks):
-        yield outcome
-        bar.update(lengths[outcome.sequence if isinstance(outcome, Failure) else outcome[1].name])
+
+def own_copy(spec: TrackerSpec) -> TrackerSpec:
+    """A tracker that was brought along must not be driven by two threads of one worker at once."""
+    return spec if isinstance(spec.source, str) else replace(spec, source=copy.deepcopy(spec.source))
+
+
+def findable(sequence: Sequence) -> Sequence:
+    """With paths that another process understands, whatever folder it was started in."""
+    return replace(sequence, frames=tuple(frame.absolute() for frame in sequence.frames))
 
 
 def _run_pair(spec: TrackerSpec, sequence: Sequence, threads: int | None, progress: Progress | None = None) -> Outcome:
     set_threads(threads)
     try:
-        return spec.label, run_sequence(_tracker_of_process(spec), sequence, progress)
-    except (TrackerCrash, DatasetError) as error:
+        return spec.label, run_sequence(tracker_of_process(spec), sequence, progress)
+    except (TrackerCrash, SiamTrackerError) as error:
         return Failure(spec.label, sequence.name, str(error))
 
 
-def _tracker_of_process(spec: TrackerSpec) -> FrameTracker:
-    return _loaded(spec) if isinstance(spec.source, str) else spec.source
+class _Process(threading.local):
+    """The tracker that was loaded last, for the consecutive sequences that one thread of a process runs with it."""
+
+    spec: TrackerSpec | None = None
+    tracker: FrameTracker
 
 
-@lru_cache(maxsize=1)
-def _loaded(spec: TrackerSpec) -> FrameTracker:
-    """The tracker, loaded once for the consecutive sequences that one process runs with it."""
-    return spec.make()
+_process = _Process()
+
+
+def forget_tracker() -> None:
+    """Let the next task of this process load its tracker anew."""
+    _process.spec = None
+
+
+def tracker_of_process(spec: TrackerSpec) -> FrameTracker:
+    """The tracker of a specification, kept from one task of this process to the next."""
+    if not isinstance(spec.source, str):
+        return spec.source
+    if _process.spec != spec:
+        _process.spec, _process.tracker = None, spec.make()
+        _process.spec = spec
+    return _process.tracker
 
 
 def _result_path(out: Path, label: str, name: str) -> Path:
@@ -248,20 +300,25 @@ def _earlier_result(path: Path, sequence: Sequence) -> SequenceResult | None:
         return None
 
 
-def _check_identity(folder: Path, identity: dict[str, Any], fresh: bool) -> None:
+def check_identity(folder: Path, identity: dict[str, Any], fresh: bool) -> None:
     """Never mix the results of two trackers that only share a name: other weights, another configuration."""
     path = folder / IDENTITY
     text = json.dumps(identity, indent=2, sort_keys=True)
     if path.exists() and path.read_text(encoding="utf-8") != text and not fresh:
         raise ConfigError(
             f"{folder} holds results of another tracker of that name (see {IDENTITY} there: other weights, "
-            "configuration or device); give another output folder, or --fresh true to replace them"
+            "configuration or device); give another output folder, or --fresh to replace them"
         )
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
-def _check_request(specs: Many[TrackerSpec], sequences: Many[Sequence], jobs: int, threads: int | None) -> None:
+def check_request(specs: Many[TrackerSpec], sequences: Many[Sequence], threads: int | None) -> None:
+    """See that there is something to run, and that no two of it share a name.
+
+    Raises:
+        ConfigError, DatasetError: if not.
+    """
     if not specs:
         raise ConfigError("no tracker was named; give at least one, e.g. siamfc or kcf")
     if not sequences:
@@ -270,8 +327,6 @@ def _check_request(specs: Many[TrackerSpec], sequences: Many[Sequence], jobs: in
         raise ConfigError(f"tracker {repeated!r} is named twice; results are kept by name, so each must differ")
     if repeated := _repeated(sequence.name for sequence in sequences):
         raise ConfigError(f"two sequences are called {repeated!r}; results are kept by name, so each must differ")
-    if jobs < 1:
-        raise ConfigError(f"jobs is {jobs}; give 1 or more processes")
     if threads is not None and threads < 1:
         raise ConfigError(f"threads is {threads}; give 1 or more, or none for the default")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytorch_lightning as lightning
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 class WeightAverage(lightning.Callback):
@@ -15,7 +16,8 @@ class WeightAverage(lightning.Callback):
     Every process averages by itself: after a step all have the same weights.
 
     Args:
-        decay: share of the average that stays at each step, 0..1; 0 follows the weights.
+        decay: share of the average that stays at each step, 0..1; 0 follows the weights. After n steps it is at most
+            (1 + n) / (10 + n), lest a young average hold on to the random weights that the run began with.
     """
 
     def __init__(self, decay: float) -> None:
@@ -34,7 +36,7 @@ class WeightAverage(lightning.Callback):
     def setup(self, trainer: lightning.Trainer, pl_module: Any, stage: str) -> None:
         # Buffers, that is the statistics of batch normalisation, are averaged like weights.
         self._averaged = AveragedModel(
-            pl_module.network, multi_avg_fn=get_ema_multi_avg_fn(self.decay), use_buffers=True
+            pl_module.network, multi_avg_fn=moving_average(self.decay), use_buffers=True
         ).requires_grad_(False)
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -56,3 +58,16 @@ class WeightAverage(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         assert self._averaged is not None  # Lightning calls setup first
         self._averaged.load_state_dict(state_dict["averaged"])
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """An exponential moving average with a warm-up, for ``AveragedModel``; counters are taken over as they are."""
+
+    def update(averaged: Any, current: Any, steps: torch.Tensor | int) -> None:
+        if averaged[0].is_floating_point():
+            count = float(steps)
+            torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + count) / (10 + count)))
+        else:
+            torch._foreach_copy_(averaged, current)
+
+    return update

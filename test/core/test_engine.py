@@ -197,12 +197,13 @@ def test_frozen_norms_keep_all_statistics():
 
 
 def test_average_follows_its_definition(tmp_path):
-    """The offset after step k is 0.1 k; the average begins with the first step's weights."""
+    """The offset after step k is 0.1 k; the average begins with the first step's weights, and warms up."""
     settings = recipe(epochs=3, average=0.75, momentum=0, weight_decay=0, accumulation=2)
     result = run(tmp_path, settings)
-    expected, steps = 0.1, [0.1 * k for k in range(2, 7)]
-    for offset in steps:
-        expected = 0.75 * expected + 0.25 * offset
+    expected = 0.1
+    for k in range(2, 7):
+        share = min(0.75, k / (k + 9))
+        expected = share * expected + (1 - share) * 0.1 * k
     assert float(result.network.offset) == pytest.approx(expected, rel=1e-5)
     last = read_checkpoint(tmp_path / LAST)
     assert float(last["state_dict"]["network.offset"]) == pytest.approx(0.6, rel=1e-5)
@@ -378,7 +379,8 @@ def test_validation_scores_the_averaged_weights_and_keeps_the_best(tmp_path, vid
     offsets, average = [2.0 * k for k in range(1, 7)], 2.0
     averages = []
     for step, offset in enumerate(offsets):
-        average = 0.5 * average + 0.5 * offset if step else offset
+        share = min(0.5, (1 + step) / (10 + step)) if step else 0.0
+        average = share * average + (1 - share) * offset
         if step % 2:
             averages.append(average)
     expected = [auc_of_offset(videos, offset, 4) for offset in averages]

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from siam_tracker_core.commands.evaluate import evaluate, tracker_names
+from siam_tracker_core.commands.evaluate import tracker_names
 from siam_tracker_core.commands.tables import accuracy_table, command_line, markdown
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb, palette, plots
 from siam_tracker_core.evaluation.film_strip import chosen_frames, film_strip
-from siam_tracker_core.evaluation.report import Provenance, write_report
+from siam_tracker_core.evaluation.page import Provenance
+from siam_tracker_core.evaluation.report import PANELS, write_report
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import summarise
 
@@ -230,7 +231,7 @@ def test_tables_are_markdown() -> None:
 def test_the_command_line_repeats_what_differs_from_the_defaults() -> None:
     options = {"jobs": (2, 1), "device": ("auto", "auto"), "trackers": (["a", "b c"], None), "fresh": (True, False)}
     assert command_line("evaluate", [Path("root")], options) == (
-        "siam-tracker evaluate root --jobs 2 --trackers '[a,b c]' --fresh true"
+        "siam-tracker evaluate root --jobs 2 --trackers a 'b c' --fresh"
     )
 
 
@@ -241,19 +242,50 @@ def test_tracker_names_are_read_from_lists_and_text() -> None:
         tracker_names(" ")
 
 
-@pytest.mark.skipif(not hasattr(cv2, "TrackerKCF_create"), reason="this OpenCV has no KCF")
-def test_evaluate_from_a_folder_to_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("one", "two"):
-        (tmp_path / "root" / name / "img").mkdir(parents=True)
-        write_frames(tmp_path / "root" / name / "img", 6)
-        (tmp_path / "root" / name / "groundtruth_rect.txt").write_text("21,31,40,30\n" * 6)
-    evaluate(tmp_path / "root", tmp_path / "out", trackers="kcf", frames=4)
-    assert json.loads((tmp_path / "out" / "summary.json").read_text())["kcf"]["frames"] == 8
-    assert (tmp_path / "out" / "results" / "kcf" / "one.csv").is_file()
-    printed = capsys.readouterr().out
-    assert "| kcf " in printed
-    assert "report.html" in printed
-    with pytest.raises(ConfigError, match="frames is 0"):
-        evaluate(tmp_path / "root", tmp_path / "out", frames=0)
-    with pytest.raises(DatasetError, match="is not a folder"):
-        evaluate(tmp_path / "nowhere", tmp_path / "out")
+def test_every_plot_has_its_values_as_csv_and_json(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    labels = {"third": frozenset({"OCC", "SV"}), "fourth": frozenset({"SV"})}
+    write_report(tmp_path, many, title="t", command="c", labels=labels)
+    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    drawn = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+    assert drawn >= {"success", "precision", "latency", "speed", "attributes", "attribute-OCC", "overlap-third"}
+    assert names == {f"{name}.{kind}" for name in drawn for kind in ("svg", "csv", "json")}
+    overlaps = json.loads((tmp_path / "plots" / "overlap-third.json").read_text())
+    np.testing.assert_allclose(
+        [row["better"] if row["better"] is not None else np.nan for row in overlaps], otb.overlaps(many["better"][2])
+    )
+    for name, of_tracker in many.items():
+        times = np.concatenate([result.seconds[1:] for result in of_tracker]) * 1e3
+        written = [row[f"{name}_ms"] for row in json.loads((tmp_path / "plots" / "latency.json").read_text())]
+        np.testing.assert_allclose(written, np.percentile(times, np.arange(101)))
+
+
+def test_attributes_are_shown_with_their_number_of_sequences(
+    tmp_path: Path, many: dict[str, list[SequenceResult]]
+) -> None:
+    labels = {"third": frozenset({"OCC", "SV"}), "fourth": frozenset({"SV"}), "never run": frozenset({"FM"})}
+    write_report(tmp_path, many, title="t", command="c", labels=labels)
+    page = Page((tmp_path / "report.html").read_text())
+    assert len(page.ids) == len(set(page.ids))
+    assert "scale variation (2)" in page.text
+    assert "occlusion (1)" in page.text
+    assert "fast motion" not in page.text
+    assert "30 frames, OCC, SV" in page.text
+
+
+def test_many_sequences_do_not_make_an_endless_page(tmp_path: Path) -> None:
+    results = [made_result(f"s{index:02d}", index, count=3) for index in range(PANELS + 3)]
+    write_report(tmp_path, {"t": results}, title="t", command="c")
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<article") == PANELS
+    assert f"the plots of all {PANELS + 3} are in plots/" in Page(text).text
+    assert len(list((tmp_path / "plots").glob("overlap-*.svg"))) == PANELS + 3
+
+
+def test_labels_of_neighbouring_points_keep_apart() -> None:
+    figures = {name: {"fps": 30.0, "success_auc": 0.5 + 0.001 * place} for place, name in enumerate("abcdef")}
+    svg = plots.speed_plot(figures, {name: place for place, name in enumerate(figures)})
+    assert svg is not None
+    places = {name: height for height, name in re.findall(r'y="([\d.]+)"[^>]*>([a-f])</text>', svg)}
+    heights = sorted(float(height) for height in places.values())
+    assert len(heights) == 6
+    assert min(np.diff(heights)) > 9

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from siam_tracker_core.networks import AlexNet, MobileNetV2, parameter_count
-from siam_tracker_core.networks.anchors import Anchors, anchor_sizes, centred_iou, decode, encode
+from siam_tracker_core.networks import AlexNet, MobileNetV2, backbone, parameter_count
+from siam_tracker_core.networks.anchors import RATIOS, Anchors, anchor_sizes, centred_iou, decode, encode, suppress
+from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
 from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
 from siam_tracker_core.training.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
 
@@ -20,6 +21,21 @@ places = st.floats(-100, 100)
 
 def test_anchors_have_the_published_sizes() -> None:
     assert anchor_sizes() == [(104, 32), (88, 40), (64, 64), (40, 80), (32, 96)]
+
+
+@pytest.mark.parametrize(
+    ("ratios", "sizes"),
+    [
+        ((0.5, 1, 2), [(88, 40), (64, 64), (40, 80)]),
+        (
+            (0.25, 0.33, 0.5, 1, 2, 3, 4),
+            [(128, 32), (104, 32), (88, 40), (64, 64), (40, 80), (32, 96), (32, 128)],
+        ),
+    ],
+)
+def test_anchors_of_table_3(ratios: tuple[float, ...], sizes: list[tuple[int, int]]) -> None:
+    assert anchor_sizes(ratios) == sizes
+    assert Anchors(ratios).grid(17).shape == (len(ratios), 17, 17, 4)
 
 
 @pytest.mark.parametrize("size", [17, 20, 21])
@@ -40,6 +56,31 @@ def test_decoding_undoes_encoding(target: tuple[float, ...], anchor: tuple[float
 def test_encoding_of_a_hand_made_box() -> None:
     distances = encode(torch.tensor([10.0, -6.0, 64.0, 128.0]), torch.tensor([2.0, 2.0, 32.0, 64.0]))
     torch.testing.assert_close(distances, torch.tensor([0.25, -0.125, math.log(2), math.log(2)]))
+
+
+def overlap_of(first: list[float], second: list[float]) -> float:
+    sides = []
+    for axis in (0, 1):
+        low = max(box[axis] - box[axis + 2] / 2 for box in (first, second))
+        high = min(box[axis] + box[axis + 2] / 2 for box in (first, second))
+        sides.append(max(0.0, high - low))
+    common = sides[0] * sides[1]
+    return common / (first[2] * first[3] + second[2] * second[3] - common)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), *[st.integers(0, 40)] * 2, *[st.integers(5, 30)] * 2), max_size=12),
+    st.integers(1, 12),
+    st.sampled_from([0.0, 0.3, 0.55]),
+)
+def test_suppression_keeps_what_one_by_one_is_kept(rows: list[tuple[int, ...]], top_k: int, overlap: float) -> None:
+    table = torch.tensor(rows, dtype=torch.float32).view(-1, 5)
+    kept: list[int] = []
+    for place in sorted(range(len(rows)), key=lambda place: -rows[place][0])[:top_k]:
+        box = [float(value) for value in rows[place][1:]]
+        if all(overlap_of(box, [float(value) for value in rows[other][1:]]) <= overlap for other in kept):
+            kept.append(place)
+    assert suppress(table[:, 1:], table[:, 0], top_k, overlap).tolist() == kept
 
 
 @pytest.mark.parametrize(("head", "millions"), [(UpChannelHead, 18.9), (DepthwiseHead, 2.50)])
@@ -97,6 +138,22 @@ def test_pruned_detector_and_two_branches_give_the_same_maps(head: str) -> None:
     assert both.logits.shape == (2, 2, 5, 17, 17)
     assert torch.equal(both.logits, pruned.logits)
     assert torch.equal(both.distances, pruned.distances)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 1.0, 2.0), RATIOS, (0.25, 0.33, 0.5, 1.0, 2.0, 3.0, 4.0)])
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_heads_fit_every_cir_backbone_and_set_of_anchors(head: str, ratios: tuple[float, ...]) -> None:
+    for name in DESCRIPTIONS:
+        features = backbone(name)
+        network = SiamRPNNetwork(features, HEADS[head](features.out_channels, len(ratios), 4), ratios).eval()
+        with torch.no_grad():
+            size = network.backbone(torch.zeros(1, 3, 127, 127)).shape[-1]
+            kernels = network.head.kernels(torch.zeros(1, features.out_channels, size, size))
+            cells = 33 if name == "ciresnet43" else 17
+            searches = torch.zeros(1, features.out_channels, size + cells - 1, size + cells - 1)
+            proposals = network.head(searches, kernels)
+        assert proposals.scores.shape == (1, len(ratios), cells, cells)
+        assert network.anchors.grid(cells).shape[:3] == proposals.scores.shape[1:]
 
 
 def test_gradients_flow_into_both_branches() -> None:

@@ -22,6 +22,7 @@ setuptools = pytest.importorskip("setuptools")
 
 # Distributions whose modules have another name.
 DISTRIBUTIONS = {
+    "PIL": "Pillow",
     "cv2": "opencv-contrib-python-headless",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",

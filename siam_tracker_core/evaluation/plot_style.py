@@ -1,0 +1,111 @@
+"""How all plots look, and how they become SVG that stands alone or goes into the page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from siam_tracker_core.evaluation import palette
+
+FONTS = "Inter, 'Segoe UI', 'Helvetica Neue', 'Liberation Sans', Arial, sans-serif"
+
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "siam_tracker",
+    "font.size": 10,
+    "font.family": ["DejaVu Sans"],
+    "text.color": palette.INK,
+    "axes.labelcolor": palette.MUTED,
+    "axes.edgecolor": palette.MUTED,
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": palette.GRID,
+    "grid.linewidth": 0.7,
+    "xtick.color": palette.MUTED,
+    "ytick.color": palette.MUTED,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "lines.linewidth": 2.0,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 9.5,
+    "legend.handlelength": 2.6,
+}
+
+# Of labels beside points, in points (1/72 inch).
+_LABEL_GAP, _LINE_HEIGHT, _LETTER_WIDTH = 9, 12, 6
+
+
+def svg(figure: Figure, name: str) -> str:
+    """The figure as SVG text, the same for the same data, with ids that are unique beside other plots' ids.
+
+    Args:
+        figure: drawn under ``STYLE``.
+        name: of the plot; part of the ids and of the description for those who cannot see it.
+    """
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    prefix = re.sub(r"[^A-Za-z0-9]+", "-", name)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = text.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
+    text = text.replace("'DejaVu Sans'", FONTS.replace('"', "'"))
+    return text.replace("<svg ", f'<svg role="img" aria-label="{prefix} plot" style="background: #ffffff" ', 1)
+
+
+def for_page(text: str) -> str:
+    """A plot as it goes into the HTML page: without the XML prologue, in the page's colours, scaled to its column."""
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    return palette.with_page_colours(text.replace("background: #ffffff", "", 1))
+
+
+def file_name(name: str) -> str:
+    """A sequence's or an attribute's name as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+
+
+def plain_log_ticks(axes: Axes) -> None:
+    """Ticks as 1, 10, 100 instead of powers, with a few between where less than two decades are shown."""
+    low, high = axes.get_xlim()
+    steps = (1, 2, 5) if high / low < 300 else (1,)
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    axes.set_xticks([step * 10.0**decade for decade in decades for step in steps])
+    axes.set_xlim(low, high)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
+    """Write each point's label to its right, moved up where it would run into another one.
+
+    Args:
+        axes: with its limits and scales set.
+        points: x, y and label of each.
+    """
+    axes.figure.draw_without_rendering()  # type: ignore[union-attr]  # places the axes, on which distances depend
+    per_point = axes.figure.dpi / 72
+    placed: list[tuple[float, float, float]] = []
+    for x, y, label in sorted(points, key=lambda point: point[1]):
+        left, height = axes.transData.transform((x, y)) / per_point
+        right, wanted = left + _LABEL_GAP + _LETTER_WIDTH * len(label), height
+        for other_left, other_right, other_height in placed:
+            if left < other_right and other_left < right and abs(wanted - other_height) < _LINE_HEIGHT:
+                wanted = other_height + _LINE_HEIGHT
+        placed.append((left, right, wanted))
+        axes.annotate(label, (x, y), (_LABEL_GAP, wanted - height), textcoords="offset points", va="center")

@@ -1,0 +1,1 @@
+"""Search for hyper-parameters on sequences that no result is reported on."""
