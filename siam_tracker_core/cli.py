@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -58,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     command, *options = given
+    if threading.current_thread() is threading.main_thread():
+        # As an exit, so that worker processes end with this one.
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if command not in COMMANDS:
         print(f"siam-tracker: there is no command {command!r}; known are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2

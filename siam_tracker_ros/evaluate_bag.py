@@ -24,9 +24,12 @@ from rclpy.utilities import remove_ros_args
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_core.bags.types import COMPRESSED_IMAGE
+from siam_tracker_core.commands.facts import provenance_of
 from siam_tracker_core.errors import BagError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation import SequenceResult
+from siam_tracker_core.evaluation.page import Provenance
 from siam_tracker_core.evaluation.report import write_report
+from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.summary import summarise
 from siam_tracker_ros.bag_outputs import write_pictures, write_scores, write_tracks
 from siam_tracker_ros.bag_run import MODES, AnswerBook, BagRun
@@ -275,6 +278,7 @@ def _write_results(
             title=f"{options.tracker} on {reader.path.name}, through the ROS 2 node",
             command=command or f"evaluate_bag {reader.path}",
             notes=[_how(options, reader, rate)],
+            provenance=_provenance(options),
             date=time.strftime("%Y-%m-%d %H:%M"),
         )
     scores = {
@@ -289,6 +293,14 @@ def _write_results(
     }
     write_scores(out / "scores.json", scores)
     return scores
+
+
+def _provenance(options: Options) -> dict[str, Provenance]:
+    """Of the tracker in a node of its own; what a running node has loaded is not known here."""
+    if options.use_running_node:
+        return {}
+    made_of = describe_weights(options.weights or options.tracker)
+    return {options.tracker: provenance_of({**made_of, "device": options.device})}
 
 
 def _how(options: Options, reader: BagReader, rate: float) -> str:

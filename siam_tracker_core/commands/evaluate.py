@@ -25,6 +25,7 @@ from siam_tracker_core.zoo import read_zoo
 BENCHMARKS = ("otb", "vot", "got10k", "lasot", "uav123", "dtb70", "davis", "folder")
 EXPERIMENTS = "supervised realtime"
 REPETITIONS = 15  # of VOT-2015 to 2019
+RATE = 25.0
 VERSIONS = {"otb": ("2013", "50", "2015"), "vot": ("2015", "2016", "2017", "2018", "2019")}
 DEFAULT_VERSIONS = {"otb": "2015", "vot": "2017"}
 
@@ -37,6 +38,7 @@ def evaluate(
     version: str = "",
     experiments: list[str] | str = EXPERIMENTS,
     repetitions: int = REPETITIONS,
+    rate: float = RATE,
     jobs: int = 1,
     backend: Backend = "local",
     address: str = "",
@@ -62,6 +64,7 @@ def evaluate(
             default.
         experiments: of vot: supervised, realtime.
         repetitions: of vot's supervised experiment, for a tracker whose first three runs are not equal.
+        rate: of vot's real-time clock, in frames a second; the challenge of 2017 ran at 20.
         jobs: processes that share the sequences; speed is measured fairly with 1 only.
         backend: local, or dask to run on the workers of a cluster.
         address: of the Dask scheduler, e.g. tcp://host:8786.
@@ -82,6 +85,7 @@ def evaluate(
         "version": (version, ""),
         "experiments": (rounds, words_of(EXPERIMENTS)),
         "repetitions": (repetitions, REPETITIONS),
+        "rate": (rate, RATE),
         "jobs": (jobs, 1),
         "backend": (backend, "local"),
         "address": (address, ""),
@@ -98,7 +102,7 @@ def evaluate(
         title=title or _title(benchmark, root, version),
         command=command_line("evaluate", [benchmark], options),
     )
-    warnings = _vot(request, version, rounds, repetitions) if benchmark == "vot" else _one_pass(request)
+    warnings = _vot(request, version, rounds, repetitions, rate) if benchmark == "vot" else _one_pass(request)
     for line in warnings:
         print(line)
     print(f"report: {out / 'report.html'}")
@@ -148,7 +152,7 @@ def _one_pass(request: _Request) -> list[str]:
     return facts["warnings"]  # type: ignore[no-any-return]
 
 
-def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int) -> list[str]:
+def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int, rate: float) -> list[str]:
     """Run and report VOT's experiments; gives the report's warnings.
 
     Raises:
@@ -156,7 +160,7 @@ def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: 
         DatasetError: if no tracker finished any sequence.
     """
     try:
-        from siam_tracker_core.evaluation.vot import evaluate_vot
+        from siam_tracker_core.evaluation.vot import RealTime, evaluate_vot
         from siam_tracker_core.evaluation.vot_report import write_vot_report
     except ModuleNotFoundError as error:
         raise ConfigError(f"evaluate vot needs the package {error.name}: pip install {error.name}") from None
@@ -167,12 +171,16 @@ def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: 
         year=year,
         experiments=experiments,  # type: ignore[arg-type]  # evaluate_vot refuses others
         repetitions=repetitions,
+        real_time=RealTime(rate),
         **request.running,
     )
     if not any(run.scores.values()):
         raise DatasetError("no tracker finished any sequence: " + describe_failures(run.failures)[0])
     runs = [one for of_tracker in run.runs.values() for found in of_tracker.values() for one in found.values()]
-    note = f"Supervised runs were repeated {repetitions} times at most, thrice where the first three were equal."
+    note = (
+        f"Supervised runs were repeated {repetitions} times at most: once where the tracker is known to be "
+        "deterministic, thrice where the first three were equal."
+    )
     facts = request.facts(run.identities, run.failures, run.resumed, sum(map(len, runs)), note)
     print(vot_table(write_vot_report(request.out, run, request.sequences, **facts)))
     return facts["warnings"]  # type: ignore[no-any-return]

@@ -1,4 +1,4 @@
-"""Command lines as people write them: lists with spaces (``--trackers siamfc kcf csrt``) and flags (``--resume``)."""
+"""Command lines as people write them: lists with spaces (``--trackers siamfc kcf``), flags (``--fresh``), hyphens."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         function: the command, whose annotations say what each option is.
         words: what follows the command's name.
     """
-    return fill_flags(function, join_lists(function, words))
+    return fill_flags(function, join_lists(function, underscored(function, words)))
+
+
+def underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words with the command's options under their Python names: ``--vot-ini FILE`` becomes ``--vot_ini FILE``."""
+    names = {f"--{name}" for name in get_type_hints(function)}
+
+    def plain(word: str) -> str:
+        option, equals, value = word.partition("=")
+        renamed = "--" + option[2:].replace("-", "_")
+        return f"{renamed}{equals}{value}" if word.startswith("--") and renamed in names else word
+
+    return [plain(word) for word in words]
 
 
 def fill_flags(function: Callable[..., Any], words: Sequence[str]) -> list[str]:

@@ -123,9 +123,13 @@ def attribute_figures(attributes: Sequence[AttributeScores], colours: Colours) -
 
 def overlap_figure(of_sequence: Mapping[str, SequenceResult], colours: Colours, wide: bool) -> PlotFigure:
     """IoU over time on one sequence, by tracker; see ``plots.overlap_plot``."""
+    return PlotFigure(plots.overlap_plot(of_sequence, colours, wide), overlap_table(of_sequence))
+
+
+def overlap_table(of_sequence: Mapping[str, SequenceResult]) -> Table:
+    """IoU of each frame of one sequence, a column for each tracker."""
     frames = np.arange(1, len(next(iter(of_sequence.values()))) + 1)
-    overlaps = {name: otb.overlaps(result) for name, result in of_sequence.items()}
-    return PlotFigure(plots.overlap_plot(of_sequence, colours, wide), Table.of_columns({"frame": frames, **overlaps}))
+    return Table.of_columns({"frame": frames} | {name: otb.overlaps(result) for name, result in of_sequence.items()})
 
 
 def summary_table(summaries: Summaries) -> Table:

@@ -46,7 +46,7 @@ STYLE: Any = {
 }
 
 # Of labels beside points, in points (1/72 inch).
-_LABEL_GAP, _LINE_HEIGHT, _LETTER_WIDTH = 9, 12, 6
+_LABEL_GAP, _LINE_HEIGHT, _LETTER_WIDTH, _MARK = 9, 12, 6, 5
 
 
 def svg(figure: Figure, name: str) -> str:
@@ -92,7 +92,7 @@ def plain_log_ticks(axes: Axes) -> None:
 
 
 def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write each point's label to its right, moved up where it would run into another one.
+    """Write each point's label to its right, moved up where it would run into another label or another point.
 
     Args:
         axes: with its limits and scales set.
@@ -100,12 +100,12 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     """
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]  # places the axes, on which distances depend
     per_point = axes.figure.dpi / 72
-    placed: list[tuple[float, float, float]] = []
-    for x, y, label in sorted(points, key=lambda point: point[1]):
-        left, height = axes.transData.transform((x, y)) / per_point
-        right, wanted = left + _LABEL_GAP + _LETTER_WIDTH * len(label), height
-        for other_left, other_right, other_height in placed:
-            if left < other_right and other_left < right and abs(wanted - other_height) < _LINE_HEIGHT:
+    marks = [tuple(axes.transData.transform((x, y)) / per_point) for x, y, _ in points]
+    placed = [(left - _MARK, left + _MARK, height) for left, height in marks]
+    for (x, y, label), (left, height) in sorted(zip(points, marks, strict=True), key=lambda pair: pair[1][1]):
+        wanted, right = height, left + _LABEL_GAP + _LETTER_WIDTH * len(label)
+        for other_left, other_right, other_height in sorted(placed, key=lambda other: other[2]):
+            if left + _MARK < other_right and other_left < right and abs(wanted - other_height) < _LINE_HEIGHT:
                 wanted = other_height + _LINE_HEIGHT
-        placed.append((left, right, wanted))
+        placed.append((left + _MARK, right, wanted))
         axes.annotate(label, (x, y), (_LABEL_GAP, wanted - height), textcoords="offset points", va="center")

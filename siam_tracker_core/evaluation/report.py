@@ -84,10 +84,10 @@ def write_report(
     )
     overlaps = {
         name: figures.overlap_figure(of_sequence, colours, wide=place < STRIPS)
-        for place, (name, of_sequence) in enumerate(by_sequence.items())
+        for place, (name, of_sequence) in enumerate(list(by_sequence.items())[:PANELS])
     }
     out = Path(out_dir)
-    _write_files(out, results, summaries, drawn, overlaps)
+    _write_files(out, results, summaries, drawn, overlaps, by_sequence)
     write_page(
         out / "report.html",
         "report.html.j2",
@@ -111,13 +111,19 @@ def _write_files(
     summaries: Mapping[str, Mapping[str, Any]],
     drawn: Mapping[str, PlotFigure],
     overlaps: Mapping[str, PlotFigure],
+    by_sequence: Mapping[str, Mapping[str, SequenceResult]],
 ) -> None:
+    """All files but the page; a sequence that is not on the page has its overlaps as values, without a plot."""
     plots = out / "plots"
     plots.mkdir(parents=True, exist_ok=True)
     for name, figure in drawn.items():
         figure.write(plots, name)
-    for name, figure in overlaps.items():
-        figure.write(plots, f"overlap-{plot_style.file_name(name)}")
+    for name, of_sequence in by_sequence.items():
+        file_name = f"overlap-{plot_style.file_name(name)}"
+        if name in overlaps:
+            overlaps[name].write(plots, file_name)
+        else:
+            figures.overlap_table(of_sequence).write(plots, file_name)
     figures.sequences_table(results).write(out, "sequences")
     figures.summary_table(summaries).write_csv(out / "summary.csv")
     (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
@@ -131,14 +137,15 @@ def _panels(
 ) -> list[_SequencePanel]:
     """A panel for each of the hardest sequences, the first few with a film strip."""
     panels = []
-    for place, (name, of_sequence) in enumerate(list(by_sequence.items())[:PANELS]):
+    for place, (name, plot) in enumerate(overlaps.items()):
+        of_sequence = by_sequence[name]
         strip = film_strip(of_sequence, colours) if place < STRIPS else []
         panels.append(
             _SequencePanel(
                 name,
                 len(next(iter(of_sequence.values()))),
                 ", ".join(sorted(labels.get(name, ()))),
-                inline(overlaps[name]),
+                inline(plot),
                 shots_for_page(strip),
                 _areas(of_sequence),
             )

@@ -118,11 +118,7 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
     if isinstance(tracker, Peer):
         return description | {"opencv": cv2.__version__, "weights": tracker.weights_hashes}
     if isinstance(spec.source, str):
-        from siam_tracker_core.zoo import find_weights
-
-        path = find_weights(spec.source)
-        description["weights"] = {path.name: sha256(path)}
-        description["provenance"] = read_weights(path)[1].get("provenance", {})
+        description |= describe_weights(spec.source)
     if spec.settings is not None:
         description["settings"] = spec.settings.name
         description["tuning"] = read_record(spec.settings)
@@ -130,3 +126,21 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
         if hasattr(tracker, attribute):
             description[attribute] = str(getattr(tracker, attribute))
     return description
+
+
+def describe_weights(source: str) -> dict[str, Any]:
+    """What a weights file tells of itself.
+
+    Args:
+        source: a zoo name, or a path to a weights file.
+
+    Returns:
+        ``weights`` and ``provenance`` as in ``describe``.
+
+    Raises:
+        WeightsError: if the file is missing or damaged.
+    """
+    from siam_tracker_core.zoo import find_weights
+
+    path = find_weights(source)
+    return {"weights": {path.name: sha256(path)}, "provenance": read_weights(path)[1].get("provenance", {})}

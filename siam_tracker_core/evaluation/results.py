@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.evaluation.ledger import write_whole
 
 COLUMNS = ("x", "y", "width", "height", "score", "state", "seconds", "missed")
 
@@ -96,7 +96,6 @@ def save_result(result: SequenceResult, path: str | Path) -> None:
     Numbers keep every digit and boxes are zero-based, so that ``load_result`` gives back the same result. The file
     appears whole or not at all: an interrupted run leaves no half of it behind.
     """
-    path = Path(path)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -109,10 +108,7 @@ def save_result(result: SequenceResult, path: str | Path) -> None:
         strict=True,
     ):
         writer.writerow([*box, score, state or "", seconds, int(missed)])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text.getvalue(), encoding="utf-8")
-    partial.replace(path)
+    write_whole(Path(path), text.getvalue())
 
 
 def load_result(path: str | Path, sequence: Sequence) -> SequenceResult:

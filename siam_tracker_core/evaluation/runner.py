@@ -1,33 +1,27 @@
-"""One-pass evaluation: start each tracker once on each sequence, keep what it says, resume where it was interrupted."""
+"""One-pass evaluation of many trackers on many sequences: keep what they say, resume where it was interrupted."""
 
 from __future__ import annotations
 
 import copy
-import json
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Many
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 import torch
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError, SiamTrackerError
+from siam_tracker_core.evaluation.ledger import check_identity, check_sequences, start_of
+from siam_tracker_core.evaluation.one_pass import Progress, TrackerCrash, run_sequence
 from siam_tracker_core.evaluation.resolve import FrameTracker, TrackerSpec, describe
 from siam_tracker_core.evaluation.results import SequenceResult, load_result, save_result
 from siam_tracker_core.evaluation.workers import Backend, WorkerDied, Workers
-from siam_tracker_core.geometry import Box
-
-Progress = Callable[[int], object]
-
-IDENTITY = "tracker.json"
 
 logger = logging.getLogger(__name__)
 
@@ -63,55 +57,6 @@ class Evaluation:
     identities: dict[str, dict[str, Any]]
 
 
-class TrackerCrash(Exception):
-    """A tracker raised in the middle of a sequence; the message names the frame and the cause."""
-
-
-def run_sequence(tracker: FrameTracker, sequence: Sequence, progress: Progress | None = None) -> SequenceResult:
-    """Start a tracker on the first frame of a sequence and follow to the end (OTB's one-pass evaluation).
-
-    Args:
-        tracker: anything with ``init(image, box)`` and ``update(image)``. An update gives an object with ``.box`` and,
-            if it likes, ``.score`` and ``.state``; a ``Box``; four numbers; or None where it has no answer, which
-            counts as a frame without overlap.
-        sequence: its first frame must show the target.
-        progress: called with 1 after every frame.
-
-    Returns:
-        The result; ``seconds`` holds the time of ``init`` in row 0 and of each ``update`` after it, without the reading
-        of the image file.
-
-    Raises:
-        DatasetError: if the sequence is empty, its first frame has no target, or an image cannot be read.
-        TrackerCrash: if the tracker raises.
-    """
-    first = sequence.box(0) if len(sequence) else None
-    if first is None:
-        what = "its first frame has no target to start from" if len(sequence) else "it has no frame"
-        raise DatasetError(f"sequence {sequence.name} cannot be evaluated: {what}")
-    count = len(sequence)
-    predicted, scores, seconds = np.full((count, 4), np.nan), np.full(count, np.nan), np.full(count, np.nan)
-    states: list[str | None] = [None] * count
-    for index in range(count):
-        image = sequence.image(index)
-        started = time.perf_counter()
-        try:
-            answer = tracker.init(image, first) if index == 0 else tracker.update(image)
-            seconds[index] = time.perf_counter() - started
-            if index == 0:
-                predicted[0] = first.to_array()
-            elif answer is not None:
-                predicted[index], scores[index], states[index] = _read_answer(answer)
-        except Exception as error:
-            cause = f"{type(error).__name__}: {error}".replace("\n", " ").strip()
-            raise TrackerCrash(f"frame {index + 1} of {count}: {cause}") from error
-        if progress is not None:
-            progress(1)
-    return SequenceResult(
-        sequence.name, sequence.boxes, predicted, scores, tuple(states), seconds, frames=sequence.frames
-    )
-
-
 def evaluate_trackers(
     specs: Many[TrackerSpec],
     sequences: Many[Sequence],
@@ -138,12 +83,13 @@ def evaluate_trackers(
         address: of the Dask scheduler.
         threads: CPU threads that OpenCV and PyTorch may use in each process; their default with one job, an equal share
             of the cores with more, 1 on a cluster.
-        fresh: run every pair again, whatever files there are.
+        fresh: run every pair again, whatever files there are; those of the same pairs are removed first, and all those
+            of another tracker of the same name.
         show_progress: a bar with the time left.
 
     Raises:
         ConfigError: if labels or names repeat, a number is impossible, no cluster answers, or ``out`` holds results of
-            another tracker.
+            another tracker, or on another sequence, of the same name.
         SiamTrackerError: if a tracker cannot be made.
     """
     check_request(specs, sequences, threads)
@@ -164,12 +110,17 @@ def _evaluate(
     forget_tracker()  # a weights file may have changed since an earlier run
     identities = {spec.label: describe(spec, spec.make()) for spec in specs}
     for spec in specs:
-        check_identity(out / "results" / spec.label, identities[spec.label], fresh)
+        folder = out / "results" / spec.label
+        check_identity(folder, identities[spec.label], fresh)
+        check_sequences(folder, {sequence.name: start_of(sequence) for sequence in sequences}, fresh)
     done: dict[tuple[str, str], SequenceResult] = {}
     waiting: list[tuple[TrackerSpec, Sequence]] = []
     for spec in specs:
         for sequence in sequences:
-            earlier = None if fresh else _earlier_result(_result_path(out, spec.label, sequence.name), sequence)
+            path = _result_path(out, spec.label, sequence.name)
+            if fresh:
+                path.unlink(missing_ok=True)  # or an interruption would leave it to be taken for this run's
+            earlier = _earlier_result(path, sequence)
             if earlier is None:
                 waiting.append((spec, sequence))
             else:
@@ -198,17 +149,6 @@ def set_threads(threads: int | None) -> None:
     if threads is not None:
         cv2.setNumThreads(threads)
         torch.set_num_threads(threads)
-
-
-def _read_answer(answer: Any) -> tuple[np.ndarray, float, str | None]:
-    box = getattr(answer, "box", answer)
-    row = box.to_array() if isinstance(box, Box) else Box.from_array(box).to_array()
-    score, state = getattr(answer, "score", None), getattr(answer, "state", None)
-    return (
-        row,
-        np.nan if score is None else float(score),
-        None if state is None else str(getattr(state, "value", state)),
-    )
 
 
 Outcome = tuple[str, SequenceResult] | Failure
@@ -298,19 +238,6 @@ def _earlier_result(path: Path, sequence: Sequence) -> SequenceResult | None:
     except DatasetError as error:
         logger.warning("%s; running the sequence again", error)
         return None
-
-
-def check_identity(folder: Path, identity: dict[str, Any], fresh: bool) -> None:
-    """Never mix the results of two trackers that only share a name: other weights, another configuration."""
-    path = folder / IDENTITY
-    text = json.dumps(identity, indent=2, sort_keys=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text and not fresh:
-        raise ConfigError(
-            f"{folder} holds results of another tracker of that name (see {IDENTITY} there: other weights, "
-            "configuration or device); give another output folder, or --fresh to replace them"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def check_request(specs: Many[TrackerSpec], sequences: Many[Sequence], threads: int | None) -> None:

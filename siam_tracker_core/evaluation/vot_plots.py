@@ -26,11 +26,10 @@ def eao_curve_plot(scores: Scores, colours: Colours, name: str) -> str:
         axes.axvspan(low, high, color=palette.GRID, alpha=0.5, linewidth=0)
         longest = 2
         for label, one in scores.items():
-            lengths = np.arange(1, len(one.eao_curve) + 1)
-            longest = max(longest, len(one.eao_curve))
+            longest = max(longest, len(one.eao_curve) - 1)
             place = colours[label]
             axes.plot(
-                lengths[1:],
+                np.arange(1, len(one.eao_curve)),
                 one.eao_curve[1:],
                 palette.series_dash(place),
                 color=palette.series_colour(place),

@@ -16,8 +16,9 @@ from siam_tracker_core.evaluation import vot_plots
 from siam_tracker_core.evaluation.figures import PlotFigure, Table
 from siam_tracker_core.evaluation.film_strip import Track, draw_strip, spread_frames
 from siam_tracker_core.evaluation.page import Facts, Provenance, shots_for_page, write_page
-from siam_tracker_core.evaluation.vot import FrameCode, SupervisedRun, VotEvaluation, VotScores, overlaps
+from siam_tracker_core.evaluation.vot import FrameCode, SupervisedRun, Supervision, VotEvaluation, VotScores
 from siam_tracker_core.evaluation.vot.runs import truth_regions
+from siam_tracker_core.evaluation.vot.scores import frame_overlaps
 
 STRIPS = 4
 SHOTS = 8
@@ -85,6 +86,8 @@ def write_vot_report(
         Facts(title, command, notes, provenance, [*warnings, *_unequal_runs(scores[main], len(lengths))], date),
         figures,
         year=evaluation.year,
+        supervision=evaluation.supervision,
+        real_time=evaluation.real_time,
         interval=next(iter(scores[main].values())).interval,
         colours=colours,
         experiments=[(experiment, TITLES[experiment], of_tracker) for experiment, of_tracker in scores.items()],
@@ -150,7 +153,7 @@ def _figures(experiment: str, scores: Mapping[str, VotScores], colours: Mapping[
         ),
         name("eao-curve"): PlotFigure(
             vot_plots.eao_curve_plot(scores, colours, name("eao-curve")),
-            Table.of_columns({"length": np.arange(1, longest + 1), **curves}),
+            Table.of_columns({"length": np.arange(longest), **curves}),
         ),
         name("ar"): PlotFigure(
             vot_plots.ar_plot(scores, colours, name("ar")), Table(["tracker", "robustness", "accuracy"], points)
@@ -226,14 +229,19 @@ def _panels(
         }
         if runs:
             figures = {name: scores[name].per_sequence[sequence.name] for name in runs}
-            shots = shots_for_page(_strip(sequence, runs, colours))
+            shots = shots_for_page(_strip(sequence, runs, evaluation.supervision, colours))
             panels.append({"name": sequence.name, "frames": len(sequence), "figures": figures, "shots": shots})
     return panels
 
 
-def _strip(sequence: VideoSequence, runs: Mapping[str, SupervisedRun], colours: Mapping[str, int]) -> list[Any]:
+def _strip(
+    sequence: VideoSequence, runs: Mapping[str, SupervisedRun], rules: Supervision, colours: Mapping[str, int]
+) -> list[Any]:
     truth = truth_regions(sequence)
-    tracks = {name: Track(run.regions, overlaps(run.regions, truth), colours[name]) for name, run in runs.items()}
+    tracks = {
+        name: Track(run.regions, frame_overlaps(run, sequence, rules.bounded, rules.rule), colours[name])
+        for name, run in runs.items()
+    }
     first = next(iter(runs.values()))
     failures = np.flatnonzero(first.codes == FrameCode.FAILED)
     return draw_strip(sequence.frames, spread_frames(len(sequence), failures, SHOTS), truth, tracks)

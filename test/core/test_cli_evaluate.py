@@ -96,6 +96,13 @@ def test_vot_from_the_words_to_the_report(tmp_path: Path, capsys: pytest.Capture
     assert figures["accuracy"] > 0.9
     assert "| kcf " in capsys.readouterr().out
     assert "by the protocol of VOT-2016" in (out / "report.html").read_text()
+    words[-1] = "realtime"
+    assert main(["evaluate", *words, "--out", str(out), "--rate", "20"]) == 0
+    text = (out / "report.html").read_text()
+    assert "a clock of 20 images a second" in text
+    assert "--rate 20.0" in text, "the command is whole"
+    assert main(["evaluate", *words, "--out", str(out)]) == 1, "runs by another clock are not mixed"
+    assert "holds runs by other rules" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +14,9 @@ import pytest
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
+from siam_tracker_core.evaluation.one_pass import TrackerCrash, run_sequence
 from siam_tracker_core.evaluation.resolve import TrackerSpec, make_tracker
-from siam_tracker_core.evaluation.runner import TrackerCrash, evaluate_trackers, run_sequence
+from siam_tracker_core.evaluation.runner import evaluate_trackers
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.base import TrackResult, TrackState
 
@@ -158,6 +159,46 @@ def test_results_of_another_tracker_are_not_taken_for_this_one(tmp_path: Path) -
         evaluate_trackers([spec(other, "still")], [sequence], tmp_path / "out", show_progress=False)
     run = evaluate_trackers([spec(other, "still")], [sequence], tmp_path / "out", fresh=True, show_progress=False)
     assert np.isnan(run.results["still"][0].predicted[1]).all()
+
+
+def test_results_on_another_sequence_of_the_name_are_not_taken_for_this_ones(tmp_path: Path) -> None:
+    sequence, out = write_sequence(tmp_path, "a"), tmp_path / "out"
+    evaluate_trackers([spec(Still())], [sequence], out, show_progress=False)
+    kept = (out / "results/still/a.csv").read_bytes()
+    elsewhere = replace(sequence, boxes=sequence.boxes + 1)
+    for other in (sequence.head(3), elsewhere):
+        with pytest.raises(ConfigError, match=r"on other sequences of the same name \(a\).*--fresh"):
+            evaluate_trackers([spec(Still())], [other], out, show_progress=False)
+    assert (out / "results/still/a.csv").read_bytes() == kept, "nothing is lost by a mistake"
+    corrected = replace(sequence, boxes=sequence.boxes.copy())
+    corrected.boxes[3] += 1
+    assert evaluate_trackers([spec(Still())], [corrected], out, show_progress=False).resumed == 1
+    evaluate_trackers([spec(Still())], [elsewhere], out, fresh=True, show_progress=False)
+    assert evaluate_trackers([spec(Still())], [elsewhere], out, show_progress=False).resumed == 1
+
+
+def test_a_fresh_run_of_another_tracker_leaves_no_result_of_the_former_one(tmp_path: Path) -> None:
+    sequences, out = [write_sequence(tmp_path, name) for name in "ab"], tmp_path / "out"
+    evaluate_trackers([spec(Still())], sequences, out, show_progress=False)
+    other = SimpleNamespace(init=lambda image, box: None, update=lambda image: None)
+    evaluate_trackers([spec(other, "still")], sequences[:1], out, fresh=True, show_progress=False)
+    run = evaluate_trackers([spec(other, "still")], sequences, out, show_progress=False)
+    assert run.resumed == 1
+    assert np.isnan(run.results["still"][1].predicted[1]).all(), "b too is the new tracker's"
+
+
+def test_an_interrupted_fresh_run_leaves_nothing_to_be_taken_for_its_own(tmp_path: Path) -> None:
+    sequences, out = [write_sequence(tmp_path, name) for name in "ab"], tmp_path / "out"
+    evaluate_trackers([spec(Still())], sequences, out, show_progress=False)
+
+    def interrupted(image: np.ndarray) -> None:
+        raise KeyboardInterrupt
+
+    stopped = Still()
+    stopped.update = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_trackers([spec(stopped)], sequences, out, fresh=True, show_progress=False)
+    assert evaluate_trackers([spec(Still())], sequences, out, show_progress=False).resumed == 0
 
 
 @pytest.mark.parametrize(

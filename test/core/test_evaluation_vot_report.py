@@ -81,6 +81,8 @@ def test_the_page_is_whole_and_ranks_by_eao(
         "occlusion (55 frames)",
         "easy & <plain>",
         "lengths from 100 to 356",
+        "started again 5 frames later",
+        "a clock of 25 images a second",
     ):
         assert shown in page.text
 
@@ -95,6 +97,8 @@ def test_every_plot_has_its_values(evaluation: VotEvaluation, sequences: list[Se
     curve = json.loads((tmp_path / "plots" / "eao-curve-supervised.json").read_text())
     known = evaluation.scores["steady"]["supervised"].eao_curve
     np.testing.assert_allclose([row["steady"] for row in curve][: len(known)], known)
+    inside = [row["steady"] for row in curve if 100 <= row["length"] <= 356]
+    assert np.mean(inside) == pytest.approx(evaluation.scores["steady"]["supervised"].eao), "the EAO is its mean"
     points = json.loads((tmp_path / "plots" / "ar-supervised.json").read_text())
     assert [(row["robustness"], row["accuracy"]) for row in points] == [
         evaluation.scores[name]["supervised"].ar_point for name in ("steady", "shaky")
@@ -119,6 +123,19 @@ def test_short_sequences_have_no_eao_but_a_report(sequences: list[Sequence], tmp
     page = Page((tmp_path / "report.html").read_text())
     assert "steady [–]" in page.text
     assert "Real-time" not in page.text.replace("Real time:", "")
+
+
+def test_film_strips_show_the_overlaps_that_are_scored(sequences: list[Sequence], tmp_path: Path) -> None:
+    """Only what is inside the image counts: 20 of 30 columns here, and 30 of 50 with what is outside."""
+    outside = replace(sequences[0], name="outside", boxes=sequences[0].boxes * [0, 1, 1, 1] - [20, 0, 0, 0]).head(30)
+    tracker = SimpleNamespace(
+        init=lambda image, box: None, update=lambda image: outside.boxes[1] + [10, 0, 0, 0], deterministic=True
+    )
+    evaluation = evaluate_vot([TrackerSpec("off", tracker)], [outside], tmp_path, year="2017", show_progress=False)
+    assert evaluation.scores["off"]["supervised"].accuracy == pytest.approx(2 / 3)
+    write_vot_report(tmp_path, evaluation, [outside], title="t", command="c")
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert text.count("0.67") == 7, "every picture but that of the start"
 
 
 def test_a_crash_is_in_the_table_and_in_a_warning(

@@ -277,8 +277,17 @@ def test_many_sequences_do_not_make_an_endless_page(tmp_path: Path) -> None:
     write_report(tmp_path, {"t": results}, title="t", command="c")
     text = (tmp_path / "report.html").read_text()
     assert text.count("<article") == PANELS
-    assert f"the plots of all {PANELS + 3} are in plots/" in Page(text).text
-    assert len(list((tmp_path / "plots").glob("overlap-*.svg"))) == PANELS + 3
+    assert f"the values of all {PANELS + 3} are in plots/" in Page(text).text
+    assert len(list((tmp_path / "plots").glob("overlap-*.svg"))) == PANELS
+    assert len(list((tmp_path / "plots").glob("overlap-*.csv"))) == PANELS + 3
+
+
+def test_a_label_keeps_off_the_mark_of_the_next_point() -> None:
+    figures = {"long-name": {"fps": 30.0, "success_auc": 0.5}, "b": {"fps": 36.0, "success_auc": 0.5}}
+    svg = plots.speed_plot(figures, {"long-name": 0, "b": 1})
+    assert svg is not None
+    heights = {name: float(y) for y, name in re.findall(r'y="([\d.]+)"[^>]*>(long-name|b)</text>', svg)}
+    assert heights["b"] - heights["long-name"] > 9, "the label of the left point would lie on the right point"
 
 
 def test_labels_of_neighbouring_points_keep_apart() -> None:

@@ -21,7 +21,7 @@ from siam_tracker_core.cli import COMMANDS, main
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.datasets.vot import read_vot
 from siam_tracker_core.errors import BoxError, ConfigError, ImageError
-from siam_tracker_core.evaluation.runner import run_sequence
+from siam_tracker_core.evaluation.one_pass import run_sequence
 from siam_tracker_core.evaluation.vot import trax as bridge
 from siam_tracker_core.evaluation.vot.ini import trackers_ini, write_trackers_ini
 from siam_tracker_core.geometry import Box

@@ -18,8 +18,8 @@ from siam_tracker_core.datasets import Sequence, read_sequence
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
+from siam_tracker_core.evaluation.one_pass import run_sequence
 from siam_tracker_core.evaluation.resolve import TrackerSpec
-from siam_tracker_core.evaluation.runner import run_sequence
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
 from siam_tracker_core.tuning.record import fingerprint, read_record, tuned_among, write_settings

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from made_vot import Scripted, failing_script, truth_boxes, write_vot
 
 from siam_tracker_core.datasets import Sequence
-from siam_tracker_core.datasets.vot import read_vot
+from siam_tracker_core.datasets.made import made_sequence
+from siam_tracker_core.datasets.vot import box_corners, read_vot
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.evaluation.resolve import TrackerSpec
-from siam_tracker_core.evaluation.vot import RealTime, Supervision, evaluate_vot
+from siam_tracker_core.evaluation.resolve import TrackerSpec, make_tracker
+from siam_tracker_core.evaluation.vot import FrameCode, RealTime, Supervision, evaluate_vot, run_supervised
+from siam_tracker_core.evaluation.vot.supervised import is_deterministic
 
 
 @pytest.fixture
@@ -137,6 +141,58 @@ def test_results_by_other_rules_are_not_mixed(sequences: list[Sequence], tmp_pat
     evaluate(trackers, sequences, tmp_path, real_time=RealTime(rate=30))  # nothing to the supervised experiment
     with pytest.raises(ConfigError, match="holds runs by other rules"):
         evaluate(trackers, sequences, tmp_path, supervision=Supervision(rule="raster"))
+
+
+def test_runs_on_another_truth_are_not_mixed(sequences: list[Sequence], tmp_path: Path) -> None:
+    """VOT-2015 and VOT-2016 are the same videos with another truth."""
+    trackers = [spec(Scripted(failing_script()))]
+    evaluate(trackers, sequences, tmp_path)
+    moved = [replace(one, boxes=one.boxes + 1) for one in sequences]
+    outlined = [replace(one, polygons=tuple(box_corners(one.boxes))) for one in sequences]
+    for other in (moved, outlined, [one.head(30) for one in sequences]):
+        with pytest.raises(ConfigError, match=r"on other sequences of the same name \(a, b\).*--fresh"):
+            evaluate(trackers, other, tmp_path)
+    assert evaluate(trackers, sequences, tmp_path).resumed == 6
+    assert evaluate(trackers, moved, tmp_path, fresh=True).resumed == 0
+    assert evaluate(trackers, moved, tmp_path).resumed == 6
+
+
+def test_a_fresh_run_by_other_rules_leaves_none_by_the_former_ones(sequences, tmp_path: Path) -> None:
+    trackers = [spec(Scripted(failing_script()))]
+    evaluate(trackers, sequences, tmp_path)
+    other = {"supervision": Supervision(skip=9)}
+    evaluate(trackers, sequences[:1], tmp_path, fresh=True, **other)
+    assert evaluate(trackers, sequences, tmp_path, **other).resumed == 3, "those of b were made by skip=5"
+
+
+@pytest.mark.skipif(not hasattr(cv2, "TrackerKCF_create"), reason="this OpenCV has no KCF")
+@pytest.mark.parametrize("name", ["siamfc", "kcf", "csrt"])
+def test_what_is_called_deterministic_gives_the_same_run_twice(name: str, tmp_path: Path) -> None:
+    made = made_sequence(frames=8, size=(160, 120))
+    frames = tuple(tmp_path / f"{index:04d}.png" for index in range(len(made.frames)))
+    for path, image in zip(frames, made.frames, strict=True):
+        cv2.imwrite(str(path), image)
+    sequence = Sequence("made", frames, made.boxes)
+    trackers = [make_tracker(name, "cpu") for _ in range(2)]
+    assert all(is_deterministic(tracker) for tracker in trackers)
+    first, again, other = (run_supervised(tracker, sequence) for tracker in (trackers[0], *trackers))
+    tracked = first.codes == FrameCode.TRACKED
+    assert tracked.sum() >= 3
+    for run in (again, other):
+        np.testing.assert_array_equal(run.codes, first.codes)
+        for frame in np.flatnonzero(tracked):
+            np.testing.assert_array_equal(run.regions[frame], first.regions[frame])
+
+
+def test_who_is_called_deterministic() -> None:
+    assert not is_deterministic(Dice())
+    assert is_deterministic(SimpleNamespace(deterministic=True))  # type: ignore[arg-type]
+    assert not is_deterministic(make_tracker("mil")), "OpenCV's MIL draws its samples at random"
+    siamfc = make_tracker("siamfc", "cpu")
+    siamfc.device = torch.device("cuda")  # type: ignore[attr-defined]
+    assert not is_deterministic(siamfc)
+    siamfc.deterministic = True  # type: ignore[attr-defined]
+    assert is_deterministic(siamfc)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from made_vot import Clock, Scripted, truth_boxes, write_vot
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.datasets.vot import read_vot
 from siam_tracker_core.errors import BoxError, ConfigError, DatasetError
-from siam_tracker_core.evaluation.runner import TrackerCrash
+from siam_tracker_core.evaluation.one_pass import TrackerCrash
 from siam_tracker_core.evaluation.vot import (
     RealTime,
     SupervisedRun,

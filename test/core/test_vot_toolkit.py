@@ -108,6 +108,22 @@ def test_expected_average_overlap_agrees(judged, year: str, low: int) -> None:
     np.testing.assert_allclose(ours.eao_curve, theirs["EAOCurve"][0], atol=1e-6)
 
 
+def test_a_tracker_that_never_lasts_has_no_expected_average_overlap(tmp_path: Path) -> None:
+    """The curve ends with the longest stretch; beyond it vot-toolkit has no figure either."""
+    folder = write_workspace(tmp_path, SUPERVISED)
+    sequences = read_vot(folder)[1:]
+    (folder / "sequences" / "list.txt").write_text("".join(f"{one.name}\n" for one in sequences))
+    spec = TrackerSpec("scripted", Scripted(failing_script(period=29)))
+    found = evaluate_vot([spec], sequences, folder, year="2017", experiments=["supervised"], show_progress=False)
+    theirs = toolkit("analyse", folder, "scripted")["baseline"]
+    ours = found.scores["scripted"]["supervised"]
+    assert len(ours.eao_curve) < 46
+    np.testing.assert_allclose(ours.eao_curve, theirs["EAOCurve"][0], atol=1e-6)
+    for year, low in (("2015", 108), ("2017", 100), ("2019", 46)):
+        assert np.isnan(theirs[f"EAOScore{low}"][0])
+        assert np.isnan(vot_scores(found.runs["scripted"]["supervised"], sequences, year).eao)
+
+
 def test_supervision_and_real_time_agree(tmp_path: Path) -> None:
     stack = SUPERVISED.partition("    analyses")[0] + "".join(
         f"  {name}:\n    {{type: supervised, realtime: {{grace: 3, fps: 25}}, repetitions: 1, skip_initialize: 5}}\n"

@@ -29,6 +29,8 @@ from siam_tracker_core.bags import BagFrame, BagOptions, BagReader, write_sequen
 from siam_tracker_core.bags.types import header_stamp
 from siam_tracker_core.datasets import read_sequence
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
+from siam_tracker_core.weights import sha256
+from siam_tracker_core.zoo import find_weights
 from siam_tracker_ros import evaluate_bag
 from siam_tracker_ros.bag_run import AnswerBook, BagRun
 from siam_tracker_ros.client import TrackerClient
@@ -82,6 +84,8 @@ def test_every_frame(made: MadeSequence, bag: Path, tmp_path: Path, capsys: pyte
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
     page = (out / "report.html").read_text()
     assert "data:image/jpeg" in page, "the film strip is missing"
+    assert sha256(find_weights("siamfc")) in page, "as in the reports of siam-tracker evaluate"
+    assert "Hyper-parameters tuned on" in page
     assert "success (AUC)" in capsys.readouterr().out
 
 

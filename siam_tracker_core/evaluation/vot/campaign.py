@@ -12,11 +12,10 @@ from tqdm import tqdm
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import DatasetError, SiamTrackerError
+from siam_tracker_core.evaluation.one_pass import Progress, TrackerCrash
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import (
     Failure,
-    Progress,
-    TrackerCrash,
     findable,
     own_copy,
     set_threads,

@@ -91,8 +91,11 @@ def eao_curve(parts: Many[Segment]) -> FloatArray:
 def eao(curve: FloatArray, interval: tuple[int, int]) -> float:
     """The mean of the curve over an interval of lengths, both ends included; over its part that the curve covers.
 
+    The curve ends with the longest stretch, so a tracker that never lasted as long as the interval's end is judged by
+    shorter lengths, and one that never lasted to its start cannot be judged: as in vot-toolkit (``EAOScore``).
+
     Returns:
-        In 0..1; NaN if every sequence is shorter than the interval.
+        In 0..1; NaN if every segment is too short for the interval.
     """
     covered = curve[interval[0] : interval[1] + 1]
     return float(covered.mean()) if covered.size else float("nan")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from tqdm import tqdm
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.evaluation.ledger import check_identity, check_rules, check_sequences, truth_of
 from siam_tracker_core.evaluation.resolve import TrackerSpec, describe
-from siam_tracker_core.evaluation.runner import Failure, check_identity, check_request, forget_tracker, set_threads
+from siam_tracker_core.evaluation.runner import Failure, check_request, forget_tracker, set_threads
 from siam_tracker_core.evaluation.vot.campaign import (
     FOLDERS,
     Campaign,
@@ -26,10 +26,8 @@ from siam_tracker_core.evaluation.vot.eao import interval_of
 from siam_tracker_core.evaluation.vot.realtime import RealTime
 from siam_tracker_core.evaluation.vot.runs import SupervisedRun
 from siam_tracker_core.evaluation.vot.scores import VotScores, vot_scores
-from siam_tracker_core.evaluation.vot.supervised import REPETITIONS, Supervision
+from siam_tracker_core.evaluation.vot.supervised import REPETITIONS, Supervision, is_deterministic
 from siam_tracker_core.evaluation.workers import Backend, Workers
-
-SETTINGS = "experiment.json"
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,8 @@ class VotEvaluation:
         failures: what is left out, and why.
         resumed: how many runs were read from an earlier evaluation.
         identities: each tracker's class, device, configuration and weights' hashes.
+        supervision: the rules that held.
+        real_time: the clock of the real-time experiment.
     """
 
     year: str
@@ -52,6 +52,8 @@ class VotEvaluation:
     failures: list[Failure]
     resumed: int
     identities: dict[str, dict[str, Any]]
+    supervision: Supervision
+    real_time: RealTime
 
 
 def evaluate_vot(
@@ -74,8 +76,9 @@ def evaluate_vot(
     """Evaluate trackers by VOT's rules, one file a run under ``out/results/TRACKER/EXPERIMENT/SEQUENCE``.
 
     Runs whose file is there already are not made again. The supervised experiment is repeated, but once is enough for a
-    tracker that says ``deterministic = True``, and three equal runs for any other. The real-time experiment runs once,
-    always in this process and one run after the other, because time measured on a shared machine is not the tracker's.
+    tracker that is deterministic (``supervised.is_deterministic``), and three equal runs for any other. The real-time
+    experiment runs once, always in this process and one run after the other, because time measured on a shared machine
+    is not the tracker's.
     A repetition that crashes loses its sequence in that tracker's experiment, and nothing else.
 
     Args:
@@ -87,14 +90,15 @@ def evaluate_vot(
         repetitions: of the supervised experiment for a tracker that is not deterministic.
         jobs, backend, address: where the supervised runs are made; see ``workers.Workers``.
         threads: CPU threads that OpenCV and PyTorch may use in each process; as in ``runner.evaluate_trackers``.
-        fresh: make every run again, whatever files there are; those of the same pairs are removed first.
+        fresh: make every run again, whatever files there are; those of the same pairs are removed first, and all those
+            of another tracker of the same name, or by other rules.
         supervision: the rules; VOT's by default.
         real_time: the clock; 25 frames per second and a grace of 3 by default.
         show_progress: a bar with the time left.
 
     Raises:
         ConfigError: if labels or names repeat, a number, year or experiment is impossible, no cluster answers, or
-            ``out`` holds results of another tracker or of other rules.
+            ``out`` holds results of another tracker, of other rules or on another truth.
         SiamTrackerError: if a tracker cannot be made.
     """
     check_request(specs, sequences, threads)
@@ -109,11 +113,13 @@ def evaluate_vot(
         forget_tracker()  # a weights file may have changed since an earlier run
         trackers = {spec.label: spec.make() for spec in specs}
         identities = {spec.label: describe(spec, trackers[spec.label]) for spec in specs}
-        sure = {label for label, tracker in trackers.items() if getattr(tracker, "deterministic", False) is True}
+        sure = {label for label, tracker in trackers.items() if is_deterministic(tracker)}
         for spec in specs:
             check_identity(out / "results" / spec.label, identities[spec.label], fresh)
             for experiment in experiments:
-                _check_settings(experiment_folder(out, spec.label, experiment), experiment, settings, fresh)
+                folder = experiment_folder(out, spec.label, experiment)
+                check_rules(folder, _rules(experiment, settings), fresh)
+                check_sequences(folder, {sequence.name: truth_of(sequence) for sequence in sequences}, fresh)
         pairs = [
             Pair(spec, sequence, experiment) for experiment in experiments for spec in specs for sequence in sequences
         ]
@@ -133,20 +139,13 @@ def evaluate_vot(
         }
         for label, of_label in runs.items()
     }
-    return VotEvaluation(year, runs, scores, list(campaign.failures.values()), campaign.resumed, identities)
+    failures = list(campaign.failures.values())
+    return VotEvaluation(
+        year, runs, scores, failures, campaign.resumed, identities, settings.supervision, settings.real_time
+    )
 
 
-def _check_settings(folder: Path, experiment: str, settings: Settings, fresh: bool) -> None:
-    """Never mix runs that were made by different rules."""
+def _rules(experiment: Experiment, settings: Settings) -> dict[str, Any]:
+    """What the runs of an experiment depend on beside the tracker and the sequence."""
     rules = {"supervision": asdict(settings.supervision)}
-    if experiment == "realtime":
-        rules["real_time"] = asdict(settings.real_time)
-    path = folder / SETTINGS
-    text = json.dumps(rules, indent=2, sort_keys=True)
-    if path.exists() and path.read_text(encoding="utf-8") != text and not fresh:
-        raise ConfigError(
-            f"{folder} holds runs by other rules (see {SETTINGS} there); give another output folder, or --fresh "
-            "to replace them"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    return rules | ({"real_time": asdict(settings.real_time)} if experiment == "realtime" else {})

@@ -8,7 +8,6 @@ each frame, empty where there are none. Under ``results`` they lie as in a works
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.datasets.vot import parse_region
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.evaluation.ledger import write_whole
 from siam_tracker_core.evaluation.vot.polygons import Region
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun
 
@@ -32,9 +32,8 @@ def save_run(run: SupervisedRun, path: Path) -> None:
         for code, region in zip(run.codes, run.regions, strict=True)
     ]
     seconds = ["" if np.isnan(value) else repr(float(value)) for value in run.seconds]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(_times_path(path), seconds)
-    _write(path, regions)  # last, because it says that the run is complete
+    write_whole(_times_path(path), _text(seconds))
+    write_whole(path, _text(regions))  # last, because it says that the run is complete
 
 
 def load_run(path: Path, sequence: Sequence, repetition: int) -> SupervisedRun:
@@ -100,7 +99,5 @@ def _read(path: Path, sequence: Sequence) -> list[str]:
     return lines
 
 
-def _write(path: Path, lines: list[str]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    partial.replace(path)
+def _text(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

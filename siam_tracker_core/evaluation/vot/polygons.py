@@ -82,7 +82,10 @@ def _polygon_overlaps(first: list[Region], second: list[Region], size: tuple[int
 
 
 def _geometries(regions: list[Region], size: tuple[int, int] | None) -> NDArray[np.object_]:
-    rings = [box_corners(region) if region.ndim == 1 else region for region in regions]
+    rings = list(regions)
+    if upright := [row for row, region in enumerate(regions) if region.ndim == 1]:
+        for row, ring in zip(upright, box_corners(np.stack([regions[row] for row in upright])), strict=True):
+            rings[row] = ring
     owners = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
     corners = np.concatenate(rings)
     geometries = shapely.polygons(shapely.linearrings(corners, indices=owners))

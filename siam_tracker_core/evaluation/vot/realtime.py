@@ -23,11 +23,12 @@ from dataclasses import dataclass
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.evaluation.one_pass import Progress
 from siam_tracker_core.evaluation.resolve import FrameTracker
 from siam_tracker_core.evaluation.vot.driver import Clock, Driver, Image, Measured
 from siam_tracker_core.evaluation.vot.polygons import Region
 from siam_tracker_core.evaluation.vot.runs import SupervisedRun
-from siam_tracker_core.evaluation.vot.supervised import Progress, Supervision, supervise
+from siam_tracker_core.evaluation.vot.supervised import Supervision, supervise
 from siam_tracker_core.geometry import Box
 
 

@@ -55,7 +55,7 @@ class VotScores:
         failures_total: failures in all sequences together.
         failures_per_100: failures in 100 frames.
         robustness: ``exp(-S F / N)`` in 0..1, with ``failures`` for F and the mean length of a sequence for N.
-        eao: mean of ``eao_curve`` over ``interval``, in 0..1; NaN if every sequence is shorter than that.
+        eao: mean of ``eao_curve`` over ``interval``, in 0..1; NaN if every stretch is shorter than that.
         eao_curve: float64 (longest,), the expected average overlap for each length.
         interval: the year's lengths, low and high.
         per_sequence: each sequence's figures.
@@ -146,15 +146,13 @@ class _Judged:
     def __init__(self, sequence: Sequence, runs: Many[SupervisedRun], burn_in: int, bounded: bool, rule: Rule) -> None:
         self.sequence = sequence
         self.runs = runs
-        truth = truth_regions(sequence)
-        size = image_size(sequence.frames[0]) if bounded else None
         for run in runs:
             if len(run) != len(sequence):
                 raise DatasetError(
                     f"repetition {run.repetition} on {sequence.name} has {len(run)} frames, the sequence "
                     f"{len(sequence)}; they must agree"
                 )
-        self.overlaps = [overlaps(run.regions, truth, size, rule) for run in runs]
+        self.overlaps = [frame_overlaps(run, sequence, bounded, rule) for run in runs]
         self.counted = [
             settled(run, burn_in) & ~np.isnan(values) for run, values in zip(runs, self.overlaps, strict=True)
         ]
@@ -172,6 +170,21 @@ class _Judged:
     def fps(self) -> float:
         updates = [run.seconds[run.codes != FrameCode.INITIALISED] for run in self.runs]
         return frames_per_second(np.concatenate(updates))
+
+
+def frame_overlaps(run: SupervisedRun, sequence: Sequence, bounded: bool, rule: Rule) -> FloatArray:
+    """Overlap of a run with the truth in each frame, the one that every figure is made of.
+
+    Args:
+        run: as many frames as the sequence.
+        sequence: with the truth; its first image is read for its size if ``bounded``.
+        bounded: count only what lies inside the image.
+        rule: how overlap is measured; see ``polygons.overlaps``.
+
+    Returns:
+        float64 (N,) in 0..1; NaN where the run has no region or the target is absent.
+    """
+    return overlaps(run.regions, truth_regions(sequence), image_size(sequence.frames[0]) if bounded else None, rule)
 
 
 def settled(run: SupervisedRun, burn_in: int) -> NDArray[np.bool_]:

@@ -9,8 +9,8 @@ Rules, from votchallenge/toolkit:vot/experiment/multirun.py ``SupervisedExperime
   VOT's own sets have no such frame; the rule is that of the MATLAB toolkit, where an overlap with NaN is NaN.
 - a tracker that raises loses its sequence: what it would have done in the rest cannot be known.
 
-VOT-2015 to 2019 repeat it 15 times. A tracker that says ``deterministic = True`` runs once; of others vot-toolkit takes
-three equal runs as proof that all would be equal, and so does ``evaluate_vot``.
+VOT-2015 to 2019 repeat it 15 times. A tracker that is known to be deterministic (``is_deterministic``) runs once; of
+others vot-toolkit takes three equal runs as proof that all would be equal, and so does ``evaluate_vot``.
 """
 
 from __future__ import annotations
@@ -25,18 +25,20 @@ import numpy as np
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.evaluation.one_pass import Progress, TrackerCrash
+from siam_tracker_core.evaluation.peers import Peer
 from siam_tracker_core.evaluation.resolve import FrameTracker
-from siam_tracker_core.evaluation.runner import TrackerCrash
 from siam_tracker_core.evaluation.vot.driver import Clock, Driver, Measured
 from siam_tracker_core.evaluation.vot.polygons import Region, Rule, overlap
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun, truth_regions
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.trackers.base import Tracker
 
-Progress = Callable[[int], object]
 Answer = TypeVar("Answer")
 
 REPETITIONS = 15
 EQUAL_RUNS = 3
+_DETERMINISTIC_PEERS = ("kcf", "csrt", "nano")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,21 @@ class Supervision:
             raise ConfigError(f"failure_overlap is {self.failure_overlap}; give a number from 0 up to, and without, 1")
         if self.rule not in ("exact", "raster"):
             raise ConfigError(f"rule is {self.rule!r}; use exact or raster")
+
+
+def is_deterministic(tracker: FrameTracker) -> bool:
+    """Whether a tracker is known to give the same regions each time, so that one repetition tells all.
+
+    True for one with an attribute ``deterministic = True``. Where it has no such attribute, True for the trackers of
+    this package on the CPU, which draw no random numbers, and for OpenCV's KCF, CSRT and NanoTrack; MIL draws its
+    samples at random, and on an accelerator the sums of a convolution may come in any order.
+    """
+    claimed = getattr(tracker, "deterministic", None)
+    if claimed is not None:
+        return claimed is True
+    if isinstance(tracker, Peer):
+        return tracker.name in _DETERMINISTIC_PEERS
+    return isinstance(tracker, Tracker) and tracker.device.type == "cpu"
 
 
 def run_supervised(
@@ -165,5 +182,4 @@ def _asked(sequence: Sequence, frame: int, ask: Callable[[], Answer]) -> Answer:
     except DatasetError:
         raise
     except Exception as error:
-        cause = f"{type(error).__name__}: {error}".replace("\n", " ").strip()
-        raise TrackerCrash(f"frame {frame + 1} of {len(sequence)}: {cause}") from error
+        raise TrackerCrash.at(frame, len(sequence), error) from error
