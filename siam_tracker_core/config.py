@@ -33,7 +33,7 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
         return TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
         problems = [
-            f"{'.'.join(str(part) for part in problem['loc'])}: {_in_words(problem)}"
+            ": ".join(filter(None, (".".join(str(part) for part in problem["loc"]), _in_words(problem))))
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError(f"{origin}: {'; '.join(problems)}") from None
@@ -42,6 +42,8 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
 def _in_words(problem: Any) -> str:
     if problem["type"] == "unexpected_keyword_argument":
         return "there is no such setting"
+    if problem["type"] == "value_error":  # of a __post_init__, which says all there is to say
+        return str(problem["ctx"]["error"])
     return f"{problem['msg']}, got {problem['input']!r}"
 
 

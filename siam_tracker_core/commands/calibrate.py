@@ -12,7 +12,8 @@ from siam_tracker_core.datasets import read_sequences
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.trackers.following import FollowingTracker
 from siam_tracker_core.training.calibration import fit, gather
-from siam_tracker_core.weights import read_weights, save_weights
+from siam_tracker_core.training.saving import save
+from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo import load_tracker
 
 
@@ -40,5 +41,5 @@ def calibrate(weights: Path, videos: Path, out: Path | None = None, device: str 
     metadata["provenance"] = merged(
         metadata.get("provenance", {}), {"calibration": {"looks": len(scores), "roc_area": round(area, 4)}}
     )
-    save_weights(out or weights, state, metadata)
+    save(out or weights, state, metadata, "give another --out, or make room")
     print(f"stored in {out or weights}: {calibration}")

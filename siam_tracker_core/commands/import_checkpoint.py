@@ -6,7 +6,7 @@ from pathlib import Path
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.importers import import_checkpoint as read_checkpoint
-from siam_tracker_core.weights import save_weights
+from siam_tracker_core.training.saving import save
 
 
 def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> None:
@@ -29,7 +29,7 @@ def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> No
     if out.exists():
         raise ConfigError(f"{out} exists already; give another name or remove it first")
     imported = read_checkpoint(kind, path, part)
-    save_weights(out, imported.state, imported.metadata)
+    save(out, imported.state, imported.metadata, "give another name, or make room")
     print(f"{out}: {len(imported.state)} tensors of {kind}, {out.stat().st_size / 1e6:.1f} MB")
     if imported.left_out:
         print(f"left out, for the network has no place for them: {', '.join(imported.left_out)}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -19,7 +20,16 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
 from siam_tracker_core.training.filters import CropFilter
 from siam_tracker_core.training.preparation import Chunk, LeftOut, Preparation, plan
-from siam_tracker_core.training.shards import INDEX, Kind, PreparedSet, SetInfo, open_prepared, read_index, write_index
+from siam_tracker_core.training.shards import (
+    INDEX,
+    UNFINISHED,
+    Kind,
+    PreparedSet,
+    SetInfo,
+    open_prepared,
+    read_index,
+    write_index,
+)
 
 ARGUMENTS = "arguments.json"
 DEFAULTS = Preparation()
@@ -41,14 +51,15 @@ def prepare(
     seed: int = DEFAULTS.seed,
     filters: CropFilter = DEFAULTS.filters,
 ) -> None:
-    """Cut a data set into shards of context crops, which training reads from front to back.
+    """Cut a data set into shards of crops to train on; the same command again goes on with an interrupted run.
 
-    An interrupted run goes on when the same command is given again; finished shards stay as they are.
+    Finished shards stay as they are.
 
     Args:
-        dataset: its name, e.g. coco, got10k or folder; photographs takes any folder of images without boxes, for
-            `siam-tracker pretrain`.
-        root: where the data set lies.
+        dataset: alov, coco, composed, davis, deform-sot, folder, got10k, ilsvrc-det, ilsvrc-vid, lasot, photographs,
+            stills, voc or youtube-bb. folder takes videos in OTB's form, photographs any folder of images without
+            boxes (for `siam-tracker pretrain`). docs/data.md tells more of each.
+        root: where the data set lies; left out, the command says what the folder must hold.
         out: folder for the shards; shards/DATASET by default.
         split: the part of it; the usual one for training by default.
         jobs: processes that cut; one a core by default.
@@ -80,10 +91,12 @@ def prepare(
             "seed": seed,
             "filters": asdict(filters),
         },
-        "siam-tracker prepare",
+        "options",
     )
     folder = Path("shards") / dataset if out is None else out
-    if not _is_finished(folder, entry, chosen, settings):
+    if _is_finished(folder, entry, chosen, settings):
+        print(f"{folder} was finished before and stays as it is; to cut it anew, choose another --out or remove it")
+    else:
         _cut(entry, root, chosen, settings, folder, jobs or os.cpu_count() or 1)
     print(report(folder))
 
@@ -99,11 +112,7 @@ def _is_finished(folder: Path, entry: DataSet, split: str, settings: Preparation
     path = folder / ARGUMENTS
     if path.is_file() and any(folder.glob("*.tar")):
         earlier = json.loads(path.read_text())
-        differing = [
-            f"{key} is {arguments.get(key)!r}, was {earlier.get(key)!r}"
-            for key in sorted(arguments.keys() | earlier.keys())
-            if arguments.get(key) != earlier.get(key)
-        ]
+        differing = [f"{key} is {now!r}, was {before!r}" for key, now, before in _differences(arguments, earlier)]
         if differing:
             raise ConfigError(f"{folder} was begun with other arguments: {'; '.join(differing)}; choose another --out")
     else:
@@ -113,6 +122,16 @@ def _is_finished(folder: Path, entry: DataSet, split: str, settings: Preparation
         except OSError as error:
             raise DatasetError(f"{folder} cannot be written: {error.strerror or error}") from error
     return (folder / INDEX).is_file()
+
+
+def _differences(now: dict[str, Any], before: dict[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Names and values of what differs, by the names of the options."""
+    for key in sorted(now.keys() | before.keys()):
+        new, old = now.get(key), before.get(key)
+        if isinstance(new, dict) and isinstance(old, dict):
+            yield from ((f"{key}.{inner}", *both) for inner, *both in _differences(new, old))
+        elif new != old:
+            yield key, new, old
 
 
 def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: Path, jobs: int) -> None:
@@ -146,6 +165,8 @@ def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: 
         raise DatasetError(f"{folder / INDEX} cannot be written: {error.strerror or error}; all shards stay") from error
     for chunk in chunks:
         record_path(folder, chunk).unlink()
+    for unfinished in folder.glob(f"*{UNFINISHED}"):  # of runs that were killed
+        unfinished.unlink(missing_ok=True)
 
 
 def cut_all(
@@ -201,10 +222,15 @@ def report(folder: Path) -> str:
     for reason in sorted(left.frames.counts, key=left.frames.counts.__getitem__, reverse=True):
         rows.append([reason, f"{left.tracks.counts[reason]:,}", f"{left.frames.counts[reason]:,}"])
     lines = [
-        f"{content['data_set']}: {len(prepared.shards)} shards, {content['samples']:,} samples, "
+        f"{content['data_set']}: {_counted(len(prepared.shards), 'shard')}, "
+        f"{_counted(content['samples'], 'sample')}, "
         f"{prepared.size / 1e6:,.0f} MB in {folder}",
         "",
         markdown(["", "tracks", "frames"], rows),
     ]
     named = left.read.lines() + [line for line in left.frames.lines() if UNREADABLE in line]
     return "\n".join(lines + (["", *named] if named else []))
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

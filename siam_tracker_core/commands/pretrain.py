@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
 from siam_tracker_core.training.checkpoints import checkpoint_to_resume
 from siam_tracker_core.training.distill import Distillation, DistillConfig, LessonData
@@ -30,7 +31,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 def pretrain(
     teacher: Path,
     out: Path = Path("runs/alexnet"),
-    shards: list[str] | None = None,
+    shards: list[str] | str | None = None,
     store: Path | None = None,
     teacher_kind: str = MOBILENET,
     student: str = "alexnet",
@@ -41,8 +42,9 @@ def pretrain(
     processes: int = 1,
     machines: int = 1,
     resume: bool = False,
+    explain: bool = False,
 ) -> None:
-    """Distil a teacher's features into a backbone, without labels.
+    """Distil a teacher's features into a backbone, without labels; ``--explain`` tells all settings.
 
     Args:
         teacher: the teacher's weights.
@@ -53,20 +55,25 @@ def pretrain(
             whose network has stride 8: torchvision-vgg16, torchvision-vgg19, torchvision-resnet50, caffe-vgg16 ...
         student: name of an unpadded backbone of stride 8.
         start: weights of an earlier distillation to go on from, with a new schedule.
-        training: settings of the distillation; a finished run's config.yaml lists them all.
+        training: settings of the distillation, e.g. ``--training.epochs 10``.
         workers: processes that read crops.
         device: auto, cpu or cuda.
         processes: of data-parallel training on this machine, e.g. one a GPU.
         machines: that take part.
         resume: continue the run in ``out``; of a finished one, only the weights are exported again.
+        explain: only print all settings of the distillation, as YAML for ``--config`` with a comment on each.
     """
     recipe = read_recipe(DistillConfig, training)
+    if explain:
+        print(f"student: {student}\n{explained({'training': recipe})}", end="")
+        return
+    locations = [shards] if isinstance(shards, str) else list(shards or [])
     checkpoint = checkpoint_to_resume(out, resume)
     master = load_teacher(teacher, teacher_kind)
     torch.manual_seed(recipe.seed)
     network = channels_last(backbone(student))
     lessons = LessonData(
-        list(shards or []),
+        locations,
         store or out / "store",
         master,
         f"{teacher_kind} {sha256(teacher)}",
@@ -79,7 +86,7 @@ def pretrain(
     origin = start_from(module, start) if start else {}
     if not resume:
         settings = {"teacher": teacher, "teacher_kind": teacher_kind, "student": student, "start": start}
-        write_config(out, {**settings, "shards": shards, "training": asdict(recipe)})
+        write_config(out, {**settings, "shards": locations, "training": asdict(recipe)})
     run = fit(module, lessons, out, machine=Machine(device, processes, machines), checkpoint=checkpoint)
     export(out / "backbone.safetensors", module, run, origin, lessons.description(), "last")
 

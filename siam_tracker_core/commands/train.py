@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import channels_last
@@ -33,7 +34,7 @@ FROM_RECIPE = ("batch", "steps_per_epoch", "seed")
 def train(
     tracker: str = "siamfc",
     out: Path = Path("runs/siamfc"),
-    shards: list[str] | None = None,
+    shards: list[str] | str | None = None,
     data: dict[str, Any] | None = None,
     training: dict[str, Any] | None = None,
     validation: dict[str, Any] | None = None,
@@ -44,8 +45,9 @@ def train(
     processes: int = 1,
     machines: int = 1,
     resume: bool = False,
+    explain: bool = False,
 ) -> None:
-    """Train a tracker on shards that ``siam-tracker prepare`` made.
+    """Train a tracker on shards that ``siam-tracker prepare`` made; ``--explain`` tells all settings.
 
     Under ``out`` appear ``config.yaml`` with all settings, logs (CSV in ``log``, TensorBoard in ``tensorboard``),
     ``pictures``, checkpoints (``last.ckpt``, and ``best.ckpt`` with a validation), and at the end the weights as
@@ -55,8 +57,9 @@ def train(
         tracker: what to train: siamfc or siamrpn.
         out: folder of the run.
         shards: folders or addresses of prepared data sets, of equal weight, in place of data.sources.
-        data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out.
-        training: settings of the training; a finished run's config.yaml lists them all.
+        data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out;
+            one by one as in ``--data.workers 4`` or ``--data.pairs.negatives 0.2``.
+        training: settings of the training, e.g. ``--training.epochs 10``; which there are depends on the tracker.
         validation: tracking after epochs: root (folder of sequences in OTB's form), names, frames, every.
         start: weights of a backbone, as ``siam-tracker pretrain`` writes them, or of a whole tracker of this kind.
         objects: folder of objects with alpha (PNG) to cover targets with.
@@ -65,11 +68,19 @@ def train(
         processes: of data-parallel training on this machine, e.g. one a GPU.
         machines: that take part.
         resume: continue the run in ``out``; of a finished one, only the weights are exported again.
+        explain: only print all settings of data, training and validation, as YAML for ``--config`` with a comment on
+            each.
     """
     kind = trainable(tracker)
     recipe = read_recipe(kind.recipe_class, training)
     sampling = training_data(data, shards, recipe)
     checks = read_config(Validation, validation or {}, "validation")
+    if explain:
+        everything = {"data": sampling, "training": recipe, "validation": checks}
+        print(f"tracker: {tracker}\n{explained(everything, {'data': FROM_RECIPE})}", end="")
+        return
+    if keep == "best" and checks.root is None:
+        raise ConfigError("keep: best needs a validation to choose by; give validation.root")
     samples = ShardData(sampling)
     refuse_known(checks, {track for _, track in samples.domains})
     checkpoint = checkpoint_to_resume(out, resume)
@@ -99,7 +110,7 @@ def trainable(tracker: str) -> type[TrainingModule]:
     return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
-def training_data(values: dict[str, Any] | None, shards: list[str] | None, recipe: Recipe) -> TrainingData:
+def training_data(values: dict[str, Any] | None, shards: list[str] | str | None, recipe: Recipe) -> TrainingData:
     """The settings of the data, completed from the recipe.
 
     Raises:
@@ -107,7 +118,7 @@ def training_data(values: dict[str, Any] | None, shards: list[str] | None, recip
     """
     values = dict(values or {})
     if shards:
-        values["sources"] = [{"path": path} for path in shards]
+        values["sources"] = [{"path": path} for path in ([shards] if isinstance(shards, str) else shards)]
     for name in FROM_RECIPE:
         if name in values:
             raise ConfigError(f"data.{name} is a setting of the training; give training.{name}")

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, get_args, get_origin, get_type_hints
 
+from siam_tracker_core.commands.nested import gather_nested
+
 
 def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
     """The words of a command line as jsonargparse takes them.
@@ -15,7 +17,7 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         function: the command, whose annotations say what each option is.
         words: what follows the command's name.
     """
-    return fill_flags(function, join_lists(function, underscored(function, words)))
+    return fill_flags(function, join_lists(function, gather_nested(function, underscored(function, words))))
 
 
 def underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from tqdm import tqdm
 
 from siam_tracker_core.datasets.types import Sequence
+from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.trackers.confidence import Calibration
 from siam_tracker_core.trackers.following import FollowingTracker
@@ -44,7 +45,13 @@ def gather(tracker: FollowingTracker, sequences: list[Sequence], every: int = 5,
         sequences: with ground truth.
         every: frames between two looks beside the target and into another video.
         seed: of the directions and videos.
+
+    Raises:
+        DatasetError: if a sequence does not begin with its target.
     """
+    for sequence in sequences:
+        if sequence.box(0) is None:
+            raise DatasetError(f"sequence {sequence.name} cannot be tracked: its first frame has no target")
     rng = np.random.default_rng(seed)
     values: list[tuple[float, float]] = []
     right: list[bool] = []
@@ -81,10 +88,13 @@ def fit(evidence: Evidence) -> tuple[Calibration, float]:
     """The calibration that explains the evidence, and the area under its ROC curve.
 
     Raises:
-        ValueError: if the evidence is all right or all wrong.
+        DatasetError: if the evidence is all right or all wrong.
     """
     if evidence.right.all() or not evidence.right.any():
-        raise ValueError("evidence of both kinds is needed: frames with the target found, and without it")
+        raise DatasetError(
+            f"the target was under the peak in {evidence.right.sum()} of {len(evidence.right)} looks, and evidence of "
+            "both kinds is needed; give more or other sequences, or a tracker that follows its target"
+        )
     # Each kind weighs one half, whatever the share of frames in which the target is lost.
     model = LogisticRegression(class_weight="balanced").fit(evidence.values, evidence.right)
     peak, psr = (float(value) for value in model.coef_[0])

@@ -7,6 +7,7 @@ together from the records at the very end (``commands.prepare``).
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -21,7 +22,7 @@ from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.training.preparation import Chunk, LeftOut, Piece, Preparation
-from siam_tracker_core.training.shards import SetInfo, Shard, TrackCrops, write_shard
+from siam_tracker_core.training.shards import UNFINISHED, SetInfo, Shard, TrackCrops, write_shard
 from siam_tracker_core.training.store import cut, target_window
 
 UNREADABLE = "image cannot be read"
@@ -184,7 +185,7 @@ def write_whole(path: Path, text: str) -> None:
     Raises:
         OSError: if it cannot be written.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
     try:
         unfinished.write_text(text)
         unfinished.replace(path)

@@ -17,17 +17,9 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate, get_w
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.training.samplers import (
-    BoxPairs,
-    BoxPairSampling,
-    Clips,
-    ClipSampling,
-    Domains,
-    DomainSampling,
-    Pairs,
-    PairSampling,
-    Sampler,
-)
+from siam_tracker_core.training.loaders import PatientLoader
+from siam_tracker_core.training.samplers import BoxPairs, Clips, Domains, Pairs, Sampler
+from siam_tracker_core.training.sampling import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 from siam_tracker_core.training.shards import PreparedSet, open_prepared
 from siam_tracker_core.training.store import common_crop_size
 from siam_tracker_core.training.streams import Reading, Stream, Supply, Wanted, parts_of_rank
@@ -56,7 +48,7 @@ class TrainingData:
     """What is trained on, and how it is read.
 
     Attributes:
-        sources: prepared data sets.
+        sources: prepared data sets, each with its ``path`` and its ``weight`` (1 by default).
         kind: what a sample is: two frames (``pairs``), successive frames (``clips``, DSiam), boxes of two frames
             (``box_pairs``, SRT) or boxes of several frames of one domain (``domains``, MDNet).
         pairs, clips, box_pairs, domains: settings of each kind; the others' are not looked at.
@@ -64,9 +56,9 @@ class TrainingData:
         steps_per_epoch: batches in an epoch of each process.
         workers: processes that read and decode; 0 reads in the training process. They must divide ``streams`` evenly,
             and do not change the samples.
-        streams: see ``streams``.
+        streams: independent draws from the data, which take turns in giving batches; each reads its own part of it.
         shuffle: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
-        draws: from a track each time that it is read from its shard. More read less and repeat a track sooner.
+        draws: samples from a track each time that it is read from its shard. More read less and repeat a track sooner.
         memory: gigabytes; sources that take no more than this all together are read into memory once, in each process.
         held_out: videos, or tracks whose videos, are left out.
         seed: of the draw.
@@ -121,7 +113,9 @@ class ShardData(lightning.LightningDataModule):
         super().__init__()
         self.config = config
         if not config.sources:
-            raise DatasetError("there is nothing to train on: give sources, folders that `siam-tracker prepare` wrote")
+            raise DatasetError(
+                "there is nothing to train on: give --shards or data.sources, folders that `siam-tracker prepare` wrote"
+            )
         sets = [open_prepared(source.path) for source in config.sources]
         common_crop_size(sets)
         held_out = _held_out_videos(sets, config.held_out)
@@ -194,7 +188,7 @@ def _sampler(config: TrainingData, domains: list[tuple[str, str]]) -> Sampler:
     return Domains(config.domains, {domain: number for number, domain in enumerate(domains)})
 
 
-class _Loader(DataLoader[Any]):
+class _Loader(PatientLoader):
     """Knows its length, for progress bars; a length of its data set would be taken for one of each worker."""
 
     def __len__(self) -> int:

@@ -22,6 +22,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.inference import has_matrix_units
 from siam_tracker_core.training.averaging import WeightAverage
 from siam_tracker_core.training.checkpoints import BEST, LAST, WholeCheckpoints, check_fits, read_checkpoint
+from siam_tracker_core.training.loaders import PatientLoader
 from siam_tracker_core.training.module import TrainingModule
 from siam_tracker_core.training.pictures import Pictures
 from siam_tracker_core.training.progress import Progress
@@ -184,12 +185,13 @@ def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[li
         ConfigError: for an unknown device, or one that cannot compute in the recipe's precision.
     """
     accelerator = _accelerator(machine.device)
+    layout = _layout(machine, accelerator, find_unused=recipe.unfreezing.every > 0)
     # Of the last epoch; one file, written anew after every epoch.
     last = ModelCheckpoint(dirpath=out, filename=LAST.removesuffix(".ckpt"), enable_version_counter=False)
     waiting = Waiting()
     return lightning.Trainer(
         accelerator=accelerator,
-        **_layout(machine, find_unused=recipe.unfreezing.every > 0),
+        **layout,
         max_epochs=recipe.epochs,
         accumulate_grad_batches=recipe.accumulation,
         gradient_clip_val=recipe.clip or None,
@@ -230,13 +232,21 @@ def _accelerator(device: str) -> str:
     return "cpu" if device == "auto" and not torch.cuda.is_available() else accelerators[device]
 
 
-def _layout(machine: Machine, find_unused: bool) -> dict[str, Any]:
-    """How many processes and machines take part, and how they agree on gradients."""
+def _layout(machine: Machine, accelerator: str, find_unused: bool) -> dict[str, Any]:
+    """How many processes and machines take part, and how they agree on gradients.
+
+    Raises:
+        ConfigError: if that is none, or there are more processes here than CUDA devices.
+    """
     if "TORCHELASTIC_RUN_ID" in os.environ:  # what torchrun tells the processes that it starts
         processes = int(os.environ["LOCAL_WORLD_SIZE"])
         machines = int(os.environ["WORLD_SIZE"]) // processes
     else:
         processes, machines = machine.processes, machine.machines
+    if processes < 1 or machines < 1:
+        raise ConfigError(f"{processes} processes on {machines} machines cannot train; give 1 or more of each")
+    if accelerator != "cpu" and processes > torch.cuda.device_count() > 0:
+        raise ConfigError(f"{processes} processes need as many CUDA devices, and here are {torch.cuda.device_count()}")
     if processes * machines == 1:
         return {"devices": 1, "num_nodes": 1}
     # Frozen units have no gradient, and which ones those are changes during a run.
@@ -282,7 +292,7 @@ class EpochSlices(lightning.LightningDataModule):
         epoch, rank, world = (trainer.current_epoch, trainer.global_rank, trainer.world_size) if trainer else (0, 0, 1)
         shape = (self.steps_per_epoch, world, self.batch)
         numbers = epoch * int(np.prod(shape)) + np.arange(np.prod(shape)).reshape(shape)[:, rank].ravel()
-        return DataLoader(
+        return PatientLoader(
             Subset(self.samples, numbers.tolist()),
             self.batch,
             num_workers=self.workers,

@@ -13,7 +13,8 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.training.checkpoints import BEST
 from siam_tracker_core.training.engine import Run, best_network
 from siam_tracker_core.training.module import TrainingModule
-from siam_tracker_core.weights import load_into, read_weights, save_weights
+from siam_tracker_core.training.saving import save
+from siam_tracker_core.weights import load_into, read_weights
 
 CONFIG = "config.yaml"
 Keep = Literal["last", "best"]
@@ -91,12 +92,7 @@ def export(path: Path, module: TrainingModule, run: Run, start: dict[str, Any], 
         raise WeightsError(f"{path.parent} has no {BEST} to keep: the run was not validated; give validation.root")
     network = best_network(path.parent, run) if keep == "best" else run.network
     metadata = {**module.description(), "provenance": provenance(module, run, start, data, keep)}
-    try:
-        save_weights(path, network.state_dict(), metadata)
-    except OSError as error:
-        raise WeightsError(
-            f"{path} could not be written ({error.strerror}); make room and run again with --resume"
-        ) from error
+    save(path, network.state_dict(), metadata, "make room and run again with --resume")
 
 
 def write_config(out: Path, settings: dict[str, Any]) -> None:

@@ -22,6 +22,12 @@ class Progress(TQDMProgressBar):
         super().on_train_start(trainer, pl_module)
         self._began, self._first_step = time.monotonic(), trainer.global_step
 
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        # Reduces over the processes what was logged of the epoch. The bar asks for that in the first process alone,
+        # which would wait for the others while those are in the validation's own reduction.
+        _ = trainer.progress_bar_metrics
+        super().on_train_epoch_end(trainer, pl_module)
+
     def get_metrics(self, trainer: lightning.Trainer, pl_module: Any) -> dict[str, Any]:
         metrics = super().get_metrics(trainer, pl_module)
         metrics.pop("v_num", None)  # the last letters of the log's folder

@@ -9,6 +9,7 @@ that webdataset opens: ``http://``, ``gs://``, or a command, ``pipe:``, with ``{
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,7 @@ from siam_tracker_core.errors import DatasetError
 
 FORMAT = "siam-tracker crops 1"
 INDEX = "index.json"
+UNFINISHED = ".unfinished"
 
 Kind = Literal["video", "stills", "photographs"]
 
@@ -163,7 +165,8 @@ def write_shard(path: Path, info: SetInfo, samples: Iterable[TrackCrops]) -> Sha
     Raises:
         OSError: if it cannot be written; what stood at ``path`` before is still there.
     """
-    unfinished = path.with_suffix(".tar.unfinished")
+    # Of this process alone: one of a killed run may still be writing the same shard.
+    unfinished = path.with_suffix(f".tar.{os.getpid()}{UNFINISHED}")
     written: list[TrackCrops] = []
     try:
         with unfinished.open("wb") as stream, webdataset.TarWriter(stream, encoder=False, mtime=0) as tar:
@@ -292,7 +295,7 @@ def write_index(folder: Path, prepared: PreparedSet, more: dict[str, Any]) -> No
         **more,
         "shards": [vars(shard) for shard in prepared.shards],
     }
-    unfinished = folder / f"{INDEX}.unfinished"
+    unfinished = folder / f"{INDEX}{UNFINISHED}"
     unfinished.write_text(json.dumps(content))
     unfinished.replace(folder / INDEX)
 

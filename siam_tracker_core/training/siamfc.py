@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class SiamFCTraining(PairTraining):
         strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
         initial_bias: where the correlation's bias starts; with distilled features, -3 makes a response of half the
             largest one undecided.
+        tracking: settings of the tracker, which validate and stay with the weights.
     """
 
     first_rate: Positive = 1e-3
@@ -44,6 +45,7 @@ class SiamFCTraining(PairTraining):
     radius: Positive = 16.0
     strangers: NotNegative = 0.25
     initial_bias: float = -3.0
+    tracking: SiamFCConfig = field(default_factory=SiamFCConfig)
 
 
 def initialise(network: nn.Module) -> None:
@@ -138,9 +140,11 @@ class SiamFCModule(PairModule):
     def tracker(self, network: nn.Module) -> SiamFC:
         assert isinstance(network, SiamFCNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
-        config = SiamFCConfig(lost=LostConfig(enabled=False))
+        config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
         return SiamFC(SiamFCModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         network = {"backbone": self.recipe.backbone, "gain": self.recipe.gain}
-        return {"tracker": self.kind, "network": network, "config": {}}
+        usual = asdict(SiamFCConfig())
+        config = {name: value for name, value in asdict(self.recipe.tracking).items() if value != usual[name]}
+        return {"tracker": self.kind, "network": network, "config": config}

@@ -14,7 +14,7 @@ from torch import nn
 
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
-from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
+from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, SiamRPNNetwork, UpChannelHead
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.training.augment import Jitter
@@ -24,6 +24,9 @@ from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraini
 from siam_tracker_core.training.pictures import overlay, to_pictures
 from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss
 from siam_tracker_core.training.recipe import Whole
+
+# Cells of the kernels that AlexNet's exemplar gives, 4x4.
+KERNEL_CELLS = 16
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,36 @@ class SiamRPNTraining(PairTraining):
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
+
+
+def initialise(head: UpChannelHead | DepthwiseHead) -> None:
+    """Weights with which a head begins: hardly an opinion, and proposals near the anchors.
+
+    The last layer of the depth-wise head starts with a deviation of 0.01, as those of proposal networks do
+    (Faster R-CNN, section 3.1.3).
+
+    The up-channel head has no such layer. Its outputs sum some thousand products of two of its convolutions: with
+    weights of the usual size its logits start around 60, and one step at the paper's rate of 1e-2 changes them by more,
+    so that the loss grew without bound. Its convolutions start so small that the outputs' deviation is 0.1 for features
+    with a deviation of one, and their gradients are divided by the number of products. For SGD that is the same as a
+    correlation that takes the mean of the products, and leaves the network as it was published.
+    """
+    for layer in head.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+    if isinstance(head, DepthwiseHead):
+        for branch in (head.cls, head.loc):
+            nn.init.normal_(branch.head[-1].weight, std=0.01)
+        return
+    nn.init.kaiming_normal_(head.adjust_reg.weight, nonlinearity="linear")
+    products = head.hidden * KERNEL_CELLS
+    for convolution in (head.template_cls, head.template_reg, head.search_cls, head.search_reg):
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="linear")
+        convolution.weight.data.mul_((0.1 / products**0.5) ** 0.5)
+        for parameter in convolution.parameters():
+            parameter.register_hook(lambda gradient: gradient / products)
 
 
 class SiamRPNModule(PairModule):
@@ -73,9 +106,7 @@ class SiamRPNModule(PairModule):
         """
         features = backbone(recipe.backbone)
         head = HEADS[recipe.head](features.out_channels, len(recipe.ratios), recipe.hidden)
-        for layer in head.modules():
-            if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, mode="fan_out")
+        initialise(head)
         network = SiamRPNNetwork(features, head, recipe.ratios, recipe.exemplar_margin, recipe.search_margin)
         return cls(network, recipe, read_bank(objects) if objects else None)
 

@@ -45,7 +45,8 @@ class SpeedReport(lightning.Callback):
 
     The first steps of a run are timed, and then a few steps of a copy of the network on one batch that lies on the
     device; both are printed and logged once, as ``samples_per_second`` and ``samples_per_second_cached``,
-    with ``loading``, the share by which the loader slows a step. ``waiting``, the share of an epoch's time for which
+    with ``loading``, the share by which the loader slows a step; negative where something else slowed the steps on the
+    cached batch. ``waiting``, the share of an epoch's time for which
     the loop waited for a batch, is logged every epoch. Figures are means over the processes.
 
     Args:
@@ -78,19 +79,26 @@ class SpeedReport(lightning.Callback):
         self._reported = True
         cached = time_cached(pl_module, batch)
         count = len(next(iter(batch.values())))
-        loading = max(0.0, 1 - cached / with_loader)
+        loading = 1 - cached / with_loader
         # On a CPU the workers slow the arithmetic as well; that is part of what loading costs.
         values = {"samples_per_second": count / with_loader, "samples_per_second_cached": count / cached}
         # At the end of the epoch, since this step need not be one that is logged.
         pl_module.log_dict({**values, "loading": loading}, on_step=False, on_epoch=True, sync_dist=True)
         rank_zero_info(
             f"{count / with_loader:.1f} samples/s with the loader, {count / cached:.1f} samples/s on a cached batch: "
-            f"loading costs {loading:.0%} of a step"
+            f"{in_words(loading)}"
         )
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         whole = time.perf_counter() - self._epoch_began
         pl_module.log("waiting", (self.waiting.seconds - self._waited_before) / whole, sync_dist=True)
+
+
+def in_words(loading: float) -> str:
+    """What a share of a step's time that goes into loading means; it is measured with noise, and so may be negative."""
+    if loading > -0.05:
+        return f"loading costs {max(0.0, loading):.0%} of a step"
+    return "loading costs less than can be measured, for other work on this machine slowed the cached batch more"
 
 
 def _now(device: torch.device) -> float:

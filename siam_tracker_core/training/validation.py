@@ -16,8 +16,8 @@ from pytorch_lightning.utilities import rank_zero_info
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets import Sequence, read_sequences
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.evaluation.one_pass import TrackerCrash, run_sequence
 from siam_tracker_core.evaluation.otb import score_sequence
-from siam_tracker_core.evaluation.runner import TrackerCrash, run_sequence
 from siam_tracker_core.training.averaging import WeightAverage
 from siam_tracker_core.training.checkpoints import BEST
 from siam_tracker_core.training.recipe import Count
@@ -30,7 +30,7 @@ class Validation:
     """On what a run is validated.
 
     Attributes:
-        root: folder of sequences in OTB's form; None validates nothing.
+        root: folder of sequences in OTB's form; without one, nothing is validated.
         names: those of them that are tracked; all where none is named.
         frames: most frames of each that are tracked.
         every: epochs from one validation to the next; the last epoch is always validated.

@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.networks import SiamFCNetwork
 from siam_tracker_core.networks.backbone import Backbone, footprint_of
 from siam_tracker_core.training.augment import Jitter, Photometry
 from siam_tracker_core.training.engine import EpochSlices, Machine, fit
 from siam_tracker_core.training.recipe import Unfreezing, WarmUp
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
+from siam_tracker_core.training.validation import Validation
 
 EPOCHS, BATCH = 3, 4
 
@@ -81,28 +83,38 @@ def train(out: Path, batch: int) -> None:
     )
     torch.manual_seed(0)
     module = SiamFCModule(SiamFCNetwork(SmallBackbone(), gain=1e-2), recipe)
-    run = fit(module, EpochSlices(MadePairs(), batch, 1, workers=0), out, machine=Machine("cpu"))
+    data = EpochSlices(MadePairs(), batch, 1, workers=0)
+    run = fit(module, data, out, machine=Machine("cpu"), validation=Validation(out / "videos"))
     if run.is_first:
         state = {f"trained.{name}": tensor.double() for name, tensor in module.network.state_dict().items()}
         state |= {f"averaged.{name}": tensor.double() for name, tensor in run.network.state_dict().items()}
-        torch.save(state, out / "state.pt")
+        torch.save({**state, "score": torch.tensor(run.score)}, out / "state.pt")
+
+
+def write_video(out: Path) -> None:
+    """One sequence to validate on, so that the second of two ranks has none."""
+    made_sequence(frames=4, size=(200, 160), seed=3).write_otb_form(out / "videos" / "made")
 
 
 @pytest.fixture(scope="module")
 def one_process(tmp_path_factory):
     out = tmp_path_factory.mktemp("one")
+    write_video(out)
     train(out, BATCH)
     return torch.load(out / "state.pt")
 
 
 def test_two_ranks_take_the_steps_of_one_with_the_double_batch(one_process, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", __file__, tmp_path]
+    write_video(tmp_path)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     two = torch.load(tmp_path / "state.pt")
     assert two.keys() == one_process.keys()
+    assert (tmp_path / "best.ckpt").is_file()
+    assert float(two.pop("score")) == pytest.approx(float(one_process["score"]), abs=0.02)
     for name, tensor in two.items():
         torch.testing.assert_close(tensor, one_process[name], atol=1e-5, rtol=1e-5, msg=name)
 

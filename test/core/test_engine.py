@@ -25,10 +25,12 @@ from siam_tracker_core.networks import backbone
 from siam_tracker_core.training.checkpoints import BEST, LAST, checkpoint_to_resume, read_checkpoint
 from siam_tracker_core.training.engine import EpochSlices, Machine, Run, best_network, fit
 from siam_tracker_core.training.export import export
+from siam_tracker_core.training.loaders import PatientLoader
 from siam_tracker_core.training.module import TrainingModule
 from siam_tracker_core.training.pictures import GAP, heat, overlay, tile
 from siam_tracker_core.training.recipe import Recipe, Unfreezing, WarmUp, read_recipe
 from siam_tracker_core.training.schedule import rate_factor
+from siam_tracker_core.training.speed import in_words
 from siam_tracker_core.training.unfreezing import open_units, set_training, units_of
 from siam_tracker_core.training.validation import Validation
 from siam_tracker_core.weights import read_weights
@@ -344,6 +346,9 @@ def test_machines_that_are_not_there(tmp_path):
     data = EpochSlices(Numbers(), 4, 2, 0)
     with pytest.raises(ConfigError, match="'tpu' is unknown"):
         fit(Lesson(Net(), recipe()), data, tmp_path, machine=Machine("tpu"))
+    for machine in (Machine("cpu", processes=0), Machine("cpu", machines=0)):
+        with pytest.raises(ConfigError, match="give 1 or more of each"):
+            fit(Lesson(Net(), recipe()), data, tmp_path, machine=machine)
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="'cuda' is not on this machine"):
             fit(Lesson(Net(), recipe()), data, tmp_path, machine=Machine("cuda"))
@@ -429,12 +434,19 @@ def test_logs_pictures_and_speed(tmp_path):
     measured = [row for row in rows if row["samples_per_second"]]
     assert len(measured) == 1
     fast, slow = (float(measured[0][name]) for name in ("samples_per_second_cached", "samples_per_second"))
-    assert float(measured[0]["loading"]) == pytest.approx(max(0.0, 1 - slow / fast), abs=1e-5)
+    assert float(measured[0]["loading"]) == pytest.approx(1 - slow / fast, abs=1e-4)
     assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["epoch_0000.png", "epoch_0001.png"]
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [image.step for image in events.Images("examples")] == [0, 30]
     assert (events.Images("examples")[0].width, events.Images("examples")[0].height) == (8 + GAP + 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("loading", "words"), [(0.12, "costs 12% of"), (-0.02, "costs 0% of"), (-0.4, "less than can be measured")]
+)
+def test_what_loading_costs_is_told_sensibly(loading, words):
+    assert words in in_words(loading)
 
 
 def test_tiles_lie_beside_and_below_each_other():
@@ -459,6 +471,24 @@ def test_overlay_is_brightest_where_the_response_is_and_leaves_the_border():
     assert 10 + 8 <= row < 10 + 16
     assert 10 + 24 <= column < 10 + 32
     assert heat(np.zeros((2, 2), np.float32), 4, 6).shape == (4, 6, 3)
+
+
+def test_workers_begin_once_an_epoch(tmp_path, monkeypatch):
+    """Also in epochs in which Lightning asks twice for an iterator; each one begun draws a seed of its own."""
+    begun = []
+    original = torch.utils.data.DataLoader.__iter__
+    monkeypatch.setattr(torch.utils.data.DataLoader, "__iter__", lambda self: begun.append(self) or original(self))
+    run(tmp_path, recipe(epochs=3))
+    assert len(begun) == len(set(map(id, begun))) == 3
+
+
+def test_a_loader_gives_all_batches_again():
+    loader = PatientLoader(range(4), 2)
+    assert [batch.tolist() for batch in loader] == [[0, 1], [2, 3]]
+    first = iter(loader)
+    assert iter(loader) is first
+    next(first)
+    assert [batch.tolist() for batch in loader] == [[0, 1], [2, 3]]
 
 
 def test_slices_of_ranks_are_disjoint_and_make_the_double_batch():

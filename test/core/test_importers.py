@@ -686,6 +686,15 @@ def test_a_file_that_exists_is_kept(siamfc_state, saved, tmp_path):
     assert out.read_bytes() == b"precious"
 
 
+def test_a_file_that_cannot_be_written(siamfc_state, saved, tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    with pytest.raises(WeightsError, match=r"new.safetensors could not be written \(.*\); give another name"):
+        command("siamfc-pytorch", saved(siamfc_state), tmp_path / "taken" / "new.safetensors")
+    (tmp_path / "new.partial").mkdir()  # what safetensors itself fails at
+    with pytest.raises(WeightsError, match=r"new.safetensors could not be written"):
+        command("siamfc-pytorch", saved(siamfc_state), tmp_path / "new.safetensors")
+
+
 def test_a_weights_file_of_our_own_is_not_imported_again(siamfc_state, saved, tmp_path):
     out = tmp_path / "siamfc.safetensors"
     command("siamfc-pytorch", saved(siamfc_state), out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from made_shards import Deadly
 
 from siam_tracker_core.commands.prepare import cut_all, prepare
 from siam_tracker_core.datasets.otb_form import read_sequences
+from siam_tracker_core.datasets.registry import DATA_SETS
 from siam_tracker_core.datasets.types import Sequence, Still, is_truncated
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.geometry import context_size
@@ -238,7 +240,12 @@ def test_a_killed_run_goes_on_where_it_was(many, tmp_path):
         path.name: path.stat().st_mtime_ns for path in out.glob("*.tar") if (out / f"{path.stem}.done.json").exists()
     }
     assert done
-    prepare("folder", many, out, jobs=1, shard_size=30)
+    # What a process of the killed run left, or is still writing, is not taken for a shard, nor written by this run.
+    left = out / "000003.tar.1.unfinished"
+    left.write_bytes(b"half a shard")
+    with left.open("ab") as orphan:
+        prepare("folder", many, out, jobs=1, shard_size=30)
+        orphan.write(b"and more of it")
     prepare("folder", many, tmp_path / "whole", jobs=1, shard_size=30)
     assert contents(out) == contents(tmp_path / "whole")
     assert {name: (out / name).stat().st_mtime_ns for name in done} == done
@@ -310,10 +317,14 @@ def test_a_finished_folder_is_not_touched_again_and_other_arguments_are_refused(
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
     first = capsys.readouterr().out
     prepare("folder", videos, tmp_path / "out", jobs=2)
-    assert capsys.readouterr().out == first
+    note, _, rest = capsys.readouterr().out.partition("\n")
+    assert "was finished before and stays as it is" in note
+    assert rest == first
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
     with pytest.raises(ConfigError, match="crop_size is 448, was 320; choose another --out"):
         prepare("folder", videos, tmp_path / "out", jobs=1, crop_size=448)
+    with pytest.raises(ConfigError, match=r"other arguments: filters.least_side is 3.0, was 12.0; choose"):
+        prepare("folder", videos, tmp_path / "out", jobs=1, filters=CropFilter(least_side=3))
 
 
 def test_a_folder_without_a_shard_is_free_for_other_arguments(videos, tmp_path):
@@ -366,6 +377,13 @@ def test_command_line(videos, tmp_path, monkeypatch):
     ]
     auto_cli(prepare, args=options, as_positional=True)
     assert read_index(tmp_path / "out")["tracks"] == 3
+
+
+def test_help_names_all_data_sets(capsys):
+    with pytest.raises(SystemExit):
+        auto_cli(prepare, args=["--help"], as_positional=True)
+    words = re.split(r"[\s,.]+", re.sub(r"-\s*\n\s*", "-", capsys.readouterr().out))
+    assert set(DATA_SETS) <= set(words)
 
 
 def slow_reasons(box, visibility, width, height, f):

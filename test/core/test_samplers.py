@@ -14,17 +14,8 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.geometry import Box, context_size
 from siam_tracker_core.training.box_samples import negative_boxes, positive_boxes
 from siam_tracker_core.training.cutouts import CutOuts, compose
-from siam_tracker_core.training.samplers import (
-    BoxPairs,
-    BoxPairSampling,
-    Clips,
-    ClipSampling,
-    Domains,
-    DomainSampling,
-    Draw,
-    Pairs,
-    PairSampling,
-)
+from siam_tracker_core.training.samplers import BoxPairs, Clips, Domains, Draw, Pairs
+from siam_tracker_core.training.sampling import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 
 
 def rng(seed=0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from siam_tracker_core.cli import main
 from siam_tracker_core.commands.prepare import prepare
 from siam_tracker_core.commands.pretrain import load_teacher, pretrain
 from siam_tracker_core.commands.train import train, trainable, training_data
+from siam_tracker_core.datasets import Sequence, read_sequences
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError, DatasetError, WeightsError
 from siam_tracker_core.networks import MobileNetV2, ResNet50, SiamFCNetwork, backbone, cross_correlation
+from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
 from siam_tracker_core.training.augment import Jitter, Photometry
-from siam_tracker_core.training.calibration import Evidence, fit
+from siam_tracker_core.training.calibration import Evidence, fit, gather
 from siam_tracker_core.training.checkpoints import read_checkpoint
 from siam_tracker_core.training.data import ShardData
 from siam_tracker_core.training.distill import STUDENT_SIZE, DistillConfig, Lessons
@@ -179,6 +182,43 @@ def test_cells_of_networks_lie_where_their_layers_say():
     assert grid_of(backbone("ciresnet22"), 255).cells == 21
 
 
+@pytest.mark.parametrize("name", ["alexnet", "ciresnet22", "ciresinception22"])
+def test_cells_are_centred_on_what_they_see(name):
+    """The pixels on which a cell depends, found by its gradient, lie around the cell's centre."""
+    torch.manual_seed(0)
+    network = backbone(name).eval()
+    grid, cell = grid_of(network, STUDENT_SIZE), 9
+    images = torch.zeros(1, 3, STUDENT_SIZE, STUDENT_SIZE, dtype=torch.float64, requires_grad=True)
+    for layer in network.modules():  # no maximum and no threshold may hide a pixel
+        if isinstance(layer, torch.nn.MaxPool2d):
+            layer.forward = torch.nn.AvgPool2d(layer.kernel_size, layer.stride, layer.padding).forward
+        if isinstance(layer, torch.nn.ReLU):
+            layer.forward = lambda features: features + 0
+    network.double()(images)[0, :, cell, cell].sum().backward()
+    seen = torch.nonzero(images.grad.abs().sum(dim=(0, 1, 2))).flatten()
+    assert float(seen[0] + seen[-1]) / 2 == grid.first + grid.stride * cell
+    assert int(seen[-1] - seen[0]) + 1 == network.receptive_field
+
+
+DISTILLED = {"alexnet": "siamfc", "ciresnet22": "siamfc_ciresnet22", "ciresinception22": "siamfc_ciresinception22"}
+
+
+@pytest.mark.parametrize("student", DISTILLED)
+def test_vectors_of_distilled_students_suit_the_correlation(student):
+    """A perfect student's exemplar has the same response to itself in all networks: near three times the bias."""
+    folder = CONFIGS[0].parent
+    distil = read_recipe(DistillConfig, yaml.safe_load((folder / f"distil_{student}.yaml").read_text())["training"])
+    content = yaml.safe_load((folder / f"{DISTILLED[student]}.yaml").read_text())
+    recipe = read_recipe(SiamFCTraining, content["training"])
+    assert recipe.backbone == student
+    network = SiamFCNetwork(backbone(student), recipe.gain)
+    cells = grid_of(network.backbone, 127).cells
+    vectors = torch.nn.functional.normalize(torch.randn(1, network.backbone.out_channels, cells, cells), dim=1)
+    vectors = vectors * distil.cell_norm
+    response = network.correlation.gain * cross_correlation(vectors, vectors)
+    assert float(response) == pytest.approx(9.2, abs=0.05)
+
+
 @pytest.mark.parametrize("first", [0, 3.5])
 def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, first):
     """Features that hold the pixel under their own centre must equal the pixels under the student's centres."""
@@ -275,8 +315,39 @@ def test_calibration_separates_what_can_be_separated():
     scores = np.array([calibration.score(*row) for row in values])
     assert area > 0.99
     assert np.mean((scores > 0.5) == right) > 0.97
-    with pytest.raises(ValueError, match="both kinds"):
+    with pytest.raises(DatasetError, match=r"in 400 of 400 looks, and evidence of both kinds"):
         fit(Evidence(values, np.ones(400, dtype=bool)))
+
+
+def test_calibration_of_proposals(videos, tmp_path, monkeypatch, capsys):
+    """A tracker with random weights: it looks, and its evidence is of the kind that calibration wants."""
+    torch.manual_seed(0)
+    features = backbone("alexnet_wide")
+    network = SiamRPNNetwork(features, HEADS["depthwise"](features.out_channels, 5, 16))
+    told = {"backbone": "alexnet_wide", "head": "depthwise", "hidden": 16}
+    weights = tmp_path / "rpn.safetensors"
+    save_weights(weights, network.state_dict(), {"tracker": "siamrpn", "network": told, "config": {}})
+    tracker = load_tracker(weights, "cpu", config={"lost": {"enabled": False}})
+    evidence = gather(tracker, read_sequences(videos), every=4)
+    assert evidence.values.shape == (len(evidence.right), 2)
+    assert np.isfinite(evidence.values).all()
+    # 11 frames of 3 sequences, and looks beside the target and into other videos in frames 4 and 8.
+    assert 3 * 2 <= (~evidence.right).sum() <= 3 * (11 + 2 * 2)
+    evidence = Evidence(evidence.values, np.arange(len(evidence.right)) % 2 == 0)
+    calibration, _ = fit(evidence)
+    with monkeypatch.context() as patch:
+        patch.setattr("siam_tracker_core.commands.calibrate.gather", lambda *_: evidence)
+        assert main(["calibrate", str(weights), str(videos), "--device", "cpu"]) == 0
+    assert load_tracker(weights, "cpu").config.calibration == calibration
+    assert main(["calibrate", str(weights), str(videos), "--out", "/proc/no/w.safetensors", "--device", "cpu"]) == 1
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_calibration_needs_a_target_to_begin_with(tmp_path):
+    rows = np.array([[np.nan] * 4, [1.0, 2, 3, 4]])
+    absent = Sequence("late", (tmp_path / "0.jpg", tmp_path / "1.jpg"), rows)
+    with pytest.raises(DatasetError, match="late cannot be tracked: its first frame has no target"):
+        gather(None, [absent])
 
 
 # The commands
@@ -406,6 +477,31 @@ def test_command_line_goes_before_the_file(shards, tmp_path, capsys):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize(("command", "needed"), [("train", []), ("pretrain", ["teacher"])])
+def test_settings_explain_themselves_and_can_be_read_back(command, needed, capsys):
+    assert main([command, *needed, "--training.epochs", "7", "--explain"]) == 0
+    told = capsys.readouterr().out
+    content = yaml.safe_load(told)
+    lines = told.splitlines()
+    keys = [number for number, line in enumerate(lines) if ":" in line and "#" not in line]
+    silent = [lines[n] for n in keys if lines[n].startswith(" ") and "#" not in lines[n - 1] and "-" not in lines[n]]
+    assert not silent, "settings without a word on what they are"
+    cls = SiamFCTraining if command == "train" else DistillConfig
+    assert read_recipe(cls, content["training"]) == cls(epochs=7)
+    if command == "train":
+        assert training_data(content["data"], None, cls()) == training_data({}, None, cls())
+
+
+def test_the_trackers_settings_validate_and_stay_with_the_weights(tmp_path):
+    recipe = read_recipe(SiamFCTraining, {"tracking": {"scale_step": 1.1, "scale_limits": [0.5, 2.0]}})
+    module = SiamFCModule.build(recipe)
+    assert module.tracker(copy.deepcopy(module.network)).model.config.scale_step == 1.1
+    save_weights(tmp_path / "w.safetensors", module.network.state_dict(), module.description())
+    config = load_tracker(tmp_path / "w.safetensors", "cpu").config
+    assert config == replace(recipe.tracking, lost=config.lost)
+    assert config.lost.enabled
+
+
 def test_runs_that_cannot_begin(videos, shards, tmp_path):
     with pytest.raises(DatasetError, match="nothing to train on"):
         train(out=tmp_path / "run")
@@ -413,6 +509,8 @@ def test_runs_that_cannot_begin(videos, shards, tmp_path):
         pretrain(random_teacher(tmp_path), out=tmp_path / "pre", device="cpu")
     with pytest.raises(WeightsError, match="nothing to resume"):
         train(out=tmp_path / "empty", shards=[shards["video"]], resume=True)
+    with pytest.raises(ConfigError, match="best needs a validation"):
+        train(out=tmp_path / "run", shards=shards["video"], keep="best")
     with pytest.raises(ConfigError, match=r"made3, made4, made5 would be trained on and validated on"):
         train(out=tmp_path / "run", shards=[shards["video"]], validation={"root": str(videos)})
     wrong = tmp_path / "wrong.safetensors"

@@ -16,7 +16,7 @@ from made_shards import SIZE, made_set, made_track
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.data import ShardData, Source, TrainingData, loading_rate
-from siam_tracker_core.training.samplers import ClipSampling, DomainSampling, PairSampling
+from siam_tracker_core.training.sampling import ClipSampling, DomainSampling, PairSampling
 from siam_tracker_core.training.shards import open_prepared, read_shard
 from siam_tracker_core.training.store import CropStore, build_store, decode
 from siam_tracker_core.training.streams import share_out
@@ -209,7 +209,7 @@ def test_held_out_videos_are_not_seen(root, tmp_path):
 
 
 def test_what_cannot_be_trained_on(root, tmp_path):
-    with pytest.raises(DatasetError, match="give sources"):
+    with pytest.raises(DatasetError, match=r"give --shards or data\.sources"):
         ShardData(TrainingData())
     with pytest.raises(DatasetError, match="no data set that `siam-tracker prepare` finished"):
         ShardData(config(tmp_path, "nowhere"))
