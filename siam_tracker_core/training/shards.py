@@ -8,12 +8,13 @@ that webdataset opens: ``http://``, ``gs://``, or a command, ``pipe:``, with ``{
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -133,6 +134,11 @@ class PreparedSet:
     def size(self) -> int:
         """Of all shards, in bytes."""
         return sum(shard.size for shard in self.shards)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this data set from one that was prepared otherwise: a hash of all that the index says of its shards."""
+        return hashlib.sha256(repr([asdict(shard) for shard in self.shards]).encode()).hexdigest()
 
     @property
     def tracks(self) -> int:

@@ -146,9 +146,7 @@ def build_store(folder: str | Path, shards: Many[str | Path]) -> CropStore:
     if not shards:
         raise DatasetError("no crop to learn from: give at least one folder that `siam-tracker prepare` wrote")
     sets = [open_prepared(location) for location in shards]
-    made_of = [
-        {"data_set": each.info.data_set, "frames": each.frames, "crop_size": each.info.crop_size} for each in sets
-    ]
+    made_of = [{"data_set": each.info.data_set, "fingerprint": each.fingerprint} for each in sets]
     if (folder / "index.json").is_file():
         if _read_store_index(folder).get("made_of") != made_of:
             raise DatasetError(f"{folder} holds the crops of other data sets; choose another folder or remove it")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 
@@ -312,6 +314,17 @@ def test_store_holds_every_crop_of_the_shards(root, tmp_path):
     assert again.index == CropStore(tmp_path / "store").index == store.index
     with pytest.raises(DatasetError, match="crops of other data sets"):
         build_store(tmp_path / "store", [root / "one"])
+
+
+def test_a_store_is_not_taken_for_one_of_the_same_data_prepared_otherwise(root, tmp_path):
+    build_store(tmp_path / "store", [root / "videos"])
+    other = tmp_path / "videos"
+    shutil.copytree(root / "videos", other)
+    index = json.loads((other / "index.json").read_text())
+    index["shards"][0]["size"] += 1  # as another quality of the JPEG files gives
+    (other / "index.json").write_text(json.dumps(index))
+    with pytest.raises(DatasetError, match="crops of other data sets"):
+        build_store(tmp_path / "store", [other])
 
 
 def test_stores_that_are_none(root, tmp_path):
