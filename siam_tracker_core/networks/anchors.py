@@ -9,18 +9,21 @@ from torch import nn
 
 RATIOS = (0.33, 0.5, 1.0, 2.0, 3.0)
 
+# Side in search pixels of the cell that anchors are worked out from: the stride of the published networks.
+_CELL = 8
 
-def anchor_sizes(ratios: Sequence[float] = RATIOS, stride: int = 8, scale: float = 8.0) -> list[tuple[float, float]]:
+
+def anchor_sizes(ratios: Sequence[float] = RATIOS, scale: float = 8.0) -> list[tuple[float, float]]:
     """Width and height in search pixels of one anchor for each ratio of height to width.
 
-    The area of a cell, ``stride ** 2``, is given the ratio, both sides are cut to whole pixels and multiplied by
-    ``scale``; the cut is what published networks were trained with (reference values, section 2): 104x32, 88x40, 64x64,
-    40x80 and 32x96 for the defaults.
+    A cell of 8x8 pixels is given the ratio, both sides are cut to whole pixels (but to no less than one) and multiplied
+    by ``scale``; the cut is what published networks were trained with (reference values, section 2): 104x32, 88x40,
+    64x64, 40x80 and 32x96 for the defaults.
     """
     sizes = []
     for ratio in ratios:
-        width = int((stride * stride / ratio) ** 0.5)
-        sizes.append((width * scale, int(width * ratio) * scale))
+        width = max(1, int((_CELL * _CELL / ratio) ** 0.5))
+        sizes.append((width * scale, max(1, int(width * ratio)) * scale))
     return sizes
 
 
@@ -32,16 +35,16 @@ class Anchors(nn.Module):
 
     Args:
         ratios: of height to width, one anchor each.
-        stride: of the response in search pixels.
-        scale: side of the anchor of ratio 1 in cells.
+        stride: of the response in search pixels; the anchors' sizes do not depend on it, as the targets' do not.
+        scale: side of the anchor of ratio 1 in units of 8 pixels.
     """
 
     sizes: torch.Tensor
 
     def __init__(self, ratios: Sequence[float] = RATIOS, stride: int = 8, scale: float = 8.0) -> None:
         super().__init__()
-        self.ratios, self.stride, self.scale = tuple(ratios), stride, scale
-        self.register_buffer("sizes", torch.tensor(anchor_sizes(ratios, stride, scale)), persistent=False)
+        self.ratios, self.stride = tuple(ratios), stride
+        self.register_buffer("sizes", torch.tensor(anchor_sizes(ratios, scale)), persistent=False)
         self._grids: dict[tuple[int, torch.device], torch.Tensor] = {}
 
     def __len__(self) -> int:
@@ -92,3 +95,25 @@ def centred_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     intersection = (high - low).clamp_min(0).prod(dim=-1)
     union = first[..., 2:].prod(dim=-1) + second[..., 2:].prod(dim=-1) - intersection
     return intersection / union.clamp_min(1e-9)
+
+
+def suppress(boxes: torch.Tensor, scores: torch.Tensor, top_k: int, overlap: float) -> torch.Tensor:
+    """Non-maximum suppression among the best proposals (SiamRPN section 4.3).
+
+    Args:
+        boxes: (M, 4), by centre and size.
+        scores: (M,).
+        top_k: so many of the highest scores take part.
+        overlap: IoU above which the box with the lower score is left out.
+
+    Returns:
+        int64, indices of the boxes that remain, best first; of equal scores the earlier one is better. No two of them
+        overlap by more than ``overlap``.
+    """
+    order = scores.argsort(descending=True, stable=True)[:top_k]
+    near = centred_iou(boxes[order, None], boxes[order]) > overlap
+    kept = torch.ones(len(order), dtype=torch.bool, device=boxes.device)
+    for place, too_near in enumerate(near):
+        # A box that has been left out suppresses none itself.
+        kept[place + 1 :] &= ~(too_near[place + 1 :] & kept[place])
+    return order[kept]

@@ -1,7 +1,8 @@
 """What every tracker takes and gives, whatever paper it comes from.
 
 An update has three named steps, so that many targets share one forward pass: ``windows`` says which crops of the image
-are wanted, the tracker's network answers for the batch of all crops, ``locate`` turns the answer into a result.
+are wanted, the tracker's network answers for the batch of all crops of one size, ``locate`` turns the answer into a
+result.
 ``TrackerGroup`` drives these steps for many targets; ``Tracker.update`` is the same with one.
 """
 
@@ -11,7 +12,7 @@ import enum
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -70,6 +71,31 @@ class TrackResult:
 
 
 Image = NDArray[np.uint8] | Frame
+
+
+class CropBatch(NamedTuple):
+    """What trackers that want crops of one size want of a frame.
+
+    Attributes:
+        members: the trackers, as places in the list that was asked.
+        windows: theirs, one tracker's after the other's.
+        size: side of the crops in pixels.
+    """
+
+    members: list[int]
+    windows: list[Window]
+    size: int
+
+
+def crop_batches(trackers: Sequence[Tracker]) -> list[CropBatch]:
+    """Ask each tracker for its windows, and put together those whose crops have one size."""
+    batches: dict[int, CropBatch] = {}
+    for place, tracker in enumerate(trackers):
+        windows = tracker.windows()
+        batch = batches.setdefault(tracker.crop_size, CropBatch([], [], tracker.crop_size))
+        batch.members.append(place)
+        batch.windows.extend(windows)
+    return list(batches.values())
 
 
 class Tracker(ABC):
@@ -148,14 +174,14 @@ class Tracker(ABC):
 
     @staticmethod
     def update_together(trackers: Sequence[Tracker], frame: Frame) -> list[TrackResult]:
-        """Update trackers that share one network on one frame, with one batch of crops and one forward pass."""
-        if not trackers:
-            return []
-        windows = [tracker.windows() for tracker in trackers]
+        """Update trackers that share one network on one frame: one forward pass for each size of crops."""
+        answers: dict[int, Any] = {}
         with torch.inference_mode():
-            crops = frame.crops([window for wanted in windows for window in wanted], trackers[0].crop_size)
-            answers = trackers[0].answer(trackers, crops)
-        return [tracker.locate(answer) for tracker, answer in zip(trackers, answers, strict=True)]
+            for batch in crop_batches(trackers):
+                asking = [trackers[place] for place in batch.members]
+                crops = frame.crops(batch.windows, batch.size)
+                answers.update(zip(batch.members, asking[0].answer(asking, crops), strict=True))
+        return [tracker.locate(answers[place]) for place, tracker in enumerate(trackers)]
 
     def lost(self, reason: str) -> TrackResult:
         """A result that repeats the last box, for a frame that could not be searched."""
@@ -177,7 +203,7 @@ class Tracker(ABC):
     @property
     @abstractmethod
     def crop_size(self) -> int:
-        """Side in pixels of the search crops that ``windows`` asks for."""
+        """Side in pixels of the crops of the windows that ``windows`` asked for last."""
 
     @abstractmethod
     def _start(self, frame: Frame, box: Box) -> None:
@@ -185,14 +211,14 @@ class Tracker(ABC):
 
     @abstractmethod
     def windows(self) -> list[Window]:
-        """The regions of the next image to search; as many for every target of one tracker."""
+        """The regions of the next image to search; their crops are to have ``crop_size`` pixels a side."""
 
     @abstractmethod
     def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Any]:
         """The network's answers, one a tracker.
 
         Args:
-            trackers: trackers of this class that share the network.
+            trackers: trackers of this class that share the network, and whose ``crop_size`` is the same.
             crops: (sum of their windows, 3, crop_size, crop_size) on the device, in the order of ``trackers``.
         """
 

@@ -77,8 +77,13 @@ class FollowingTracker(Tracker):
         return self._box
 
     @property
-    def crop_size(self) -> int:
+    def search_size(self) -> int:
+        """Side in pixels of this target's search crop while it is not lost."""
         return self.config.search_size
+
+    @property
+    def crop_size(self) -> int:
+        return self.search_size
 
     @property
     def evidence(self) -> tuple[float, float]:
@@ -130,11 +135,11 @@ class FollowingTracker(Tracker):
         self._box = self._confident_box
         self._search = self._confident_search
         # Tiles meet where the response maps end.
-        step = self._search * (1 - self.config.exemplar_size / self.config.search_size)
+        step = self._search * (1 - self.config.exemplar_size / self.search_size)
         self._lost_search = LostSearch(self.search_window, step, self.image_size)
 
     def _response_map(self, window: Window, look: Look) -> ResponseMap:
-        side = look.response.shape[-1] * self.stride * window.size / self.config.search_size
+        side = look.response.shape[-1] * self.stride * window.size / self.crop_size
         response = look.response
         return ResponseMap(
             lambda: response.float().cpu().numpy(), Box.from_centre(window.centre_x, window.centre_y, side, side)
@@ -157,3 +162,24 @@ class FollowingTracker(Tracker):
     @abstractmethod
     def _move(self, window: Window, answer: Any, resize: bool) -> None:
         """Follow the answer from its window; the size changes only with ``resize``."""
+
+
+def bounded(box: Box, last: Box, least_side: float, image_size: tuple[int, int]) -> Box:
+    """A box of finite size within the limits of a target's box.
+
+    Each side is at least ``least_side``, or the last box's where that was shorter, and at most the image's; then the
+    centre is moved into the image. So at least half of each side is in the picture, and no corner is further outside
+    than half a side.
+
+    Args:
+        box: in pixels; its place need not be finite.
+        last: the box of the frame before, whose place and sides are finite.
+        least_side: in pixels.
+        image_size: width and height in pixels.
+    """
+    sides = [
+        min(max(side, min(least_side, old)), float(limit))
+        for side, old, limit in zip((box.width, box.height), (last.width, last.height), image_size, strict=True)
+    ]
+    centre = [min(max(place, 0.0), float(limit)) for place, limit in zip(box.centre, image_size, strict=True)]
+    return Box.from_centre(*centre, *sides)

@@ -10,7 +10,9 @@ from siam_tracker_core.trackers.base import Image, Tracker, TrackResult
 
 
 class TrackerGroup:
-    """Follows several targets with one network: one upload of the image and one forward pass a frame for all.
+    """Follows several targets with one network: one upload of the image a frame, and one forward pass for all of them.
+
+    Targets whose search crops differ in size, as SiamRPN's small ones and lost ones may, take one pass for each size.
 
     Args:
         tracker: a loaded tracker; its network, configuration and device are shared by all targets.

@@ -1,33 +1,35 @@
 """SiamRPN: tracking as one-shot detection (Li et al., 2018), with the values of its published implementations.
 
 The template branch runs once and leaves kernels; each frame runs the detection branch on one search crop at one scale,
-and the best proposal gives position, size and shape. Selection (section 4.3) happens on the device for a batch of
-targets: anchors near the centre, a penalty on changes of scale and ratio (equation 13), a cosine window; a row of
-numbers for each window comes back.
+and the best proposal (``selection``) gives position, size and shape. All of that runs on the device for a batch of
+targets; a row of numbers for each window comes back.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
-from siam_tracker_core.networks.anchors import decode
+from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.cir import crop_early
 from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
-from siam_tracker_core.networks.rpn import Kernels, SiamRPNNetwork
-from siam_tracker_core.trackers.confidence import peak_to_sidelobe
-from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share
+from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
+from siam_tracker_core.trackers.base import Image
+from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share, bounded
+from siam_tracker_core.trackers.selection import Choice, Preference, Ranking, choose, cosine_window, rank
 
-# Cells around the peak that the peak-to-sidelobe ratio leaves out: half the middle anchor.
-PEAK_RADIUS = 4
+# Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
+# took 1.3 times as long as four of 4 on one core.
+CPU_BATCH = 4
 
 
 @dataclass(frozen=True)
@@ -35,37 +37,65 @@ class SiamRPNConfig(FollowingConfig):
     """Settings of the tracker; defaults are those of PySOT's AlexNet model (reference values, section 2).
 
     Attributes:
+        small_search_size: side of the search crop in pixels for small targets (DaSiamRPN:code/run_SiamRPN.py, 287).
+        small_share: targets that take up less of their first image than this are small (likewise); 0 for none.
         penalty: k of equation 13, the penalty on changes of scale and ratio.
         window_influence: share of the cosine window in the final score.
         size_rate: share of a change of size that is taken over in one frame, times penalty and score.
-        centre_cells: only anchors of the central so many cells are taken (g of section 4.3); 0 takes all.
-        least_side: of the box in pixels.
-        lost_windows: windows searched in a frame while the target is lost.
+        centre_cells: only anchors of the central so many cells are taken (g of section 4.3); 0 takes all. A map of
+            even size has one more where this is odd, and the other way round.
+        least_side: of the box in pixels, unless it was smaller from the start.
+        lost_search: what is searched while the target is lost, without cosine window and regardless of
+            ``centre_cells``: ``sweep``, windows of the usual size at places that change from frame to frame, or
+            ``enlarge``, one large window at the place of loss (PySOT:pysot/tracker/siamrpnlt_tracker.py).
+        lost_windows: windows in a frame of the sweep.
+        lost_size: side of the enlarged search crop in pixels, at the usual scale.
+        top_k: so many of the best proposals take part in the suppression of ``SiamRPN.candidates``. The paper gives
+            neither this number nor the next one.
+        candidate_overlap: IoU above which of two proposals only the better one is a candidate.
     """
 
+    small_search_size: Annotated[int, Ge(64)] = 287
+    small_share: Share = 0.004
     penalty: Annotated[float, Ge(0), Le(2)] = 0.16
     window_influence: Share = 0.40
     size_rate: Share = 0.30
     centre_cells: Annotated[int, Ge(0)] = 0
     least_side: Annotated[float, Ge(1)] = 10.0
+    lost_search: Literal["sweep", "enlarge"] = "sweep"
     lost_windows: Annotated[int, Ge(1), Le(25)] = 3
+    lost_size: Annotated[int, Ge(64), Le(2047)] = 831
+    top_k: Annotated[int, Gt(0)] = 64
+    candidate_overlap: Share = 0.3
+
+    def __post_init__(self) -> None:
+        usual = max(self.search_size, self.small_search_size)
+        if self.lost_search == "enlarge" and self.lost_size < usual:
+            raise ConfigError(f"lost_size {self.lost_size} enlarges nothing: search crops have {usual} pixels already")
 
 
 @dataclass(frozen=True)
 class Answer(Look):
-    """The best proposal of one target in one frame; ``peak`` is its probability.
+    """What the network says of one target in one frame; ``peak`` is the best proposal's probability.
 
     Attributes:
-        dx, dy: displacement of the proposal's centre in pixels of the search crop.
-        width, height: of the proposal in pixels of the search crop.
-        penalty: 0..1, on its change of scale and ratio (equation 13).
+        proposal: the best one.
     """
 
-    dx: float
-    dy: float
-    width: float
-    height: float
-    penalty: float
+    proposal: Choice
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where the network sees something like the target.
+
+    Attributes:
+        box: as proposed, in image pixels; it may reach beyond the image.
+        score: probability of "target".
+    """
+
+    box: Box
+    score: float
 
 
 class SiamRPNModel:
@@ -97,73 +127,49 @@ class SiamRPNModel:
         self.network.head.to(self.dtype)
         self._windows: dict[int, torch.Tensor] = {}
 
-    def _images(self, crops: torch.Tensor) -> torch.Tensor:
+    def images(self, crops: torch.Tensor) -> torch.Tensor:
+        """What the network takes for BGR crops (N, 3, S, S)."""
         return crops.to(self.dtype).flip(1).contiguous(memory_format=torch.channels_last)
 
     def kernels(self, crops: torch.Tensor) -> Kernels:
         """Kernels of BGR exemplar crops (N, 3, S, S)."""
-        return self.network.template(self._images(crops))
+        return self.network.template(self.images(crops))
 
-    def cosine_window(self, size: int) -> torch.Tensor:
-        """Hann window (size, size) with maximum one, zero for anchors beyond the central cells."""
-        if size not in self._windows:
-            hann = torch.from_numpy(np.hanning(size + 2)[1:-1]).to(self.device, torch.float32)
-            self._windows[size] = torch.outer(hann, hann)
-        return self._windows[size]
+    def detect(self, kernels: Kernels, crops: torch.Tensor) -> Proposals:
+        """The detection branch on N BGR search crops (N, 3, S, S), each with its own kernels."""
+        if self.device.type != "cpu" or len(crops) <= CPU_BATCH:
+            return self.network.detect(self.images(crops), kernels)
+        parts = [
+            self.network.detect(self.images(some), Kernels(*own))
+            for some, *own in zip(crops.split(CPU_BATCH), *(part.split(CPU_BATCH) for part in kernels), strict=True)
+        ]
+        return Proposals(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def allowed(self, size: int) -> torch.Tensor:
-        """bool (size, size): cells whose anchors may be chosen."""
-        distance = (torch.arange(size, device=self.device) - (size - 1) / 2).abs()
-        inside = distance <= (self.config.centre_cells or size) / 2
-        return inside[:, None] & inside
-
-    def respond(
-        self, kernels: Kernels, crops: torch.Tensor, sizes: torch.Tensor, influence: torch.Tensor, penalty: torch.Tensor
-    ) -> tuple[list[list[float]], torch.Tensor]:
-        """The best proposal in each window.
+    def rank(self, kernels: Kernels, crops: torch.Tensor, preferences: Sequence[Preference]) -> Ranking:
+        """The proposals of N windows in order.
 
         Args:
             kernels: of N targets, one for each window.
             crops: (N, 3, S, S) BGR search crops.
-            sizes: (N, 2) width and height of the targets in search pixels, as last seen.
-            influence: (N,) share of the cosine window.
-            penalty: (N,) k of equation 13.
-
-        Returns:
-            For each window: score, peak-to-sidelobe ratio, dx, dy, width, height, penalty; and the score maps
-            (N, rows, columns), the best over anchors.
+            preferences: N.
         """
-        proposals = self.network.detect(self._images(crops), kernels)
-        scores = proposals.scores
-        count, size = len(scores), scores.shape[-1]
-        boxes = decode(proposals.distances.float().permute(0, 2, 3, 4, 1), self.network.anchors.grid(size))
-        # The printed exponent grows with the change; published implementations use this one.
-        change = _change(boxes[..., 2:], sizes[:, None, None, None, :])
-        factor = torch.exp(-(change - 1) * penalty[:, None, None, None])
-        share = influence[:, None, None, None]
-        ranked = scores * factor * (1 - share) + self.cosine_window(size) * share
-        ranked = ranked.masked_fill(~self.allowed(size), -1.0)
-        place = ranked.flatten(1).argmax(dim=1)
-        each = torch.arange(count, device=self.device)
-        map_, _ = scores.max(dim=1)
-        cell = place % (size * size)
-        psr = peak_to_sidelobe(map_, cell // size, cell % size, PEAK_RADIUS)
-        best = torch.stack([scores.flatten(1)[each, place], psr], dim=1)
-        rows = torch.cat([best, boxes.flatten(1, 3)[each, place], factor.flatten(1)[each, place, None]], dim=1)
-        # One transfer for all targets.
-        return rows.cpu().tolist(), map_
+        proposals = self.detect(kernels, crops)
+        size = proposals.logits.shape[-1]
+        return rank(proposals, self.network.anchors.grid(size), self._cosine(size), preferences)
 
+    def respond(
+        self, kernels: Kernels, crops: torch.Tensor, preferences: Sequence[Preference]
+    ) -> tuple[list[Choice], torch.Tensor]:
+        """The best proposal in each window, and the score maps (N, rows, columns); arguments as for ``rank``."""
+        ranking = self.rank(kernels, crops, preferences)
+        # Scores were calibrated on maps of the usual size.
+        beyond = (crops.shape[-1] - self.config.search_size) // self.network.backbone.stride
+        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond))
 
-def _change(sizes: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """max(r/r', r'/r) * max(s/s', s'/s) of equation 13, at least 1; sizes (..., 2) as width and height."""
-
-    def padded(size: torch.Tensor) -> torch.Tensor:
-        margin = size.sum(dim=-1, keepdim=True) / 2
-        return (size + margin).prod(dim=-1).sqrt()
-
-    ratio = (sizes[..., 1] / sizes[..., 0]) / (last[..., 1] / last[..., 0])
-    scale = padded(sizes) / padded(last)
-    return torch.maximum(ratio, 1 / ratio) * torch.maximum(scale, 1 / scale)
+    def _cosine(self, size: int) -> torch.Tensor:
+        if size not in self._windows:
+            self._windows[size] = cosine_window(size, self.device)
+        return self._windows[size]
 
 
 class SiamRPN(FollowingTracker):
@@ -180,96 +186,134 @@ class SiamRPN(FollowingTracker):
         self.model, self.config = model, model.config
         self.name, self.device = model.name, model.device
         self.stride = model.network.backbone.stride
+        self._search_size = self._crop_size = self.config.search_size
+
+    @property
+    def search_size(self) -> int:
+        return self._search_size
+
+    @property
+    def crop_size(self) -> int:
+        return self._crop_size
 
     def another(self) -> SiamRPN:
         return SiamRPN(self.model)
 
     def warm_up(self, targets: int = 1) -> None:
         config = self.config
+        sizes = {config.search_size, config.small_search_size if config.small_share else config.search_size}
         with torch.inference_mode():
-            kernels = self.model.kernels(torch.zeros(1, 3, config.exemplar_size, config.exemplar_size))
-            kernels = Kernels(*(part.expand(targets, -1, -1, -1) for part in kernels))
-            crops = torch.zeros(targets, 3, config.search_size, config.search_size, device=self.device)
-            zeros = torch.zeros(targets, device=self.device)
-            self.model.respond(kernels, crops, torch.ones(targets, 2, device=self.device), zeros, zeros)
+            blank = torch.zeros(1, 3, config.exemplar_size, config.exemplar_size, device=self.device)
+            kernels = Kernels(*(part.expand(targets, -1, -1, -1) for part in self.model.kernels(blank)))
+            for size in sizes:
+                crops = torch.zeros(targets, 3, size, size, device=self.device)
+                self.model.respond(kernels, crops, [Preference(64, 64)] * targets)
+
+    def candidates(self, image: Image) -> list[Candidate]:
+        """Where in an image something like the target is, best first: it, and what could be taken for it.
+
+        The search window around the last place is looked at with the preferences of an update; the target and its state
+        stay as they are.
+
+        Args:
+            image: as for ``update``.
+
+        Raises:
+            ImageError, RuntimeError: as ``update``.
+        """
+        frame = self.upload(image)
+        self.check_frame(frame)
+        window, config = self.search_window, self.config
+        with torch.inference_mode():
+            crops = frame.crops([window], self.search_size)
+            ranking = self.model.rank(self._kernels, crops, [self._preference(window, self.search_size)])
+            boxes, ranks = ranking.boxes.flatten(0, 3), ranking.ranks.flatten()
+            kept = suppress(boxes, ranks, config.top_k, config.candidate_overlap)
+            kept = kept[ranks[kept] >= 0]
+            found = torch.cat([boxes[kept], ranking.scores.flatten()[kept, None]], dim=1).cpu().tolist()
+        pixels = window.size / self.search_size
+        return [
+            Candidate(
+                Box.from_centre(
+                    window.centre_x + dx * pixels, window.centre_y + dy * pixels, width * pixels, height * pixels
+                ),
+                score,
+            )
+            for dx, dy, width, height, score in found
+        ]
 
     def _start(self, frame: Frame, box: Box) -> None:
         config = self.config
+        small = box.area < config.small_share * frame.width * frame.height
+        size = config.small_search_size if small else config.search_size
         side = context_size(box.width, box.height, config.context)
         kernels = self.model.kernels(frame.crops([Window(*box.centre, side)], config.exemplar_size))
-        search = Window(*box.centre, side * config.search_size / config.exemplar_size)
-        own = self._respond_once(kernels, frame, search, box)
+        search = Window(*box.centre, side * size / config.exemplar_size)
+        own = self._respond_once(kernels, frame, search, size, box)
         # Nothing is kept before all of it is known, so that a failure leaves a former target as it was.
         self._kernels = kernels
+        self._search_size = self._crop_size = size
         self._begin(box, search.size, own)
 
     def _look(self, frame: Frame, window: Window) -> Answer:
-        return self._respond_once(self._kernels, frame, window, self._box)
+        return self._respond_once(self._kernels, frame, window, self.search_size, self._box)
 
-    def _respond_once(self, kernels: Kernels, frame: Frame, window: Window, box: Box) -> Answer:
-        crops = frame.crops([window], self.config.search_size)
-        scale = self.config.search_size / window.size
-        sizes = torch.tensor([[box.width * scale, box.height * scale]], device=self.device, dtype=torch.float32)
-        zero = torch.zeros(1, device=self.device)
-        rows, maps = self.model.respond(kernels, crops, sizes, zero, zero)
-        return _answer(0, rows[0], maps[0])
+    def _respond_once(self, kernels: Kernels, frame: Frame, window: Window, size: int, box: Box) -> Answer:
+        scale = size / window.size
+        preference = Preference(box.width * scale, box.height * scale)
+        choices, maps = self.model.respond(kernels, frame.crops([window], size), [preference])
+        return _answer(0, choices[0], maps[0])
+
+    def _preference(self, window: Window, crop_size: int) -> Preference:
+        """What is preferred in a window of the next frame."""
+        config, scale = self.config, crop_size / window.size
+        width, height = self._box.width * scale, self._box.height * scale
+        if self.is_lost:
+            return Preference(width, height, penalty=config.penalty)
+        return Preference(width, height, config.window_influence, config.penalty, config.centre_cells or math.inf)
 
     def windows(self) -> list[Window]:
-        if self._lost_search is not None:
+        self._crop_size = self.search_size
+        if self._lost_search is None:
+            self._windows = [self.search_window]
+        elif self.config.lost_search == "sweep":
             self._windows = self._lost_search.windows(self.config.lost_windows)
         else:
-            self._windows = [self.search_window]
+            self._crop_size = self.config.lost_size
+            self._windows = [self.search_window.scaled(self._crop_size / self.search_size)]
         return self._windows
 
     def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Answer]:
-        config = self.config
-        owners = [index for index, tracker in enumerate(trackers) for _ in tracker._windows]
+        searched = [(tracker, window) for tracker in trackers for window in tracker._windows]
         kernels = Kernels(
-            *(torch.cat([getattr(trackers[owner]._kernels, part) for owner in owners]) for part in Kernels._fields)
+            *(torch.cat([getattr(tracker._kernels, part) for tracker, _ in searched]) for part in Kernels._fields)
         )
-        settings = np.array(
-            [
-                (
-                    trackers[owner]._box.width * config.search_size / trackers[owner]._search,
-                    trackers[owner]._box.height * config.search_size / trackers[owner]._search,
-                    0.0 if trackers[owner].is_lost else config.window_influence,
-                    config.penalty,
-                )
-                for owner in owners
-            ],
-            dtype=np.float32,
-        )
-        table = torch.from_numpy(settings).to(self.device)
-        rows, maps = self.model.respond(kernels, crops, table[:, :2], table[:, 2], table[:, 3])
+        preferences = [tracker._preference(window, crops.shape[-1]) for tracker, window in searched]
+        choices, maps = self.model.respond(kernels, crops, preferences)
         answers: list[Answer] = []
         start = 0
         for tracker in trackers:
             stop = start + len(tracker._windows)
-            choice = max(range(start, stop), key=lambda number: rows[number][0])
-            answers.append(_answer(choice - start, rows[choice], maps[choice]))
+            best = max(range(start, stop), key=lambda number: choices[number].score)
+            answers.append(_answer(best - start, choices[best], maps[best]))
             start = stop
         return answers
 
     def _move(self, window: Window, answer: Answer, resize: bool) -> None:
-        pixels = window.size / self.config.search_size
+        proposal, pixels = answer.proposal, window.size / self.crop_size
         # A proposal that is less certain or has changed more changes the size less (reference values, section 2).
-        rate = answer.penalty * answer.peak * self.config.size_rate if resize else 0.0
-        width, height = self.image_size
-        sides = [
-            min(max((1 - rate) * old + rate * new * pixels, min(self.config.least_side, old)), float(limit))
-            for old, new, limit in (
-                (self._box.width, answer.width, width),
-                (self._box.height, answer.height, height),
-            )
-        ]
-        centre_x = min(max(window.centre_x + answer.dx * pixels, 0.0), width)
-        centre_y = min(max(window.centre_y + answer.dy * pixels, 0.0), height)
-        self._box = Box.from_centre(centre_x, centre_y, *sides)
-        self._search = (
-            context_size(sides[0], sides[1], self.config.context) * self.config.search_size / self.config.exemplar_size
+        rate = proposal.factor * proposal.score * self.config.size_rate if resize else 0.0
+        width, height = (
+            (1 - rate) * old + rate * new * pixels
+            for old, new in ((self._box.width, proposal.width), (self._box.height, proposal.height))
         )
+        wanted = Box.from_centre(
+            window.centre_x + proposal.dx * pixels, window.centre_y + proposal.dy * pixels, width, height
+        )
+        self._box = bounded(wanted, self._box, self.config.least_side, self.image_size)
+        side = context_size(self._box.width, self._box.height, self.config.context)
+        self._search = side * self.search_size / self.config.exemplar_size
 
 
-def _answer(choice: int, row: Sequence[float], map_: torch.Tensor) -> Answer:
-    score, psr, dx, dy, width, height, penalty = row
-    return Answer(choice, score, psr, map_, dx, dy, width, height, penalty)
+def _answer(choice: int, proposal: Choice, map_: torch.Tensor) -> Answer:
+    return Answer(choice, proposal.score, proposal.psr, map_, proposal)

@@ -59,10 +59,10 @@ def initialise(head: UpChannelHead | DepthwiseHead) -> None:
     (Faster R-CNN, section 3.1.3).
 
     The up-channel head has no such layer. Its outputs sum some thousand products of two of its convolutions: with
-    weights of the usual size its logits start around 60, and one step at the paper's rate of 1e-2 changes them by more,
-    so that the loss grew without bound. Its convolutions start so small that the outputs' deviation is 0.1 for features
-    with a deviation of one, and their gradients are divided by the number of products. For SGD that is the same as a
-    correlation that takes the mean of the products, and leaves the network as it was published.
+    weights of the usual size its logits start around 60, and at the paper's rate of 1e-2 a step changes them by as
+    much. So these convolutions start so small that the outputs' deviation is 0.1 for features with a deviation of one,
+    and their gradients are divided by the number of products. For SGD that is the same as a correlation that takes the
+    mean of the products, and it leaves the network as it was published.
     """
     for layer in head.modules():
         if isinstance(layer, nn.Conv2d):
@@ -70,8 +70,9 @@ def initialise(head: UpChannelHead | DepthwiseHead) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     if isinstance(head, DepthwiseHead):
-        for branch in (head.cls, head.loc):
-            nn.init.normal_(branch.head[-1].weight, std=0.01)
+        for last in (head.cls.head[-1], head.loc.head[-1]):
+            assert isinstance(last, nn.Conv2d)
+            nn.init.normal_(last.weight, std=0.01)
         return
     nn.init.kaiming_normal_(head.adjust_reg.weight, nonlinearity="linear")
     products = head.hidden * KERNEL_CELLS

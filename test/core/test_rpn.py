@@ -58,6 +58,11 @@ def test_encoding_of_a_hand_made_box() -> None:
     torch.testing.assert_close(distances, torch.tensor([0.25, -0.125, math.log(2), math.log(2)]))
 
 
+def test_anchors_have_one_size_on_grids_of_any_stride() -> None:
+    fine, coarse = Anchors(stride=4).grid(33), Anchors(stride=8).grid(17)
+    torch.testing.assert_close(fine[:, ::2, ::2], coarse)
+
+
 def overlap_of(first: list[float], second: list[float]) -> float:
     sides = []
     for axis in (0, 1):

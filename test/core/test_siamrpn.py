@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siam_tracker_core import Box, TrackerGroup, TrackState
-from siam_tracker_core.config import read_config
+from siam_tracker_core.config import read_config, read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.many_targets import time_steps
+from siam_tracker_core.evaluation.pruning import measure_pruning, measure_updates
 from siam_tracker_core.geometry import Window, context_size
 from siam_tracker_core.networks import AlexNet
 from siam_tracker_core.networks.anchors import centred_iou, encode
 from siam_tracker_core.networks.rpn import DepthwiseHead, Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.confidence import LostConfig, peak_to_sidelobe
 from siam_tracker_core.trackers.selection import PEAK_RADIUS, Preference, choose, cosine_window, rank, surrounding
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.siamrpn import CPU_BATCH, SiamRPN, SiamRPNConfig, SiamRPNModel
 
 ANCHORS = ((104, 32), (88, 40), (64, 64), (40, 80), (32, 96))
 CPU = torch.device("cpu")
@@ -350,6 +353,14 @@ def test_extreme_targets_keep_finite_boxes_that_meet_the_image(box, lost):
             check_limits(result.box, (box.width, box.height))
 
 
+def test_shipped_settings_are_valid():
+    files = sorted((Path(__file__).parents[2] / "config" / "trackers").glob("siamrpn*.yaml"))
+    read = {path.stem: read_config(SiamRPNConfig, read_yaml(path), str(path)) for path in files}
+    assert read["siamrpn"] == SiamRPNConfig()
+    assert read["siamrpn_long_term"] == SiamRPNConfig(lost_search="enlarge", lost_size=831)
+    assert [read[f"siamrpn_centre{cells}"].centre_cells for cells in (4, 7, 13)] == [4, 7, 13]
+
+
 def test_impossible_settings_are_refused():
     with pytest.raises(ConfigError, match="enlarges nothing"):
         read_config(SiamRPNConfig, {"lost_search": "enlarge", "lost_size": 255}, "settings")
@@ -362,7 +373,7 @@ def test_impossible_settings_are_refused():
 
 @pytest.mark.parametrize("lost_search", ["sweep", "enlarge"])
 def test_a_group_gives_what_single_trackers_give_whatever_their_states(lost_search):
-    """Large and small targets, some lost: crops of three sizes, one forward pass for each."""
+    """Large and small targets, some lost: crops of two or three sizes, and no more passes than a CPU wants."""
     made = made_sequence(frames=8, size=(320, 240), seed=2)
     tracker = random_tracker(lost=PESSIMIST, lost_search=lost_search, lost_size=319)
     boxes = [Box(40, 60, 50, 40), Box(150, 90, 30, 60), Box(200, 20, 18, 16), Box(90, 150, 80, 30), Box(9, 9, 14, 20)]
@@ -383,8 +394,10 @@ def test_a_group_gives_what_single_trackers_give_whatever_their_states(lost_sear
                 assert together[number].score == pytest.approx(alone.score, abs=1e-3)
                 assert together[number].state is alone.state
                 wanted[single.crop_size] = wanted.get(single.crop_size, 0) + len(single._windows)
-            assert {shape[-1]: shape[0] for shape in passes} == wanted
-            assert len(passes) == len(wanted)
+            for size, count in wanted.items():
+                parts = [shape[0] for shape in passes if shape[-1] == size]
+                assert (sum(parts), len(parts)) == (count, math.ceil(count / CPU_BATCH))
+            assert {shape[-1] for shape in passes} == set(wanted)
         if index < len(boxes):  # they are given in turn, so that some are lost when others are not
             group.init(index, image, boxes[index])
             singles[index] = tracker.another()
@@ -405,6 +418,30 @@ def test_the_steps_of_a_frame_are_timed_for_crops_of_several_sizes():
     for tracker, other in zip(trackers, same, strict=True):
         other.update(made.frames[1])
         np.testing.assert_allclose(tracker.box.to_array(), other.box.to_array(), atol=1e-2)
+
+
+def test_pruning_is_measured_with_and_without_the_template_branch():
+    tracker = random_tracker()
+    sizes = []
+    tracker.model.network.backbone.register_forward_hook(lambda _, images, __: sizes.append(images[0].shape[-1]))
+    cost = measure_pruning(tracker, frames=2, warm_up=1)
+    assert (sizes.count(127), sizes.count(255)) == (1 + 3, 2 * 3)
+    assert cost.saved == pytest.approx(1 - cost.pruned / cost.whole)
+    with pytest.raises(ConfigError, match="frames is 0"):
+        measure_pruning(tracker, frames=0)
+
+
+def test_updates_of_several_trackers_are_measured_in_turn():
+    one, other = random_tracker(), random_tracker()
+    one.init(np.zeros((240, 320, 3), np.uint8), Box(40, 60, 50, 40))
+    order = []
+    for name, tracker in (("one", one), ("other", other)):
+        hook = partial(lambda name, *_: order.append(name), name)
+        tracker.model.network.backbone.register_forward_hook(hook)
+    times = measure_updates({"one": one, "other": other}, frames=2, warm_up=0)
+    assert min(times.values()) > 0
+    assert order[-4:] == ["one", "other"] * 2
+    assert one.box == Box(40, 60, 50, 40)
 
 
 # Lost
