@@ -19,6 +19,7 @@ UNDER_COLCON = "COLCON" in os.environ  # colcon sets it for everything that it s
 # one environment overwrite each other and a ROS machine has its own; the same goes for ROS itself.
 REQUIREMENTS = [
     "annotated-types>=0.6",
+    "docstring-parser>=0.15",
     "Jinja2>=3.0",
     "joblib>=1.3",
     "jsonargparse[signatures]>=4.27",

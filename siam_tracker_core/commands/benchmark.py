@@ -16,10 +16,12 @@ from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation.machine import machine, versions
 from siam_tracker_core.evaluation.many_targets import STEPS, TargetsCost, measure_targets
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
+from siam_tracker_core.evaluation.pruning import measure_pruning
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
 from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.siamrpn import SiamRPN
 from siam_tracker_core.zoo import read_zoo
 
 DEFAULT_PEERS = ("kcf", "csrt", "nano")
@@ -56,6 +58,7 @@ def benchmark(
         figures["accuracy"] = _accuracy(root, specs, threads, out)
     if targets:
         figures["targets"] = _targets(specs, targets, frames)
+        figures["pruning"] = _pruning(specs, frames)
     text = json.dumps(figures, indent=2)
     print(text)
     if out is not None:
@@ -120,6 +123,21 @@ def _targets(specs: Sequence[TrackerSpec], targets: Sequence[int], frames: int) 
         costs = measure_targets(tracker, sorted(set(targets)), frames)
         print(f"{spec.label} on {tracker.device}, 640x480, median of {frames} frames\n\n{targets_table(costs)}\n")
         figures[spec.label] = [asdict(cost) for cost in costs]
+    return figures
+
+
+def _pruning(specs: Sequence[TrackerSpec], frames: int) -> dict[str, Any]:
+    """What proposal networks save by running their template branch once."""
+    figures: dict[str, Any] = {}
+    for spec in specs:
+        tracker = spec.make()
+        if isinstance(tracker, SiamRPN):
+            cost = measure_pruning(tracker, frames)
+            print(
+                f"{spec.label}: {cost.pruned:.2f} ms with the template branch once, {cost.whole:.2f} ms with it in "
+                f"every frame: pruning saves {cost.saved:.0%}\n"
+            )
+            figures[spec.label] = asdict(cost)
     return figures
 
 

@@ -46,7 +46,13 @@ def _rpn(description: str, source: str, network: dict[str, Any], config: dict[st
 
 
 def _dasiamrpn(
-    title: str, backbone_name: str, hidden: int, penalty: float, window_influence: float, size_rate: float
+    title: str,
+    backbone_name: str,
+    hidden: int,
+    penalty: float,
+    window_influence: float,
+    size_rate: float,
+    **more: float,
 ) -> Published:
     return _rpn(
         f"DaSiamRPN's {title}",
@@ -57,15 +63,17 @@ def _dasiamrpn(
             "penalty": penalty,
             "window_influence": window_influence,
             "size_rate": size_rate,
+            **more,
         },
         modules={f"featureExtract.{number}": f"backbone.{name}" for number, name in LAYERS.items()} | DASIAMRPN_HEAD,
         bgr="featureExtract.0.weight",
     )
 
 
+# Only the big one searches a larger region for small targets.
 KINDS = {
-    "dasiamrpn-vot": _dasiamrpn("SiamRPNvot", "alexnet_wide", 256, 0.04, 0.44, 0.45),
-    "dasiamrpn-otb": _dasiamrpn("SiamRPNotb", "alexnet_wide", 256, 0.22, 0.40, 0.30),
+    "dasiamrpn-vot": _dasiamrpn("SiamRPNvot", "alexnet_wide", 256, 0.04, 0.44, 0.45, small_share=0.0),
+    "dasiamrpn-otb": _dasiamrpn("SiamRPNotb", "alexnet_wide", 256, 0.22, 0.40, 0.30, small_share=0.0),
     "dasiamrpn-big": _dasiamrpn("SiamRPNBIG", "alexnet_wide_2x", 512, 0.055, 0.42, 0.295),
     "pysot-siamrpn-alex": _rpn(
         "PySOT's siamrpn_alex_dwxcorr",

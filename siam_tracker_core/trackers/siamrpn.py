@@ -70,7 +70,7 @@ class SiamRPNConfig(FollowingConfig):
 
     def __post_init__(self) -> None:
         usual = max(self.search_size, self.small_search_size)
-        if self.lost_search == "enlarge" and self.lost_size < usual:
+        if self.lost_search == "enlarge" and self.lost_size <= usual:
             raise ConfigError(f"lost_size {self.lost_size} enlarges nothing: search crops have {usual} pixels already")
 
 
