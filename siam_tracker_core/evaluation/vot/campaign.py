@@ -105,7 +105,7 @@ class Campaign:
     def run(self, workers: Workers, bar: tqdm) -> None:
         """Make what is missing. How many repetitions a pair needs can depend on its first ones, hence the rounds."""
         while waiting := self._waiting():
-            bar.total += sum(len(pair.sequence) for pair, _ in waiting)
+            bar.total = (bar.total or 0) + sum(len(pair.sequence) for pair, _ in waiting)
             bar.refresh()
             for pair, outcome in self._outcomes(waiting, workers, bar):
                 if isinstance(outcome, Failure):
