@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +38,13 @@ def check_identity(folder: Path, identity: Mapping[str, Any], fresh: bool) -> No
     Raises:
         ConfigError: if the folder holds results of another tracker.
     """
-    path = folder / IDENTITY
-    text = _text(identity)
-    if path.exists() and path.read_text(encoding="utf-8") != text:
-        if not fresh:
-            raise ConfigError(
-                f"{folder} holds results of another tracker of that name (see {IDENTITY} there: other weights, "
-                "configuration or device); give another output folder, or --fresh to replace them"
-            )
-        for pattern in _RESULTS:
-            for result in folder.glob(pattern):
-                result.unlink()
-    write_whole(path, text)
+    _keep_to(
+        folder / IDENTITY,
+        identity,
+        f"{folder} holds results of another tracker of that name (see {IDENTITY} there: other weights, "
+        "configuration or device)",
+        _RESULTS if fresh else None,
+    )
 
 
 def check_rules(folder: Path, rules: Mapping[str, Any], fresh: bool) -> None:
@@ -63,16 +58,32 @@ def check_rules(folder: Path, rules: Mapping[str, Any], fresh: bool) -> None:
     Raises:
         ConfigError: if the folder holds runs by other rules.
     """
-    path = folder / RULES
-    text = _text(rules)
+    _keep_to(
+        folder / RULES,
+        rules,
+        f"{folder} holds runs by other rules (see {RULES} there)",
+        ("*/*.txt", "*/*_time.value", SEQUENCES) if fresh else None,
+    )
+
+
+def _keep_to(path: Path, content: Mapping[str, Any], complaint: str, replaced: Iterable[str] | None) -> None:
+    """Write what a folder's results were made by, unless something else stands there already.
+
+    Args:
+        path: the file that tells it, in the folder.
+        content: ready for JSON.
+        complaint: what the folder holds otherwise, for the message.
+        replaced: patterns of the results to remove then, in place of refusing.
+
+    Raises:
+        ConfigError: if something else stands there and nothing is to be replaced.
+    """
+    text = _text(content)
     if path.exists() and path.read_text(encoding="utf-8") != text:
-        if not fresh:
-            raise ConfigError(
-                f"{folder} holds runs by other rules (see {RULES} there); give another output folder, or --fresh "
-                "to replace them"
-            )
-        for pattern in ("*/*.txt", "*/*_time.value", SEQUENCES):
-            for result in folder.glob(pattern):
+        if replaced is None:
+            raise ConfigError(f"{complaint}; give another output folder, or --fresh to replace them")
+        for pattern in replaced:
+            for result in path.parent.glob(pattern):
                 result.unlink()
     write_whole(path, text)
 

@@ -18,12 +18,10 @@ from torch.nn import functional
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window, context_size
-from siam_tracker_core.networks.backbone import channels_last
-from siam_tracker_core.networks.cir import crop_early
-from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.trackers.confidence import peak_to_sidelobe
 from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share
+from siam_tracker_core.trackers.siamese_model import SiameseModel
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24
 # took 1.4 times as long as four of 6 on two cores.
@@ -68,16 +66,11 @@ class Answer(Look):
     dy: float
 
 
-class SiamFCModel:
-    """The network with all that targets share: configuration, device and constant maps.
+class SiamFCModel(SiameseModel):
+    """The network with all that targets share; arguments as for ``SiameseModel``."""
 
-    Args:
-        network: with its weights; it is taken over, put on ``device`` and made ready for inference.
-        config: of the tracker.
-        device: where to run.
-        name: of the tracker.
-        precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
-    """
+    network: SiamFCNetwork
+    config: SiamFCConfig
 
     def __init__(
         self,
@@ -87,13 +80,7 @@ class SiamFCModel:
         name: str = "siamfc",
         precision: str = "auto",
     ) -> None:
-        self.config, self.device, self.name = config, device, name
-        self.dtype = inference_dtype(device, precision)
-        self.network = network.eval().requires_grad_(False)
-        fold_batch_norms(self.network)
-        crop_early(self.network)
-        channels_last(self.network).to(device)
-        self.network.backbone.to(self.dtype)
+        super().__init__(network, config, device, name, precision)
         exponents = np.arange(config.scales) - (config.scales - 1) / 2
         self.scale_factors = config.scale_step**exponents
         self.penalties = np.where(exponents == 0, 1.0, config.scale_penalty)
@@ -101,7 +88,7 @@ class SiamFCModel:
 
     def embed(self, crops: torch.Tensor) -> torch.Tensor:
         """Float32 features of BGR crops (N, 3, S, S), computed in ``dtype``."""
-        images = crops.to(self.dtype).flip(1).contiguous(memory_format=torch.channels_last)
+        images = self.images(crops)
         if self.device.type == "cpu" and len(images) > CPU_BATCH:
             return torch.cat([self.network.embed(part).float() for part in images.split(CPU_BATCH)])
         return self.network.embed(images).float()

@@ -19,13 +19,11 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
-from siam_tracker_core.networks.backbone import channels_last
-from siam_tracker_core.networks.cir import crop_early
-from siam_tracker_core.networks.inference import fold_batch_norms, inference_dtype
 from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
 from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share, bounded
 from siam_tracker_core.trackers.selection import Choice, Preference, Ranking, choose, cosine_window, rank
+from siam_tracker_core.trackers.siamese_model import SiameseModel
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
@@ -98,16 +96,11 @@ class Candidate:
     score: float
 
 
-class SiamRPNModel:
-    """The network with all that targets share: configuration, device and constant maps.
+class SiamRPNModel(SiameseModel):
+    """The network with all that targets share; arguments as for ``SiameseModel``."""
 
-    Args:
-        network: with its weights; it is taken over, put on ``device`` and made ready for inference.
-        config: of the tracker.
-        device: where to run.
-        name: of the tracker.
-        precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
-    """
+    network: SiamRPNNetwork
+    config: SiamRPNConfig
 
     def __init__(
         self,
@@ -117,19 +110,9 @@ class SiamRPNModel:
         name: str = "siamrpn",
         precision: str = "auto",
     ) -> None:
-        self.config, self.device, self.name = config, device, name
-        self.dtype = inference_dtype(device, precision)
-        self.network = network.eval().requires_grad_(False)
-        fold_batch_norms(self.network)
-        crop_early(self.network)
-        channels_last(self.network).to(device)
-        self.network.backbone.to(self.dtype)
+        super().__init__(network, config, device, name, precision)
         self.network.head.to(self.dtype)
         self._windows: dict[int, torch.Tensor] = {}
-
-    def images(self, crops: torch.Tensor) -> torch.Tensor:
-        """What the network takes for BGR crops (N, 3, S, S)."""
-        return crops.to(self.dtype).flip(1).contiguous(memory_format=torch.channels_last)
 
     def kernels(self, crops: torch.Tensor) -> Kernels:
         """Kernels of BGR exemplar crops (N, 3, S, S)."""
