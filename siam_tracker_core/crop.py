@@ -1,7 +1,8 @@
-"""Square context crops of a frame: one upload of the image, many crops.
+"""Crops of a frame: one upload of the image, many crops.
 
-Crops are sampled bilinearly and continue past the border with the frame's mean colour (SiamFC section 2.4). On the CPU
-OpenCV does the sampling, on an accelerator one batched ``grid_sample``; both follow the coordinates of ``geometry``.
+Square context crops, and patches: boxes that are stretched to squares. They are sampled bilinearly and continue past
+the border with the frame's mean colour (SiamFC section 2.4). On the CPU OpenCV does the sampling, on an accelerator one
+batched ``grid_sample``; both follow the coordinates of ``geometry``.
 """
 
 from __future__ import annotations
@@ -71,16 +72,32 @@ class Frame:
         Returns:
             float32 (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device.
         """
-        if self._pixels is None:
-            return self._crops_on_host(windows, size)
-        return self._crops_on_device(self._pixels, windows, size)
+        return self._resample(np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in windows]), size)
 
-    def _crops_on_host(self, windows: Sequence[Window], size: int) -> torch.Tensor:
-        crops = np.empty((len(windows), size, size, 3), dtype=np.uint8)
-        for window, crop in zip(windows, crops, strict=True):
+    def patches(self, boxes: NDArray[np.float64], size: int) -> torch.Tensor:
+        """Resample boxes of the image to squares, whatever their shape.
+
+        Args:
+            boxes: (n, 4) of ``x, y, width, height`` in pixels, partly or wholly outside the image if need be.
+            size: side of the patches in pixels.
+
+        Returns:
+            As ``crops``.
+        """
+        return self._resample(np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]], axis=1), size)
+
+    def _resample(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
+        """Regions (n, 4) of centre, width and height as (n, 3, size, size)."""
+        if self._pixels is None:
+            return self._resample_on_host(regions, size)
+        return self._resample_on_device(self._pixels, regions, size)
+
+    def _resample_on_host(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
+        crops = np.empty((len(regions), size, size, 3), dtype=np.uint8)
+        for region, crop in zip(regions, crops, strict=True):
             cv2.warpAffine(
                 self._host,
-                crop_to_pixel_indices(window, size),
+                _to_pixel_indices(region, size),
                 (size, size),
                 dst=crop,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -89,15 +106,14 @@ class Frame:
             )
         return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
 
-    def _crops_on_device(self, pixels: torch.Tensor, windows: Sequence[Window], size: int) -> torch.Tensor:
+    def _resample_on_device(self, pixels: torch.Tensor, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         mean = torch.as_tensor(self._mean, dtype=torch.float32, device=self.device)
         # grid_sample continues with zeros, so the mean is taken off before and put back after.
-        centred = (pixels.float() - mean).permute(2, 0, 1)[None].expand(len(windows), -1, -1, -1)
-        table = np.array([[w.centre_x, w.centre_y, w.size] for w in windows], dtype=np.float32)
-        regions = torch.from_numpy(table).to(self.device, non_blocking=True)
+        centred = (pixels.float() - mean).permute(2, 0, 1)[None].expand(len(regions), -1, -1, -1)
+        table = torch.from_numpy(regions.astype(np.float32)).to(self.device, non_blocking=True)
         steps = (torch.arange(size, device=self.device, dtype=torch.float32) + 0.5) / size - 0.5
-        along_x = (regions[:, :1] + steps * regions[:, 2:]) * (2 / self.width) - 1
-        along_y = (regions[:, 1:2] + steps * regions[:, 2:]) * (2 / self.height) - 1
+        along_x = (table[:, :1] + steps * table[:, 2:3]) * (2 / self.width) - 1
+        along_y = (table[:, 1:2] + steps * table[:, 3:]) * (2 / self.height) - 1
         grid = torch.stack((along_x[:, None, :].expand(-1, size, -1), along_y[:, :, None].expand(-1, -1, size)), dim=-1)
         crops = torch.nn.functional.grid_sample(centred, grid, mode="bilinear", align_corners=False)
         return (crops + mean[:, None, None]).contiguous(memory_format=torch.channels_last)
@@ -105,7 +121,11 @@ class Frame:
 
 def crop_to_pixel_indices(window: Window, size: int) -> NDArray[np.float64]:
     """The 2x3 matrix that maps pixel indices of a crop to pixel indices of the image (centres at whole numbers)."""
-    scale = window.size / size
-    origin_x = window.centre_x - window.size / 2 + scale / 2 - 0.5
-    origin_y = window.centre_y - window.size / 2 + scale / 2 - 0.5
-    return np.array([[scale, 0.0, origin_x], [0.0, scale, origin_y]])
+    return _to_pixel_indices(np.array([window.centre_x, window.centre_y, window.size, window.size]), size)
+
+
+def _to_pixel_indices(region: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """``crop_to_pixel_indices`` for a region of centre, width and height."""
+    scale = region[2:] / size
+    origin = region[:2] - region[2:] / 2 + scale / 2 - 0.5
+    return np.array([[scale[0], 0.0, origin[0]], [0.0, scale[1], origin[1]]])

@@ -19,7 +19,7 @@ from siam_tracker_core.trackers.base import Tracker, crop_batches
 from siam_tracker_core.trackers.group import TrackerGroup
 
 WIDTH, HEIGHT = 640, 480
-STEPS = ("upload", "crop", "forward", "locate")
+STEPS = ("upload", "crop", "forward", "locate", "learn")
 _PICTURES = 8
 
 
@@ -101,13 +101,15 @@ def time_steps(model: Tracker, trackers: Sequence[Tracker], picture: NDArray[np.
         crops = [frame.crops(batch.windows, batch.size) for batch in batches]
         ticks.append(_now(model.device))
         answers = [
-            model.answer([trackers[place] for place in batch.members], part)
+            model.answer([trackers[place] for place in batch.members], frame, part)
             for batch, part in zip(batches, crops, strict=True)
         ]
         ticks.append(_now(model.device))
     for batch, part in zip(batches, answers, strict=True):
         for place, answer in zip(batch.members, part, strict=True):
             trackers[place].locate(answer)
+    ticks.append(_now(model.device))
+    model.learn(trackers, frame)
     ticks.append(_now(model.device))
     return [after - before for before, after in itertools.pairwise(ticks)]
 

@@ -2,7 +2,7 @@
 
 An update has three named steps, so that many targets share one forward pass: ``windows`` says which crops of the image
 are wanted, the tracker's network answers for the batch of all crops of one size, ``locate`` turns the answer into a
-result.
+result. Trackers that adapt ``learn`` from the frame after that, again all targets together.
 ``TrackerGroup`` drives these steps for many targets; ``Tracker.update`` is the same with one.
 """
 
@@ -175,13 +175,17 @@ class Tracker(ABC):
     @staticmethod
     def update_together(trackers: Sequence[Tracker], frame: Frame) -> list[TrackResult]:
         """Update trackers that share one network on one frame: one forward pass for each size of crops."""
+        if not trackers:
+            return []
         answers: dict[int, Any] = {}
         with torch.inference_mode():
             for batch in crop_batches(trackers):
                 asking = [trackers[place] for place in batch.members]
                 crops = frame.crops(batch.windows, batch.size)
-                answers.update(zip(batch.members, asking[0].answer(asking, crops), strict=True))
-        return [tracker.locate(answers[place]) for place, tracker in enumerate(trackers)]
+                answers.update(zip(batch.members, asking[0].answer(asking, frame, crops), strict=True))
+        results = [tracker.locate(answers[place]) for place, tracker in enumerate(trackers)]
+        trackers[0].learn(trackers, frame)
+        return results
 
     def lost(self, reason: str) -> TrackResult:
         """A result that repeats the last box, for a frame that could not be searched."""
@@ -214,14 +218,23 @@ class Tracker(ABC):
         """The regions of the next image to search; their crops are to have ``crop_size`` pixels a side."""
 
     @abstractmethod
-    def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Any]:
+    def answer(self, trackers: Sequence[Any], frame: Frame, crops: torch.Tensor) -> list[Any]:
         """The network's answers, one a tracker.
 
         Args:
             trackers: trackers of this class that share the network, and whose ``crop_size`` is the same.
+            frame: where the crops come from, for those who need more of it.
             crops: (sum of their windows, 3, crop_size, crop_size) on the device, in the order of ``trackers``.
         """
 
     @abstractmethod
     def locate(self, answer: Any) -> TrackResult:
         """Turn this target's answer into a result and remember it."""
+
+    def learn(self, trackers: Sequence[Any], frame: Frame) -> None:  # noqa: B027 - most trackers have nothing to learn
+        """Adapt targets that have just been located to what they look like in this frame; nothing by default.
+
+        Args:
+            trackers: trackers of this class that share the network.
+            frame: in which they were located.
+        """

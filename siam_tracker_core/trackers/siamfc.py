@@ -197,7 +197,7 @@ class SiamFC(FollowingTracker):
             self._windows = [self.search_window.scaled(factor) for factor in self.model.scale_factors]
         return self._windows
 
-    def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Answer]:
+    def answer(self, trackers: Sequence[Any], frame: Frame, crops: torch.Tensor) -> list[Answer]:
         config = self.config
         searching = [tracker.is_lost for tracker in trackers]
         penalties = np.where(np.array(searching)[:, None], 1.0, self.model.penalties[None])

@@ -266,7 +266,7 @@ class SiamRPN(FollowingTracker):
             self._windows = [self.search_window.scaled(self._crop_size / self.search_size)]
         return self._windows
 
-    def answer(self, trackers: Sequence[Any], crops: torch.Tensor) -> list[Answer]:
+    def answer(self, trackers: Sequence[Any], frame: Frame, crops: torch.Tensor) -> list[Answer]:
         searched = [(tracker, window) for tracker in trackers for window in tracker._windows]
         kernels = Kernels(
             *(torch.cat([getattr(tracker._kernels, part) for tracker, _ in searched]) for part in Kernels._fields)

@@ -64,10 +64,26 @@ def test_both_samplers_agree():
     image = smooth_image(48, 64, seed=3)
     frame = Frame.upload(image, "cpu")
     host = frame.crops(WINDOWS, 33)
-    device = frame._crops_on_device(torch.from_numpy(image), WINDOWS, 33)
+    regions = np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in WINDOWS])
+    device = frame._resample_on_device(torch.from_numpy(image), regions, 33)
     assert host.shape == device.shape == (len(WINDOWS), 3, 33, 33)
     assert (host - device).abs().mean() <= 1
     assert (host - device).abs().max() <= 7
+
+
+def test_a_patch_is_the_square_crop_of_the_stretched_image():
+    """A box of twice the height is a square in an image of twice the width."""
+    image = smooth_image(48, 64, seed=5)
+    wide = np.repeat(image, 2, axis=1)
+    frame, stretched = Frame.upload(image, "cpu"), Frame.upload(wide, "cpu")
+    boxes = np.array([[20.0, 8.0, 12.0, 24.0], [-3.0, 10.0, 15.0, 30.0]])
+    expected = stretched.crops([Window(52, 20, 24), Window(9, 25, 30)], 24)
+    patches = frame.patches(boxes, 24)
+    assert patches.shape == (2, 3, 24, 24)
+    assert (patches - expected).abs().mean() <= 2
+    table = np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
+    device = frame._resample_on_device(torch.from_numpy(image), table, 24)
+    assert (patches - device).abs().mean() <= 1
 
 
 @settings(max_examples=40, deadline=None)

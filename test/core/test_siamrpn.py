@@ -414,7 +414,7 @@ def test_the_steps_of_a_frame_are_timed_for_crops_of_several_sizes():
     same = [tracker.another() for tracker in trackers]
     for tracker, other in zip(trackers, same, strict=True):
         other.init(made.frames[0], tracker.box)
-    assert len(time_steps(model, trackers, made.frames[1])) == 4
+    assert len(time_steps(model, trackers, made.frames[1])) == 5
     for tracker, other in zip(trackers, same, strict=True):
         other.update(made.frames[1])
         np.testing.assert_allclose(tracker.box.to_array(), other.box.to_array(), atol=1e-2)
