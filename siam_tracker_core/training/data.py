@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.loaders import PatientLoader
-from siam_tracker_core.training.samplers import BoxPairs, Clips, Domains, Pairs, Sampler
+from siam_tracker_core.training.samplers import BoxPairs, Clips, Domains, Pairs, Sampler, number_of
 from siam_tracker_core.training.sampling import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 from siam_tracker_core.training.shards import PreparedSet, open_prepared
 from siam_tracker_core.training.store import common_crop_size
@@ -35,10 +35,13 @@ class Source:
     Attributes:
         path: folder or address that ``siam-tracker prepare`` wrote, see ``shards``.
         weight: share of the samples, relative to the other sources' weights.
+        share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
+            smaller share's are among a larger one's.
     """
 
     path: str
     weight: Annotated[float, Gt(0)] = 1.0
+    share: Annotated[float, Gt(0), Le(1)] = 1.0
 
     __pydantic_config__ = STRICT
 
@@ -119,11 +122,14 @@ class ShardData(lightning.LightningDataModule):
         sets = [open_prepared(source.path) for source in config.sources]
         common_crop_size(sets)
         held_out = _held_out_videos(sets, config.held_out)
-        self.domains = _domains(sets, held_out)
+        left_out = [
+            held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
+        ]
+        self.domains = _domains(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
-            _supply(each, source.weight, held_out, self.sampler, config.kind)
-            for each, source in zip(sets, config.sources, strict=True)
+            _supply(each, source.weight, unwanted, self.sampler, config.kind)
+            for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
         self.fits = sum(each.size for each in sets) <= config.memory * 1e9
 
@@ -250,20 +256,26 @@ def _held_out_videos(sets: list[PreparedSet], names: tuple[str, ...]) -> set[str
     return videos
 
 
-def _domains(sets: list[PreparedSet], held_out: set[str]) -> list[tuple[str, str]]:
+def _beyond_share(prepared: PreparedSet, share: float) -> set[str]:
+    """The videos of a data set that a share of it leaves out: each has its place in 0..1 by the hash of its name."""
+    videos = {video for shard in prepared.shards for video in shard.videos}
+    return {video for video in videos if number_of(prepared.info.data_set, video) % 2**32 >= share * 2**32}
+
+
+def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[str, str]]:
     """Data set and name of all tracks that are trained on, in an order that depends on them alone."""
     return sorted(
         {
             (each.info.data_set, track)
-            for each in sets
+            for each, unwanted in zip(sets, left_out, strict=True)
             for shard in each.shards
             for video, track in zip(shard.videos, shard.tracks, strict=True)
-            if video not in held_out
+            if video not in unwanted
         }
     )
 
 
-def _supply(prepared: PreparedSet, weight: float, held_out: set[str], sampler: Sampler, kind: str) -> Supply:
+def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
     """The samples of a data set that are trained on.
 
     Raises:
@@ -278,14 +290,14 @@ def _supply(prepared: PreparedSet, weight: float, held_out: set[str], sampler: S
         kept = [
             place
             for place, (video, length) in enumerate(zip(shard.videos, shard.lengths, strict=True))
-            if video not in held_out and length >= sampler.least
+            if video not in left_out and length >= sampler.least
         ]
         if kept:
             shards.append(Wanted(shard.file, np.array(kept, dtype=np.intp)))
     if not shards:
         raise DatasetError(
-            f"nothing of {info.location} is left to train on: all of it is held out or shorter than {sampler.least} "
-            "frames"
+            f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
+            f"than {sampler.least} frames"
         )
     return Supply(info, tuple(shards), weight)
 

@@ -218,7 +218,7 @@ def recipe_of(name):
     return read_recipe(SiamRPNTraining, yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())["training"])
 
 
-PAPER = ["siamrpn_paper", "siamrpn_anchors3", "siamrpn_anchors7", "siamrpn_vid"]
+PAPER = ["siamrpn_paper", "siamrpn_anchors3", "siamrpn_anchors7", "siamrpn_vid", "siamrpn_half"]
 
 
 @pytest.mark.parametrize("name", PAPER)

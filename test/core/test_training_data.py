@@ -193,6 +193,22 @@ def test_a_batch_mixes_the_tracks(root):
         assert len(set(shades(batch))) >= 5
 
 
+def test_a_share_of_a_source_is_part_of_every_larger_one(root):
+    def videos(share, seed=0):
+        source = Source(str(root / "one"), share=share)
+        data = ShardData(replace(config(root, "one", seed=seed), sources=(source,)))
+        drawn = {shade for batch in batches(data, 0) for shade in shades(batch)}
+        kept = {int(track[1:]) for _, track in data.domains}
+        assert drawn <= kept
+        return kept
+
+    some, more, everything = videos(0.3), videos(0.6), videos(1.0)
+    assert some < more < everything == set(range(24))
+    assert 2 <= len(some) <= 12  # binomial, of 24
+    assert 9 <= len(more) <= 20
+    assert videos(0.3, seed=5) == some
+
+
 def test_held_out_videos_are_not_seen(root, tmp_path):
     data = ShardData(config(root, "one", steps_per_epoch=60, held_out=("v03", "v07")))
     seen = {shade for batch in batches(data) for shade in shades(batch)}
