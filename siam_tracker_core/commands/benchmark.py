@@ -13,6 +13,7 @@ from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
 from siam_tracker_core.commands.facts import describe_failures
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
+from siam_tracker_core.evaluation.backbones import BackboneCost, measure_backbones
 from siam_tracker_core.evaluation.machine import machine, versions
 from siam_tracker_core.evaluation.many_targets import STEPS, TargetsCost, measure_targets
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
@@ -22,7 +23,7 @@ from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
 from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.trackers.siamrpn import SiamRPN
-from siam_tracker_core.zoo import read_zoo
+from siam_tracker_core.zoo import read_zoo, torch_device
 
 DEFAULT_PEERS = ("kcf", "csrt", "nano")
 
@@ -32,18 +33,20 @@ def benchmark(
     trackers: list[str] | str = "",
     targets: tuple[int, ...] = (1, 2, 4, 8, 16),
     frames: int = 40,
+    backbones: bool = False,
     device: str = "auto",
     nano_models: Path = DEFAULT_NANO_MODELS,
     threads: int | None = None,
     out: Path | None = None,
 ) -> None:
-    """Print two tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets.
+    """Print tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets or deep networks.
 
     Args:
         root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
         trackers: names as in evaluate; by default all of the zoo, and kcf, csrt and nano as far as they can run.
         targets: numbers of targets to follow in one process; empty for no such table.
-        frames: how many frames the medians of the second table are over.
+        frames: how many frames the medians of the other tables are over.
+        backbones: also time SiamFC and SiamRPN with every backbone of SiamDW beside AlexNet.
         device: for our trackers: auto, cpu or cuda:0.
         nano_models: folder with NanoTrack's two ONNX files.
         threads: CPU threads to use; all by default.
@@ -59,6 +62,10 @@ def benchmark(
     if targets:
         figures["targets"] = _targets(specs, targets, frames)
         figures["pruning"] = _pruning(specs, frames)
+    if backbones:
+        costs = measure_backbones(torch_device(device), frames)
+        print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
+        figures["backbones"] = [asdict(cost) for cost in costs]
     text = json.dumps(figures, indent=2)
     print(text)
     if out is not None:
@@ -81,6 +88,27 @@ def targets_table(costs: Sequence[TargetsCost]) -> str:
         for cost in costs
     ]
     return markdown(header, rows)
+
+
+def backbones_table(costs: Sequence[BackboneCost]) -> str:
+    """Cost of backbones as a Markdown table: milliseconds, speed relative to AlexNet's here and in the paper."""
+    first = costs[0]
+    rows = [
+        [
+            cost.backbone,
+            f"{cost.siamfc:.1f}",
+            f"{first.siamfc / cost.siamfc:.2f}",
+            f"{cost.published[0] / first.published[0]:.2f} ({cost.published[0]}/s)",
+            f"{cost.siamrpn:.1f}",
+            f"{first.siamrpn / cost.siamrpn:.2f}",
+            f"{cost.published[1] / first.published[1]:.2f} ({cost.published[1]}/s)",
+            f"{cost.siamrpn / cost.siamfc:.0%}",
+        ]
+        for cost in costs
+    ]
+    speeds = ["ms", "speed", "published"]
+    header = ["backbone", *(f"SiamFC {word}" for word in speeds), *(f"SiamRPN {word}" for word in speeds)]
+    return markdown([*header, "SiamRPN/SiamFC time"], rows)
 
 
 def _chosen(trackers: list[str] | str, device: str, nano_models: Path) -> list[TrackerSpec]:
