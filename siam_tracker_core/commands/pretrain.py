@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
 from siam_tracker_core.training.checkpoints import checkpoint_to_resume
-from siam_tracker_core.training.distill import Distillation, DistillConfig, LessonData
+from siam_tracker_core.training.distill import Distillation, DistillConfig, LessonData, bring_to_length
 from siam_tracker_core.training.engine import Machine, fit
 from siam_tracker_core.training.export import export, start_from, write_config
 from siam_tracker_core.training.recipe import read_recipe
@@ -88,6 +88,8 @@ def pretrain(
         settings = {"teacher": teacher, "teacher_kind": teacher_kind, "student": student, "start": start}
         write_config(out, {**settings, "shards": locations, "training": asdict(recipe)})
     run = fit(module, lessons, out, machine=Machine(device, processes, machines), checkpoint=checkpoint)
+    if run.is_first:
+        bring_to_length(cast(Backbone, run.network), lessons.lessons, recipe.cell_norm)
     export(out / "backbone.safetensors", module, run, origin, lessons.description(), "last")
 
 

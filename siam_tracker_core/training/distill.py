@@ -24,6 +24,7 @@ from torch.utils.data import Dataset
 
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.networks import Backbone
+from siam_tracker_core.networks.scaling import scale_output
 from siam_tracker_core.training.augment import Photometry, recolour
 from siam_tracker_core.training.engine import EpochSlices
 from siam_tracker_core.training.module import Batch, Picture, TrainingModule
@@ -34,6 +35,9 @@ from siam_tracker_core.training.store import CropStore, build_store
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
 STUDENT_SIZE = 255
+
+# Windows over which the length of the student's vectors is measured.
+MEASURED = 32
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,14 @@ class LessonData(EpochSlices):
         cells = grid_of(self.teacher, self.store.crop_size), grid_of(self.student, STUDENT_SIZE)
         self.samples = Lessons(self.store, features, *cells, self.recipe.seed)
 
+    @property
+    def lessons(self) -> Lessons:
+        """The lessons, set up if they are not."""
+        if not isinstance(self.samples, Lessons):
+            self.setup("fit")
+        assert isinstance(self.samples, Lessons)
+        return self.samples
+
     def description(self) -> dict[str, Any]:
         """What is learned from, for the provenance of weights."""
         sources = sorted({crop.source for crop in self.store.index})
@@ -214,7 +226,8 @@ class Distillation(TrainingModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         answer, target = self.network(self._look(batch, generator)).float(), self._targets(batch)
-        return {"loss": difference(answer, target), "cosine": functional.cosine_similarity(answer, target).mean().detach()}
+        alike = functional.cosine_similarity(answer, target).mean()
+        return {"loss": difference(answer, target), "cosine": alike.detach()}
 
     def pictures(self, batch: Batch) -> list[list[Picture]]:
         """A window a row, with what distinguishes the teacher's cells most, in the teacher's features and ours."""
@@ -229,17 +242,36 @@ class Distillation(TrainingModule):
         ]
 
 
-def difference(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """The mean squared difference of vectors of equal length, and the same for students that have not found it yet.
+def bring_to_length(network: Backbone, lessons: Lessons, length: float) -> None:
+    """Scale a student so that the geometric mean length of its vectors is that of its targets.
 
-    With *a* and *t* the lengths and *c* the cosine, (a - t)^2 + 2at(1 - c) is what squares make of a cell. A fresh
-    residual network's vectors are thirty times too long; its squares are all length, and teach no direction. So both
-    terms are taken relative to *a*: t^2 (ln^2(a / t) + 2(1 - c)), which is the same to second order where a is t.
+    Args:
+        network: the student; left in evaluation mode.
+        lessons: the first of them are measured.
+        length: ``cell_norm``.
+    """
+    device = next(network.parameters()).device
+    network.eval()
+    logarithms = []
+    for number in range(MEASURED):
+        pixels = lessons[number]["pixels"].to(device).permute(2, 0, 1)[None].flip(1).float()
+        with torch.inference_mode():
+            logarithms.append(network(pixels).norm(dim=1).clamp_min(1e-6).log().mean())
+    scale_output(network, length / float(torch.stack(logarithms).mean().exp()))
+
+
+def difference(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """The mean squared difference from targets of one length, whatever the common length of the answers.
+
+    With *a* and *t* the lengths and *c* the cosine, (a - t)^2 + 2at(1 - c) is what squares make of a cell. Both terms
+    are taken relative to *a*, and the first to the geometric mean *m* of all *a* in place of *t*:
+    t^2 (ln^2(a / m) + 2(1 - c)). A fresh residual network's vectors are twelve times too long; by plain squares it
+    learned to shorten them for hundreds of steps, and next to no directions. The common length is put right at the end.
 
     Args:
         answer, target: (N, C, h, w).
     """
-    lengths = target.norm(dim=1)
+    logarithms = answer.norm(dim=1).clamp_min(1e-6).log()
+    uneven = (logarithms - logarithms.mean()).square()
     turned = 1 - functional.cosine_similarity(answer, target)
-    stretched = torch.log(answer.norm(dim=1).clamp_min(1e-6) / lengths.clamp_min(1e-6))
-    return (lengths.square() * (stretched.square() + 2 * turned)).mean() / target.shape[1]
+    return (target.norm(dim=1).square() * (uneven + 2 * turned)).mean() / target.shape[1]
