@@ -1,0 +1,50 @@
+"""Every tracker of the zoo follows real footage through the real node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tracker_graph import TRACKER, Camera, Graph, box_of, wait_ready
+
+from siam_tracker_core import Box
+from siam_tracker_core.datasets.otb_form import read_sequence
+from siam_tracker_core.zoo import read_zoo
+from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.interfaces import TrackedTarget
+from siam_tracker_ros.node_process import NodeProcess
+
+FRAMES = 16
+
+
+@pytest.mark.parametrize("name", read_zoo())
+def test_a_pedestrian_is_followed(name: str, ros_environment: Mapping[str, str], shared_data: Path) -> None:
+    """The first frames of OTB's Crossing, each answered before the next is shown."""
+    sequence = read_sequence(shared_data / "test" / "Crossing")
+    graph = Graph()
+    environment = dict(ros_environment, OMP_NUM_THREADS="1")
+    with NodeProcess({"tracker": name, "device": "cpu", "stamp_patience": 0.3}, environment=environment) as node:
+        try:
+            with TrackerClient(graph.node, TRACKER) as client:
+                wait_ready(client, node)
+                camera = Camera(graph)
+                camera.wait_connected()
+                message = camera.message(sequence.image(0))
+                camera.send(message)
+                client.wait_for_tracks(message)
+                target = client.set_target(Box.from_array(sequence.boxes[0]), stamp=message)
+                overlaps, states = [], set()
+                for index in range(1, FRAMES):
+                    message = camera.message(sequence.image(index))
+                    camera.send(message)
+                    track = client.wait_for_track(target, message, timeout=30.0)
+                    overlaps.append(box_of(track).iou(Box.from_array(sequence.boxes[index])))
+                    states.add(track.state)
+            assert node.stop() == 0
+            assert "Traceback" not in node.log()
+        finally:
+            graph.close()
+    assert min(overlaps) > 0.2
+    assert sum(overlaps) / len(overlaps) > 0.5
+    assert TrackedTarget.STATE_LOST not in states
