@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone as make_backbone
-from siam_tracker_core.networks.analysis import WIDEST, Analysis, Verdict, verdicts
+from siam_tracker_core.networks.analysis import WIDEST, Analysis, Verdict, padding_change, verdicts
 from siam_tracker_core.networks.analysis import analyse as measure
 
 
-def analyse(backbone: str, exemplar: int = 127, search: int = 255, options: dict[str, Any] | None = None) -> None:
+def analyse(
+    backbone: str,
+    exemplar: int = 127,
+    search: int = 255,
+    options: dict[str, Any] | None = None,
+    picture: Path | None = None,
+) -> None:
     """Measure a backbone's stride, receptive field, padding, sizes and cost, and hold them against four guidelines.
 
     The guidelines are those of section 3.2 of "Deeper and Wider Siamese Networks for Real-Time Visual Tracking".
@@ -26,11 +34,20 @@ def analyse(backbone: str, exemplar: int = 127, search: int = 255, options: dict
         exemplar: side of the exemplar image in pixels.
         search: side of the search image in pixels.
         options: arguments of the backbone, such as {crop: false}.
+        picture: an SVG file to draw in which cells see padding, and how much one cell sees.
     """
+    torch.manual_seed(0)  # of the weights, so that a picture can be made again
     module = find_backbone(backbone, options or {})
     analysis = measure(module, exemplar, search)
     judged = verdicts(analysis)
     print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
+    if picture is not None:
+        from siam_tracker_core.evaluation.padding_picture import save_padding_picture  # alone needs matplotlib
+
+        with torch.inference_mode():
+            change = padding_change(copy.deepcopy(module).double().eval(), exemplar, analysis.stride)
+        save_padding_picture(picture, backbone, change.numpy(), exemplar, analysis.receptive_field)
+        print(f"\npicture: {picture}")
 
 
 def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:

@@ -237,13 +237,16 @@ def receptive_field_of(network: nn.Module, size: int) -> int | None:
         width = min(WIDEST, 2 * width)
 
 
-def padded_cells(network: nn.Module, size: int, stride: int) -> int:
-    """How many cells of a square image change when, in place of padding, more of the scene surrounds it.
+def padding_change(network: nn.Module, size: int, stride: int) -> torch.Tensor:
+    """How much each cell of a square image changes when, in place of padding, more of the scene surrounds it.
 
     Args:
         network: in float64.
         size: side of the image in pixels.
         stride: of the network; the larger image begins two cells earlier and ends two later.
+
+    Returns:
+        (rows, columns), the greatest change of a channel relative to the greatest feature, for a scene of noise.
     """
     margin = 2
     generator = torch.Generator().manual_seed(0)
@@ -253,8 +256,12 @@ def padded_cells(network: nn.Module, size: int, stride: int) -> int:
     alone = features_of(network, scene[:, :, inner, inner])
     rows, columns = alone.shape[2:]
     within = features_of(network, scene)[:, :, margin : margin + rows, margin : margin + columns]
-    changed = (alone - within).abs().amax(dim=1) > EQUAL * alone.abs().max()
-    return int(changed.sum())
+    return ((alone - within).abs().amax(dim=1) / alone.abs().max())[0]
+
+
+def padded_cells(network: nn.Module, size: int, stride: int) -> int:
+    """How many cells of a square image see padding; arguments as for ``padding_change``."""
+    return int((padding_change(network, size, stride) > EQUAL).sum())
 
 
 def _strip(network: nn.Module, size: int) -> int:

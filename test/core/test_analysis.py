@@ -9,9 +9,16 @@ import torch
 from torch import nn
 
 from siam_tracker_core.commands.analyse import analyse as print_analysis
-from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.errors import ConfigError, SiamTrackerError
 from siam_tracker_core.networks import backbone, parameter_count
-from siam_tracker_core.networks.analysis import WIDEST, Analysis, analyse, count_multiply_adds, verdicts
+from siam_tracker_core.networks.analysis import (
+    WIDEST,
+    Analysis,
+    analyse,
+    count_multiply_adds,
+    padding_change,
+    verdicts,
+)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenetv2", "ciresnet16", "ciresinception22"])
@@ -230,3 +237,16 @@ def test_sizes_that_cannot_be():
         print_analysis("alexnet", exemplar=300)
     with pytest.raises(ConfigError, match="31x31"):
         print_analysis("ciresnet22", exemplar=31)
+
+
+def test_a_picture_shows_what_padding_changes(tmp_path):
+    """A padded 3x3 convolution: the cells of the outermost rows and columns, and no others."""
+    change = padding_change(nn.Conv2d(3, 2, 3, padding=1).double(), 31, 1)
+    assert change.shape == (31, 31)
+    assert (change > 0).sum() == 31 * 31 - 29 * 29
+    assert not change[1:-1, 1:-1].any()
+    path = tmp_path / "new" / "net.svg"
+    print_analysis("ciresnet16", options={"crop": False}, search=127, picture=path)
+    assert "176 of 225 cells see padding" in path.read_text()
+    with pytest.raises(SiamTrackerError, match=r"would be SVG.*\.svg"):
+        print_analysis("alexnet", search=127, picture=tmp_path / "net.png")
