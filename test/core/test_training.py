@@ -459,7 +459,7 @@ def test_command_line_goes_before_the_file(shards, tmp_path, capsys):
     assert main(["train", *options, "--training.epochs=1", "--training.steps_per_epoch=1"]) == 0
     told = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (told["training"]["epochs"], told["training"]["batch"]) == (1, 2)
-    assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0}]
+    assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0, "share": 1.0}]
     for wrong, words in (
         ({"training": {"epoch": 3}}, "training: epoch: there is no such setting"),
         ({"data": {"batch": 3}}, "data.batch is a setting of the training"),
