@@ -10,6 +10,7 @@ from annotated_types import Ge
 from torch import nn
 
 from siam_tracker_core.training.augment import Jitter, Photometry, Share, Views, draw_flips, recolour
+from siam_tracker_core.training.coarse import Coarseness, coarsen
 from siam_tracker_core.training.module import Batch, TrainingModule
 from siam_tracker_core.training.occlusion import Occlusion, occlude
 from siam_tracker_core.training.recipe import Recipe
@@ -26,6 +27,7 @@ class PairTraining(Recipe):
         search_view: jitter of the search image.
         flip: probability of mirroring both crops.
         photometry: how colours change.
+        coarseness: how often both images of a pair have less detail, as of a target that is far away.
         occlusion: how often something is in front of the target, where there are objects to paste.
     """
 
@@ -35,6 +37,7 @@ class PairTraining(Recipe):
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=32.0, scale=0.06, stretch=0.05))
     flip: Share = 0.5
     photometry: Photometry = field(default_factory=Photometry)
+    coarseness: Coarseness = field(default_factory=Coarseness)
     occlusion: Occlusion = field(default_factory=Occlusion)
 
 
@@ -83,6 +86,7 @@ class PairModule(TrainingModule):
         """Random views of a batch's crops, in other colours, and partly covered."""
         recipe = self.recipe
         flip = draw_flips(len(batch["search"]), recipe.flip, batch["search"].device, generator)
+        factors = recipe.coarseness.draw(len(flip), generator) if recipe.coarseness.share else []
         parts = (
             ("exemplar", recipe.exemplar_size, recipe.exemplar_view, recipe.occlusion.exemplar),
             ("search", recipe.search_size, recipe.search_view, recipe.occlusion.search),
@@ -94,6 +98,8 @@ class PairModule(TrainingModule):
             boxes = views.boxes(batch[f"{name}_size"])
             if self.bank is not None:
                 crops = occlude(crops, boxes, self.bank, occlusion, recipe.occlusion, generator)
+            if factors:
+                crops = coarsen(crops, factors)
             crops = recolour(crops.flip(1), recipe.photometry, generator)
             images.append(crops.contiguous(memory_format=torch.channels_last))
         return Pairs(images[0], images[1], boxes, batch["negative"])
