@@ -7,12 +7,14 @@ from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
+
 ARGUMENTS = [
     DeclareLaunchArgument("bag", description="rosbag2 folder with an image topic (sqlite3 or mcap)."),
     DeclareLaunchArgument(
         "out", default_value="evaluation", description="Folder for report.html, scores.json and tracks.csv."
     ),
-    DeclareLaunchArgument("tracker", default_value="siamfc", description="Tracker of the zoo to run."),
+    DeclareLaunchArgument("tracker", default_value=DEFAULT_TRACKER, description="Tracker of the zoo to run."),
     DeclareLaunchArgument(
         "weights", default_value="", description="Path of a .safetensors file to use instead of the zoo's weights."
     ),

@@ -21,6 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.interfaces import TrackedTargetArray
@@ -69,7 +70,7 @@ def measure_overhead(
     rate: float = 30.0,
     size: tuple[int, int] = (640, 480),
     targets: int = 1,
-    tracker: str = "siamfc",
+    tracker: str = DEFAULT_TRACKER,
     device: str = "auto",
 ) -> OverheadReport:
     """Run the real node on made images and time it.
@@ -210,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--width", type=int, default=640, help="of the images in pixels (default: 640)")
     parser.add_argument("--height", type=int, default=480, help="of the images in pixels (default: 480)")
     parser.add_argument("--targets", type=int, default=1, help="followed at once (default: 1)")
-    parser.add_argument("--tracker", default="siamfc", help="name in the zoo (default: siamfc)")
+    parser.add_argument("--tracker", default=DEFAULT_TRACKER, help="name in the zoo (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N (default: auto)")
     parser.add_argument("--json", action="store_true", help="print only JSON")
     given = parser.parse_args(arguments)

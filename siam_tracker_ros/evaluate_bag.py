@@ -31,6 +31,7 @@ from siam_tracker_core.evaluation.page import Provenance
 from siam_tracker_core.evaluation.report import write_report
 from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.bag_outputs import write_pictures, write_scores, write_tracks
 from siam_tracker_ros.bag_run import MODES, AnswerBook, BagRun
 from siam_tracker_ros.client import TrackerClient, TrackerError
@@ -73,7 +74,7 @@ class Options:
 
     bag: str
     out: str = "evaluation"
-    tracker: str = "siamfc"
+    tracker: str = DEFAULT_TRACKER
     weights: str = ""
     device: str = "auto"
     mode: str = "every_frame"

@@ -13,6 +13,7 @@ from rclpy.node import Node
 
 from siam_tracker_core.errors import ConfigError, SiamTrackerError
 from siam_tracker_core.zoo import read_zoo
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
@@ -72,7 +73,7 @@ class Settings:
 
 DECLARATIONS: dict[str, Declaration] = {
     "tracker": Declaration(
-        "siamfc", "Name of the tracker in the zoo, e.g. siamfc.", changes=Changes.WHILE_UNCONFIGURED
+        DEFAULT_TRACKER, f"Name of the tracker in the zoo, e.g. {DEFAULT_TRACKER}.", changes=Changes.WHILE_UNCONFIGURED
     ),
     "weights": Declaration(
         "",

@@ -21,6 +21,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.zoo import read_zoo
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 BENCHMARKS = ("otb", "vot", "got10k", "lasot", "uav123", "dtb70", "davis", "folder")
 EXPERIMENTS = "supervised realtime"
@@ -33,7 +34,7 @@ DEFAULT_VERSIONS = {"otb": "2015", "vot": "2017"}
 def evaluate(
     benchmark: str,
     root: Path | None = None,
-    trackers: list[str] | str = "siamfc",
+    trackers: list[str] | str = DEFAULT_TRACKER,
     out: Path = Path("evaluation"),
     version: str = "",
     experiments: list[str] | str = EXPERIMENTS,

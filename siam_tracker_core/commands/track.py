@@ -18,6 +18,7 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.sources import open_source
 from siam_tracker_core.trackers.base import TrackResult, TrackState
 from siam_tracker_core.zoo import load_tracker
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 COLUMNS = ("frame", "x", "y", "width", "height", "score", "state")
 
@@ -93,7 +94,7 @@ class Overlay:
 
 def track(
     source: str,
-    tracker: str = "siamfc",
+    tracker: str = DEFAULT_TRACKER,
     init: str = "",
     out: Path = Path("tracks.csv"),
     overlay: Path | None = None,

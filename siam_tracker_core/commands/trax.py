@@ -7,9 +7,10 @@ from pathlib import Path
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.vot.trax import check_library, serve
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 
-def trax(tracker: str = "siamfc", device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS) -> None:
+def trax(tracker: str = DEFAULT_TRACKER, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS) -> None:
     """Speak TraX over the standard output, or over the socket in TRAX_SOCKET; vot-toolkit starts this.
 
     ``siam-tracker zoo --vot-ini trackers.ini`` writes the file that tells vot-toolkit how.

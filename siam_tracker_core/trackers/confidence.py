@@ -24,7 +24,8 @@ class Calibration:
 
     Attributes:
         bias: of the logit.
-        peak: coefficient of the peak's height relative to the exemplar's response on its own frame.
+        peak: coefficient of the peak's height: relative to the exemplar's response on its own frame, or, of a network
+            that gives probabilities, its log-odds.
         psr: coefficient of the logarithm of the peak-to-sidelobe ratio.
     """
 
@@ -43,6 +44,12 @@ class Calibration:
 def evidence_vector(raw_peak: float, own_peak: float, psr: float) -> tuple[float, float]:
     """The two numbers that ``Calibration`` weighs: relative peak height and log peak-to-sidelobe ratio."""
     return raw_peak / max(own_peak, 1e-6), math.log(max(psr, 1e-3))
+
+
+def log_odds(probability: float) -> float:
+    """Logit of a probability, within -14..14: what a probability close to 1 still tells apart."""
+    held = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(held / (1 - held))
 
 
 @dataclass(frozen=True)

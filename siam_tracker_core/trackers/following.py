@@ -104,21 +104,21 @@ class FollowingTracker(Tracker):
         """The evidence (see ``Calibration``) for the target inside a window, without moving the target."""
         with torch.inference_mode():
             look = self._look(frame, window)
-        return evidence_vector(look.peak, self._own_peak, look.psr)
+        return self._evidence_of(look)
 
     def _begin(self, box: Box, search: float, own: Look) -> None:
         """Take up a target whose own frame gave ``own``; ``search`` is the side of its search window in pixels."""
         self._box = self._confident_box = box
         self._search = self._confident_search = search
         self._own_peak = own.peak
-        self._evidence = evidence_vector(own.peak, own.peak, own.psr)
+        self._evidence = self._evidence_of(own)
         self._states = StateMachine(self.config.lost)
         self._lost_search: LostSearch | None = None
         self._windows: list[Window] = []
 
     def locate(self, answer: Any) -> TrackResult:
-        self._evidence = evidence_vector(answer.peak, self._own_peak, answer.psr)
-        score = self.config.calibration.score(*self._evidence)
+        self._evidence = self._evidence_of(answer)
+        score = self._score(answer)
         window = self._windows[answer.choice]
         state = self._states.see(score)
         if state is not TrackState.LOST:
@@ -129,6 +129,14 @@ class FollowingTracker(Tracker):
         elif self._lost_search is None:
             self._give_up()
         return TrackResult(self._box, score, state, self._response_map(window, answer), self._reason(state, score))
+
+    def _evidence_of(self, look: Look) -> tuple[float, float]:
+        """What speaks for the target in a look; the first number is what the network's peaks say."""
+        return evidence_vector(look.peak, self._own_peak, look.psr)
+
+    def _score(self, answer: Any) -> float:
+        """Confidence in 0..1 of an answer whose evidence has just been taken."""
+        return self.config.calibration.score(*self._evidence)
 
     def _give_up(self) -> None:
         """Return to where the evidence last spoke for the target, and look around from there."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
+from siam_tracker_core.trackers.confidence import Calibration, LostConfig, log_odds
 from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share, bounded
 from siam_tracker_core.trackers.selection import Choice, Preference, Ranking, choose, cosine_window, rank
 from siam_tracker_core.trackers.siamese_model import SiameseModel
@@ -51,6 +52,8 @@ class SiamRPNConfig(FollowingConfig):
         top_k: so many of the best proposals take part in the suppression of ``SiamRPN.candidates``. The paper gives
             neither this number nor the next one.
         candidate_overlap: IoU above which of two proposals only the better one is a candidate.
+        lost: log-odds tell much apart, so little speaks for loss, and much for a target that is found again.
+        calibration: of log-odds; see ``Calibration``.
     """
 
     small_search_size: Annotated[int, Ge(64)] = 287
@@ -65,6 +68,8 @@ class SiamRPNConfig(FollowingConfig):
     lost_size: Annotated[int, Ge(64), Le(2047)] = 831
     top_k: Annotated[int, Gt(0)] = 64
     candidate_overlap: Share = 0.3
+    lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
+    calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
 
     def __post_init__(self) -> None:
         usual = max(self.search_size, self.small_search_size)
@@ -281,6 +286,9 @@ class SiamRPN(FollowingTracker):
             answers.append(_answer(best - start, choices[best], maps[best]))
             start = stop
         return answers
+
+    def _evidence_of(self, look: Look) -> tuple[float, float]:
+        return log_odds(look.peak), math.log(max(look.psr, 1e-3))
 
     def _move(self, window: Window, answer: Answer, resize: bool) -> None:
         proposal, pixels = answer.proposal, window.size / self.crop_size
