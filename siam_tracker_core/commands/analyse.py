@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone as make_backbone
 from siam_tracker_core.networks.analysis import WIDEST, Analysis, Verdict, padding_change, verdicts
 from siam_tracker_core.networks.analysis import analyse as measure
+from siam_tracker_core.weights import load_into, read_weights
 
 
 def analyse(
@@ -23,18 +24,21 @@ def analyse(
     search: int = 255,
     options: dict[str, Any] | None = None,
     picture: Path | None = None,
+    fusion: Path | None = None,
 ) -> None:
     """Measure a backbone's stride, receptive field, padding, sizes and cost, and hold them against four guidelines.
 
     The guidelines are those of section 3.2 of "Deeper and Wider Siamese Networks for Real-Time Visual Tracking".
 
     Args:
-        backbone: a name such as alexnet or ciresnet22; or package.module:Name of a module of your own (a class, a
-            function that makes one, or the module itself), looked for in the current folder too.
+        backbone: a name such as alexnet or ciresnet22; or a weights file (.safetensors); or package.module:Name of a
+            module of your own (a class, a function that makes one, or the module itself), looked for in the current
+            folder too.
         exemplar: side of the exemplar image in pixels.
         search: side of the search image in pixels.
         options: arguments of the backbone, such as {crop: false}.
         picture: an SVG file to draw in which cells see padding, and how much one cell sees.
+        fusion: an SVG file to draw the layers' weight maps in; backbone must be a weights file of DSiamM then.
     """
     torch.manual_seed(0)  # of the weights, so that a picture can be made again
     module = find_backbone(backbone, options or {})
@@ -48,14 +52,22 @@ def analyse(
             change = padding_change(copy.deepcopy(module).double().eval(), exemplar, analysis.stride)
         save_padding_picture(picture, backbone, change.numpy(), exemplar, analysis.receptive_field)
         print(f"\npicture: {picture}")
+    if fusion is not None:
+        from siam_tracker_core.evaluation.fusion_picture import save_fusion_picture  # alone needs matplotlib
+
+        save_fusion_picture(fusion, Path(backbone))
+        print(f"\npicture: {fusion}")
 
 
 def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:
-    """A backbone of this package by name, or a module of the user's own by dotted path.
+    """A backbone of this package by name or out of a weights file, or a module of the user's own by dotted path.
 
     Raises:
         ConfigError: if there is none of that name, or what is there makes no module of these options.
+        WeightsError: if the file is missing, damaged, or does not tell which backbone it holds.
     """
+    if name.endswith(".safetensors"):
+        return _trained(Path(name), options)
     if ":" not in name:
         return make_backbone(name, **options)
     place, _, attribute = name.partition(":")
@@ -72,6 +84,19 @@ def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:
         raise ConfigError(f"{name} cannot be made with options {options}: {error}") from error
     if not isinstance(module, nn.Module):
         raise ConfigError(f"{name} makes a {type(module).__name__}, expected a torch.nn.Module")
+    return module
+
+
+def _trained(path: Path, options: dict[str, Any]) -> nn.Module:
+    state, metadata = read_weights(path)
+    description = metadata.get("network", {})
+    if "backbone" not in description:
+        raise WeightsError(f"{path} does not tell which backbone it holds")
+    if "tracker" in metadata:
+        inside = "backbone."
+        state = {name.removeprefix(inside): tensor for name, tensor in state.items() if name.startswith(inside)}
+    module = make_backbone(description["backbone"], **options)
+    load_into(module, state, str(path))
     return module
 
 

@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.evaluation import palette
 from siam_tracker_core.evaluation.plot_style import STYLE, svg
+from siam_tracker_core.evaluation.svg_file import write_svg
 from siam_tracker_core.networks.analysis import EQUAL
 
 # Changes relative to the greatest feature; what is below the first is drawn as none.
@@ -67,16 +67,5 @@ def _draw_field(axes: Axes, exemplar: int, receptive_field: int | None) -> None:
 def save_padding_picture(
     path: Path, name: str, change: NDArray[np.float64], exemplar: int, receptive_field: int | None
 ) -> None:
-    """Write ``padding_picture`` to a file that ends in ``.svg``.
-
-    Raises:
-        SiamTrackerError: if the file has another ending or cannot be written.
-    """
-    if path.suffix != ".svg":
-        raise SiamTrackerError(f"the picture {path} would be SVG; give a name that ends in .svg")
-    text = padding_picture(name, change, exemplar, receptive_field)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SiamTrackerError(f"the picture {path} could not be written ({error.strerror})") from error
+    """Write ``padding_picture`` to a file, see ``write_svg``."""
+    write_svg(path, padding_picture(name, change, exemplar, receptive_field))

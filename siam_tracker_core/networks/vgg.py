@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks.backbone import Backbone, footprint_of
+from siam_tracker_core.networks.backbone import Backbone, Footprint, footprint_of
 from siam_tracker_core.networks.normalise import IMAGENET, Colour, Normalise
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -28,8 +28,8 @@ class VGG(Backbone):
     """VGG up to a convolution and its ReLU, with the poolings that are wanted.
 
     Layers bear torchvision's names (``features.0.weight`` ...); a pooling that is left out keeps its place in the
-    count. Every convolution is padded. With VGG-16, ``pools=("conv1_2", "conv2_2")`` is the network of SRT, whose
-    poolings after conv3_3 and conv4_3 are removed; VGG-19 with ``features_at`` of conv4_4 and conv5_4 is DSiam's.
+    count. With VGG-16, ``pools=("conv1_2", "conv2_2")`` is the network of SRT, whose poolings after conv3_3 and conv4_3
+    are removed; VGG-19 with ``features_at`` of conv4_4 and conv5_4 is DSiam's.
 
     Args:
         depth: 16 or 19.
@@ -37,6 +37,8 @@ class VGG(Backbone):
         pools: convolutions that a 2x2 pooling follows; by default the last of each stage. The one after ``last`` is
             never applied.
         convention: of the input, see ``networks.normalise``.
+        padded: whether every convolution is padded, as published. Without padding a crop's features are those that the
+            whole picture has there.
 
     Attributes:
         first_centre: of the first cell, in pixels: cell ``j`` is centred on ``first_centre + stride * j``.
@@ -51,6 +53,7 @@ class VGG(Backbone):
         last: str | None = None,
         pools: Collection[str] | None = None,
         convention: tuple[Colour, Colour] = IMAGENET,
+        padded: bool = True,
     ) -> None:
         super().__init__()
         if depth not in REPETITIONS:
@@ -66,7 +69,7 @@ class VGG(Backbone):
             raise ConfigError(f"a pooling can follow {', '.join(sorted(self.ends))}, not {min(chosen - self.ends)}")
         self.names = names[: names.index(last) + 1]
         self.normalise = Normalise(convention)
-        self.features = self._layers(chosen)
+        self.features = self._layers(chosen, int(padded))
         footprint = footprint_of(self.features)
         self.stride, self.receptive_field, self.out_channels = (
             footprint.stride,
@@ -80,12 +83,12 @@ class VGG(Backbone):
         """Channels of a convolution's output."""
         return WIDTHS[int(name[4]) - 1]
 
-    def _layers(self, pools: set[str]) -> nn.Sequential:
+    def _layers(self, pools: set[str], padding: int) -> nn.Sequential:
         layers: list[nn.Module] = []
         self._ends_at: dict[str, int] = {}  # each convolution's name -> how many layers there are up to its ReLU
         channels = 3
         for name in self.names:
-            layers += [nn.Conv2d(channels, self.width(name), 3, padding=1), nn.ReLU(inplace=True)]
+            layers += [nn.Conv2d(channels, self.width(name), 3, padding=padding), nn.ReLU(inplace=True)]
             channels = self.width(name)
             self._ends_at[name] = len(layers)
             if name in self.ends and name != self.names[-1]:
@@ -95,6 +98,15 @@ class VGG(Backbone):
     def units(self) -> list[nn.Module]:
         """The convolutions."""
         return [layer for layer in self.features if isinstance(layer, nn.Conv2d)]
+
+    def footprint_at(self, name: str) -> Footprint:
+        """How a cell of the features after a convolution's ReLU sees the input.
+
+        Raises:
+            ConfigError: for a convolution that this network does not have.
+        """
+        self._check([name])
+        return footprint_of(self.features[: self._ends_at[name]])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, out_channels, h, w) of RGB images with values in 0..255, after the last ReLU."""
@@ -106,9 +118,7 @@ class VGG(Backbone):
         Raises:
             ConfigError: for a convolution that this network does not have.
         """
-        unknown = set(names) - set(self.names)
-        if unknown:
-            raise ConfigError(f"this VGG has no {', '.join(sorted(unknown))}; it ends with {self.names[-1]}")
+        self._check(names)
         ends = {self._ends_at[name]: name for name in names}
         features, taken = self.normalise(images), {}
         for done, layer in enumerate(list(self.features)[: max(ends)], start=1):
@@ -116,3 +126,8 @@ class VGG(Backbone):
             if done in ends:
                 taken[ends[done]] = features
         return [taken[name] for name in names]
+
+    def _check(self, names: Sequence[str]) -> None:
+        unknown = set(names) - set(self.names)
+        if unknown:
+            raise ConfigError(f"this VGG has no {', '.join(sorted(unknown))}; it ends with {self.names[-1]}")

@@ -61,6 +61,7 @@ class TrackResult:
         state: how far the box can be trusted.
         response: the response map, or None where the tracker computed none for this frame.
         reason: why the state is not TRACKING, in words for a person; empty otherwise.
+        learning: whether the tracker learns from this frame, and why; empty for trackers that decide nothing about it.
     """
 
     box: Box
@@ -68,6 +69,7 @@ class TrackResult:
     state: TrackState
     response: ResponseMap | None = field(default=None, repr=False)
     reason: str = ""
+    learning: str = ""
 
 
 Image = NDArray[np.uint8] | Frame

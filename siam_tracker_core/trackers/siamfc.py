@@ -86,28 +86,38 @@ class SiamFCModel(SiameseModel):
         self.penalties = np.where(exponents == 0, 1.0, config.scale_penalty)
         self._cosine: dict[int, torch.Tensor] = {}
 
-    def embed(self, crops: torch.Tensor) -> torch.Tensor:
-        """Float32 features of BGR crops (N, 3, S, S), computed in ``dtype``."""
+    @property
+    def stride(self) -> int:
+        """Of the response, in pixels of the search crop."""
+        return self.network.backbone.stride
+
+    def parts(self, crops: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """BGR crops (N, 3, S, S) as images for the network, in as many batches as the device takes best."""
         images = self.images(crops)
-        if self.device.type == "cpu" and len(images) > CPU_BATCH:
-            return torch.cat([self.network.embed(part).float() for part in images.split(CPU_BATCH)])
-        return self.network.embed(images).float()
+        return images.split(CPU_BATCH) if self.device.type == "cpu" else (images,)
+
+    def embed(self, crops: torch.Tensor) -> Any:
+        """Float32 features of BGR crops (N, 3, S, S), computed in ``dtype``."""
+        features = [self.network.embed(part).float() for part in self.parts(crops)]
+        return features[0] if len(features) == 1 else torch.cat(features)
 
     def cosine_window(self, size: int) -> torch.Tensor:
         """Hann window (size, size) that sums to one."""
         if size not in self._cosine:
-            hann = torch.from_numpy(np.hanning(size)).to(self.device, torch.float32)
-            window = torch.outer(hann, hann)
-            self._cosine[size] = window / window.sum()
+            self._cosine[size] = cosine_window(size).to(self.device)
         return self._cosine[size]
 
+    def correlate(self, exemplars: Any, crops: torch.Tensor) -> torch.Tensor:
+        """Responses without bias (T * windows, 1, rows, columns), see ``respond``."""
+        return self.network.correlation.raw(exemplars, self.embed(crops))
+
     def respond(
-        self, exemplars: torch.Tensor, crops: torch.Tensor, penalties: torch.Tensor, influence: torch.Tensor
+        self, exemplars: Any, crops: torch.Tensor, penalties: torch.Tensor, influence: torch.Tensor
     ) -> list[Answer]:
         """Search the windows of several targets.
 
         Args:
-            exemplars: (T, C, h, w) features.
+            exemplars: (T, C, h, w) features, or what else ``correlate`` takes.
             crops: (T * windows, 3, S, S) BGR.
             penalties: (T, windows) factors on the responses.
             influence: (T,) share of the cosine window.
@@ -115,7 +125,7 @@ class SiamFCModel(SiameseModel):
         Returns:
             An answer a target.
         """
-        raw = self.network.correlation.raw(exemplars, self.embed(crops))
+        raw = self.correlate(exemplars, crops)
         targets, windows = penalties.shape
         raw = raw.float().view(targets, windows, *raw.shape[2:])
         upsampled = functional.interpolate(raw, scale_factor=self.config.upsampling, mode="bicubic")
@@ -123,23 +133,44 @@ class SiamFCModel(SiameseModel):
         each = torch.arange(targets, device=self.device)
         chosen, coarse = upsampled[each, choice], raw[each, choice]
         size = chosen.shape[-1]
-        floored = chosen - chosen.amin(dim=(1, 2), keepdim=True)
-        share = influence[:, None, None]
-        final = (1 - share) * floored / (floored.sum(dim=(1, 2), keepdim=True) + 1e-16)
-        final = final + share * self.cosine_window(size)
-        place = final.flatten(1).argmax(dim=1)
-        rows, columns = place // size, place % size
+        rows, columns = peaks(chosen, influence, self.cosine_window(size))
         cells = [(index // self.config.upsampling).clamp_max(coarse.shape[-1] - 1) for index in (rows, columns)]
         psr = peak_to_sidelobe(coarse, cells[0], cells[1], PEAK_RADIUS)
         peak = chosen[each, rows, columns]
         # One transfer for all targets.
         table = torch.stack([choice.float(), rows.float(), columns.float(), peak, psr], dim=1).cpu().numpy()
-        step = self.network.backbone.stride / self.config.upsampling
+        step = self.stride / self.config.upsampling
         middle = (size - 1) / 2
         return [
             Answer(int(row[0]), float(row[3]), float(row[4]), map_, (row[2] - middle) * step, (row[1] - middle) * step)
             for row, map_ in zip(table.astype(np.float64), coarse, strict=True)
         ]
+
+
+def cosine_window(size: int) -> torch.Tensor:
+    """Hann window (size, size), float32, that sums to one."""
+    hann = torch.from_numpy(np.hanning(size)).float()
+    window = torch.outer(hann, hann)
+    return window / window.sum()
+
+
+def peaks(responses: torch.Tensor, influence: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where responses are highest under a cosine window.
+
+    Args:
+        responses: (N, size, size); each is shifted to a least value of 0 and divided by its sum first.
+        influence: (N,) share of the window.
+        window: (size, size), see ``cosine_window``.
+
+    Returns:
+        int64 (N,) rows, and columns.
+    """
+    floored = responses - responses.amin(dim=(1, 2), keepdim=True)
+    share = influence[:, None, None]
+    final = (1 - share) * floored / (floored.sum(dim=(1, 2), keepdim=True) + 1e-16)
+    final = final + share * window
+    place = final.flatten(1).argmax(dim=1)
+    return place // responses.shape[-1], place % responses.shape[-1]
 
 
 class SiamFC(FollowingTracker):
@@ -155,7 +186,7 @@ class SiamFC(FollowingTracker):
         super().__init__()
         self.model, self.config = model, model.config
         self.name, self.device = model.name, model.device
-        self.stride = model.network.backbone.stride
+        self.stride = model.stride
 
     def another(self) -> SiamFC:
         return SiamFC(self.model)
@@ -185,7 +216,7 @@ class SiamFC(FollowingTracker):
     def _look(self, frame: Frame, window: Window) -> Answer:
         return self._respond_once(self._exemplar, frame, window)
 
-    def _respond_once(self, exemplar: torch.Tensor, frame: Frame, window: Window) -> Answer:
+    def _respond_once(self, exemplar: Any, frame: Frame, window: Window) -> Answer:
         crops = frame.crops([window], self.config.search_size)
         ones = torch.ones(1, 1, device=self.device)
         return self.model.respond(exemplar, crops, ones, torch.zeros(1, device=self.device))[0]
@@ -197,13 +228,17 @@ class SiamFC(FollowingTracker):
             self._windows = [self.search_window.scaled(factor) for factor in self.model.scale_factors]
         return self._windows
 
+    def _exemplars(self, trackers: Sequence[Any]) -> Any:
+        """What the windows of several targets are compared with."""
+        return torch.cat([tracker._exemplar for tracker in trackers])
+
     def answer(self, trackers: Sequence[Any], frame: Frame, crops: torch.Tensor) -> list[Answer]:
         config = self.config
         searching = [tracker.is_lost for tracker in trackers]
         penalties = np.where(np.array(searching)[:, None], 1.0, self.model.penalties[None])
         influence = np.where(searching, 0.0, config.window_influence)
         return self.model.respond(
-            torch.cat([tracker._exemplar for tracker in trackers]),
+            self._exemplars(trackers),
             crops,
             torch.from_numpy(penalties).to(self.device, torch.float32),
             torch.from_numpy(influence).to(self.device, torch.float32),

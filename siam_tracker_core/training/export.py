@@ -21,7 +21,7 @@ Keep = Literal["last", "best"]
 
 
 def start_from(module: TrainingModule, path: Path) -> dict[str, Any]:
-    """Load a backbone, or a whole network of the same kind, into a module that is about to be trained.
+    """Load a backbone, or a whole network, into a module that is about to be trained.
 
     Returns:
         What the file tells of its own origin.
@@ -30,8 +30,10 @@ def start_from(module: TrainingModule, path: Path) -> dict[str, Any]:
         WeightsError: if the file is missing, damaged, or of another network.
     """
     state, metadata = read_weights(path)
-    whole = "tracker" in metadata
-    load_into(module.network if whole else module.backbone, state, str(path))
+    if "tracker" in metadata:
+        load_into(module.network, module.adopt(state, metadata), str(path))
+    else:
+        load_into(module.backbone, state, str(path))
     return dict(metadata.get("provenance", metadata))
 
 

@@ -58,6 +58,21 @@ class TrainingModule(lightning.LightningModule):
     def backbone(self) -> nn.Module:
         return self.network.backbone  # type: ignore[return-value]
 
+    def adopt(self, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
+        """What a training that starts from a whole tracker's weights loads of them.
+
+        All of a tracker of the same kind; of another kind, its backbone, and the rest of the network stays as it is.
+
+        Args:
+            state: of the weights file.
+            metadata: of it.
+        """
+        if metadata.get("tracker") == self.kind:
+            return state
+        lent = {name: tensor for name, tensor in state.items() if name.startswith("backbone.")}
+        own = {name: tensor for name, tensor in self.network.state_dict().items() if not name.startswith("backbone.")}
+        return lent | own
+
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """What is to fall, under ``loss``, and scalars to log beside it.
 

@@ -1,0 +1,62 @@
+"""``siam-tracker make-dsiam``: make a DSiam of a trained SiamFC, or of a backbone, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.networks import backbone
+from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
+from siam_tracker_core.training.saving import save
+from siam_tracker_core.weights import load_into, read_weights, sha256
+
+
+def make_dsiam(
+    weights: Path,
+    out: Path,
+    layers: str = "conv5",
+    gain: float = 1e-3,
+    bias: float = 0.0,
+    appearance_ridge: float = APPEARANCE_RIDGE,
+    suppression_ridge: float = SUPPRESSION_RIDGE,
+) -> None:
+    """Make a DSiam of a trained SiamFC, or of a backbone, without training.
+
+    The fusion's weight maps start as the paper's: the first layer has all the weight. Of a SiamFC all else stays as it
+    is, its calibration too, which is one of responses that nothing transforms; ``siam-tracker calibrate`` fits another.
+
+    Args:
+        weights: of a SiamFC with AlexNet, or of a backbone as ``siam-tracker import-checkpoint`` writes it.
+        out: the weights file to write, ending in .safetensors; one that exists is not overwritten.
+        layers: of the backbone, the deepest first: conv5, or conv5,conv4 for DSiamM, or conv5_4,conv4_4 of VGG-19.
+        gain: of the correlation, for a backbone.
+        bias: of the response, for a backbone; a frame is confident where the response with it is positive.
+        appearance_ridge: lambda_v of all layers, by cell.
+        suppression_ridge: lambda_w of all layers, by cell.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    state, metadata = read_weights(weights)
+    description, kind = metadata.get("network", {}), metadata.get("tracker")
+    if kind not in (None, "siamfc") or "backbone" not in description:
+        raise WeightsError(f"{weights} holds neither a SiamFC nor a backbone, of which a DSiam can be made")
+    name = description["backbone"]
+    network = DSiamNetwork(
+        backbone(name),
+        [layer.strip() for layer in layers.split(",")],
+        description.get("gain", gain),
+        appearance_ridge=appearance_ridge,
+        suppression_ridge=suppression_ridge,
+    )
+    if kind is None:
+        state = {f"backbone.{part}": tensor for part, tensor in state.items()}
+        state["correlation.bias"] = torch.tensor(bias)
+    load_into(network, with_siamfc(network, state), str(weights))
+    provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
+    told = {"tracker": "dsiam", "network": describe(network, name), "config": metadata.get("config", {})}
+    save(out, network.state_dict(), {**told, "provenance": provenance}, "give another name, or make room")
+    print(f"{out}: DSiam of {name} with {', '.join(network.layers)}, {out.stat().st_size / 1e6:.1f} MB")
