@@ -92,7 +92,9 @@ def _judge(condition: Condition) -> tuple[bytes, str]:
     if lost:
         return DiagnosticStatus.WARN, f"lost: target {', '.join(lost)}"
     count = len(condition.targets)
-    return DiagnosticStatus.OK, f"{count} target{'s' * (count != 1)} at {figures.frame_rate:.1f} images a second"
+    pace = f"{count} target{'s' * (count != 1)} at {figures.frame_rate:.1f} images a second"
+    skipped = f", {figures.skipped} of {figures.received} images skipped for newer ones" if figures.skipped else ""
+    return DiagnosticStatus.OK, pace + skipped
 
 
 def _values(condition: Condition) -> list[tuple[str, str]]:
@@ -128,4 +130,6 @@ def _target(target: Target) -> str:
         words.append(f"catching up through {len(target.behind)} images")
     if result.reason:
         words.append(result.reason)
+    if result.learning:
+        words.append(result.learning)
     return ", ".join(words)

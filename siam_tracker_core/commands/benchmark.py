@@ -20,6 +20,7 @@ from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
 from siam_tracker_core.evaluation.pruning import measure_pruning
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
+from siam_tracker_core.evaluation.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.evaluation.summary import ranked, summarise
 from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.trackers.siamrpn import SiamRPN
@@ -34,12 +35,13 @@ def benchmark(
     targets: tuple[int, ...] = (1, 2, 4, 8, 16),
     frames: int = 40,
     backbones: bool = False,
+    srt_stages: bool = False,
     device: str = "auto",
     nano_models: Path = DEFAULT_NANO_MODELS,
     threads: int | None = None,
     out: Path | None = None,
 ) -> None:
-    """Print tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets or deep networks.
+    """Print tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets or of networks.
 
     Args:
         root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
@@ -47,6 +49,7 @@ def benchmark(
         targets: numbers of targets to follow in one process; empty for no such table.
         frames: how many frames the medians of the other tables are over.
         backbones: also time SiamFC and SiamRPN with every backbone of SiamDW beside AlexNet.
+        srt_stages: also time each stage of a frame of SRT, with several hidden sizes of its IRNN.
         device: for our trackers: auto, cpu or cuda:0.
         nano_models: folder with NanoTrack's two ONNX files.
         threads: CPU threads to use; all by default.
@@ -66,6 +69,13 @@ def benchmark(
         costs = measure_backbones(torch_device(device), frames)
         print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
         figures["backbones"] = [asdict(cost) for cost in costs]
+    if srt_stages:
+        stages = measure_stages(torch_device(device), frames=frames)
+        print(
+            f"SRT with one target and {stages[0].candidates} candidates, 640x480, median milliseconds of {frames} "
+            f"frames\n\n{stages_table(stages)}\n"
+        )
+        figures["srt_stages"] = [asdict(cost) for cost in stages]
     text = json.dumps(figures, indent=2)
     print(text)
     if out is not None:
@@ -109,6 +119,17 @@ def backbones_table(costs: Sequence[BackboneCost]) -> str:
     speeds = ["ms", "speed", "published"]
     header = ["backbone", *(f"SiamFC {word}" for word in speeds), *(f"SiamRPN {word}" for word in speeds)]
     return markdown([*header, "SiamRPN/SiamFC time"], rows)
+
+
+def stages_table(costs: Sequence[StageCosts]) -> str:
+    """Cost of SRT's stages as a Markdown table: milliseconds, a column for each hidden size."""
+    first = costs[0]
+    rows = [
+        *([stage, *(f"{cost.stages[stage]:.1f}" for cost in costs)] for stage in first.stages),
+        ["together", *(f"{cost.total:.1f}" for cost in costs)],
+        *([f"instead: {way}", *(f"{cost.instead[way]:.1f}" for cost in costs)] for way in first.instead),
+    ]
+    return markdown(["stage", *(f"{cost.hidden} channels" for cost in costs)], rows)
 
 
 def _chosen(trackers: list[str] | str, device: str, nano_models: Path) -> list[TrackerSpec]:
