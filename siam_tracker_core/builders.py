@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -12,10 +12,17 @@ from siam_tracker_core.config import merged, read_config
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks import SiamFCNetwork, backbone
 from siam_tracker_core.networks.anchors import RATIOS
+from siam_tracker_core.networks.dsiam import network_of
+from siam_tracker_core.networks.mdnet import MDNet, without_domains
 from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
+from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.cascade import HALVES, Cascade, CascadeConfig, CascadeModel
+from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
 from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
 from siam_tracker_core.weights import load_into
 
 ConfigT = TypeVar("ConfigT")
@@ -94,4 +101,75 @@ def build_siamrpn(blueprint: Blueprint) -> SiamRPN:
     return SiamRPN(model)
 
 
-BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {"siamfc": build_siamfc, "siamrpn": build_siamrpn}
+def build_dsiam(blueprint: Blueprint) -> DSiam:
+    """DSiam, or DSiamM, with the backbone and layers that the description names.
+
+    Raises:
+        ConfigError, WeightsError: if settings or tensors do not fit.
+    """
+    description = blueprint.network
+    network = network_of(backbone(description.get("backbone", "alexnet")), description)
+    load_into(network, blueprint.state, blueprint.path)
+    model = DSiamModel(network, blueprint.config(DSiamConfig), blueprint.device, blueprint.name, blueprint.precision)
+    return DSiam(model)
+
+
+def build_mdnet(blueprint: Blueprint) -> MDNetTracker:
+    """MDNet; the last layers of the videos that it was trained on are left out.
+
+    Raises:
+        ConfigError, WeightsError: if settings or tensors do not fit.
+    """
+    network = MDNet(domains=0)
+    load_into(network, without_domains(blueprint.state), blueprint.path)
+    model = MDNetModel(network, blueprint.config(MDNetConfig), blueprint.device, blueprint.name, blueprint.precision)
+    return MDNetTracker(model)
+
+
+def build_srt(blueprint: Blueprint) -> SRT:
+    """SRT with the layers that the description tells.
+
+    Raises:
+        ConfigError, WeightsError: if settings or tensors do not fit.
+    """
+    network = SRTNetwork(read_config(SRTLayers, blueprint.network, blueprint.path))
+    load_into(network, blueprint.state, blueprint.path)
+    return SRT(SRTModel(network, blueprint.config(SRTConfig), blueprint.device, blueprint.name, blueprint.precision))
+
+
+def build_cascade(blueprint: Blueprint) -> Tracker:
+    """The cascade; or SiamFC or MDNet on one half of its weights, where the settings name that half.
+
+    Raises:
+        ConfigError, WeightsError: if settings or tensors do not fit.
+    """
+    config = blueprint.config(CascadeConfig)
+    matching, classification = (_half(blueprint, name) for name in HALVES)
+    description = matching.network
+    network = SiamFCNetwork(backbone(description.get("backbone", "ciresnet22")), description.get("gain", 0.1))
+    load_into(network, matching.state, f"the matching half of {blueprint.path}")
+    judge = MDNet(domains=0)
+    load_into(judge, classification.state, f"the classification half of {blueprint.path}")
+    rest = (blueprint.device, blueprint.name, blueprint.precision)
+    if config.parts == "matching":
+        return SiamFC(SiamFCModel(network, config, *rest))
+    if config.parts == "classification":
+        return MDNetTracker(MDNetModel(judge, replace(config.mdnet, lost=config.lost), *rest))
+    return Cascade(CascadeModel(network, judge, config, *rest))
+
+
+def _half(blueprint: Blueprint, name: str) -> Blueprint:
+    """What one network of several is built from, whose tensors' names begin with its own."""
+    prefix = f"{name}."
+    state = {key.removeprefix(prefix): tensor for key, tensor in blueprint.state.items() if key.startswith(prefix)}
+    return replace(blueprint, state=state, metadata={"network": blueprint.network.get(name, {})})
+
+
+BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {
+    "cascade": build_cascade,
+    "dsiam": build_dsiam,
+    "mdnet": build_mdnet,
+    "siamfc": build_siamfc,
+    "siamrpn": build_siamrpn,
+    "srt": build_srt,
+}

@@ -30,6 +30,8 @@ COMMANDS = {
         "siam_tracker_core.commands.import_checkpoint",
         "make a weights file of a checkpoint that others published",
     ),
+    "join": ("siam_tracker_core.commands.join", "make the cascade's weights of a trained SiamFC and a trained MDNet"),
+    "make-dsiam": ("siam_tracker_core.commands.make_dsiam", "make a DSiam of a trained SiamFC or of a backbone"),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
     "trax": ("siam_tracker_core.commands.trax", "be a tracker for vot-toolkit"),
 }

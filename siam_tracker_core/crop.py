@@ -72,7 +72,8 @@ class Frame:
         Returns:
             float32 (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device.
         """
-        return self._resample(np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in windows]), size)
+        regions = np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in windows], dtype=np.float64)
+        return self._resample(regions.reshape(-1, 4), size)
 
     def patches(self, boxes: NDArray[np.float64], size: int) -> torch.Tensor:
         """Resample boxes of the image to squares, whatever their shape.

@@ -23,8 +23,11 @@ from siam_tracker_core.training.validation import Validation, refuse_known
 
 # What can be trained, by the name that a configuration gives as `tracker`; imported when it is chosen.
 TRAINABLE = {
+    "dsiam": "siam_tracker_core.training.dsiam:DSiamModule",
+    "mdnet": "siam_tracker_core.training.mdnet:MDNetModule",
     "siamfc": "siam_tracker_core.training.siamfc:SiamFCModule",
     "siamrpn": "siam_tracker_core.training.siamrpn:SiamRPNModule",
+    "srt": "siam_tracker_core.training.srt:SRTModule",
 }
 
 # Settings of the data that follow from the recipe.
@@ -54,7 +57,7 @@ def train(
     ``TRACKER.safetensors``. For several processes or machines start it with torchrun, or name ``processes``.
 
     Args:
-        tracker: what to train: siamfc or siamrpn.
+        tracker: what to train: dsiam, mdnet, siamfc, siamrpn or srt.
         out: folder of the run.
         shards: folders or addresses of prepared data sets, of equal weight, in place of data.sources.
         data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out;

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -9,14 +12,70 @@ from siam_tracker_core.networks.backbone import Backbone, footprint_of
 from siam_tracker_core.networks.normalise import MINUS_128, Normalise
 
 CROP_SIZE = 107
+MARGIN = 16  # pixels of a crop around the box that it is about, on each side
+CONTEXT = CROP_SIZE / (CROP_SIZE - 2 * MARGIN)  # side of a crop relative to that of its box
 CELLS = 3  # side of the features of a crop: 107 -> 51 -> 25 -> 11 -> 5 -> 3
 HIDDEN = 512
+FEATURES = 512 * CELLS * CELLS
+
+
+# Local response normalisation with PyTorch's defaults over two channels: x / (1 + _ALPHA * (squares of both)) ** 0.75.
+_ALPHA = 1e-4 / 2
+
+# Images that are normalised at once: what is between input and output stays in a CPU's cache.
+_TOGETHER = 2
+
+
+class _PairNorm(torch.autograd.Function):
+    """The normalisation with its gradient written out, which keeps nothing but the input."""
+
+    @staticmethod
+    def forward(ctx: Any, features: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(features)
+        result = torch.empty_like(features)
+        for part, out in zip(features.split(_TOGETHER), result.split(_TOGETHER), strict=True):
+            root = _inverse_root(part)
+            torch.mul(part, root.mul_(root.sqrt()), out=out)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        (features,) = ctx.saved_tensors
+        result = torch.empty_like(features)
+        parts = (tensor.split(_TOGETHER) for tensor in (features, gradient, result))
+        for part, above, out in zip(*parts, strict=True):
+            root = _inverse_root(part)
+            factor = root * root.sqrt()
+            through = above * factor
+            # What each output owes to the squares under it, its own channel's and those of the channel before.
+            owed = through * part * root * root
+            both = owed.clone()
+            both[:, :-1] += owed[:, 1:]
+            torch.sub(through, both.mul_(part), alpha=1.5 * _ALPHA, out=out)
+        return result
+
+
+def _inverse_root(features: torch.Tensor) -> torch.Tensor:
+    """The inverse square root of one plus the sum of squares of each channel and the one before it."""
+    squares = features.square()
+    sums = squares.clone()
+    sums[:, 1:] += squares[:, :-1]
+    return sums.mul_(_ALPHA).add_(1).rsqrt_()
+
+
+class PairNorm(nn.Module):
+    """Local response normalisation over each channel and the one before it, with PyTorch's defaults.
+
+    The same as ``nn.LocalResponseNorm(2)``, which goes through a three-dimensional pooling and a power: on a CPU that
+    takes longer than the convolutions.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return _PairNorm.apply(features)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def _stage(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, 2), nn.ReLU(inplace=True), nn.LocalResponseNorm(2), nn.MaxPool2d(3, 2)
-    )
+    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, 2), nn.ReLU(inplace=True), PairNorm(), nn.MaxPool2d(3, 2))
 
 
 def _linear(inputs: int, outputs: int, bias: float, generator: torch.Generator | None = None) -> nn.Linear:
@@ -62,7 +121,7 @@ class MDNet(nn.Module):
     def __init__(self, domains: int = 1) -> None:
         super().__init__()
         self.backbone = VGGM()
-        self.fc4 = nn.Sequential(_linear(512 * CELLS * CELLS, HIDDEN, 0.1), nn.ReLU(inplace=True))
+        self.fc4 = nn.Sequential(_linear(FEATURES, HIDDEN, 0.1), nn.ReLU(inplace=True))
         self.fc5 = nn.Sequential(nn.Dropout(0.5), _linear(HIDDEN, HIDDEN, 0.1), nn.ReLU(inplace=True))
         self.fc6 = nn.ModuleList()
         for _ in range(domains):
@@ -89,3 +148,8 @@ class MDNet(nn.Module):
     def forward(self, crops: torch.Tensor, domain: int = 0) -> torch.Tensor:
         """Logits (N, 2) of background and target for RGB crops (N, 3, 107, 107) in 0..255."""
         return self.classify(self.features(crops), domain)
+
+
+def without_domains(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """A state dict without the last layers of training's domains, which a tracker has no use for."""
+    return {name: tensor for name, tensor in state.items() if not name.startswith("fc6.")}

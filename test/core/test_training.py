@@ -28,10 +28,12 @@ from siam_tracker_core.training.calibration import Evidence, fit, gather
 from siam_tracker_core.training.checkpoints import read_checkpoint
 from siam_tracker_core.training.data import ShardData
 from siam_tracker_core.training.distill import STUDENT_SIZE, DistillConfig, Lessons
+from siam_tracker_core.training.export import start_from
 from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.occlusion import Occlusion
 from siam_tracker_core.training.recipe import read_recipe
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
+from siam_tracker_core.training.siamrpn import SiamRPNTraining
 from siam_tracker_core.training.store import CropStore, build_store
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 from siam_tracker_core.weights import read_weights, save_weights
@@ -426,8 +428,20 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
     for settings in data.values():
         if isinstance(settings, dict) and "cutouts" in settings:
             settings["cutouts"] = str(objects)
+    if content["tracker"] == "mdnet":  # the first frame alone has thousands of patches
+        data["domains"] = {"frames": 2, "positives": 4, "negatives": 8}
+        training |= {"negatives": 4, "domains": 16}
+        few = {
+            "init_positives": 8,
+            "init_negatives": 16,
+            "init_rounds": 2,
+            "update_positives": 4,
+            "update_negatives": 8,
+        }
+        training["tracking"] = {"candidates": 8, "regression_samples": 8, "classifier": few | {"hard_pool": 16}}
     content["validation"] = {"root": str(videos), "names": ["made5"], "frames": 2}
-    content["objects"] = str(objects)
+    if data.get("kind", "pairs") == "pairs":
+        content["objects"] = str(objects)
     if "start" in content:
         kind = trainable(content["tracker"])
         content["start"] = str(folder / "start.safetensors")
@@ -541,3 +555,19 @@ def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
 def test_distillation_keeps_the_papers_of_its_recipe():
     recipe = read_recipe(DistillConfig, {"first_rate": 1e-3})
     assert (recipe.optimiser, recipe.decay, recipe.last_rate, recipe.average) == ("adamw", "cosine", 0.0, 0.0)
+
+
+def test_another_trackers_weights_lend_their_backbone(tmp_path):
+    donor = trainable("siamfc").build(SiamFCTraining(backbone="alexnet"))
+    path = tmp_path / "siamfc.safetensors"
+    save_weights(path, donor.network.state_dict(), donor.description())
+    torch.manual_seed(1)
+    module = trainable("siamrpn").build(SiamRPNTraining(backbone="alexnet"))
+    head = {name: tensor.clone() for name, tensor in module.network.head.state_dict().items()}
+    start_from(module, path)
+    for name, tensor in donor.network.backbone.state_dict().items():
+        torch.testing.assert_close(module.backbone.state_dict()[name], tensor.half().to(tensor.dtype))
+    for name, tensor in module.network.head.state_dict().items():
+        torch.testing.assert_close(tensor, head[name])
+    with pytest.raises(WeightsError, match="does not fit"):
+        start_from(trainable("siamrpn").build(SiamRPNTraining()), path)

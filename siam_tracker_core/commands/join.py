@@ -1,0 +1,27 @@
+"""``siam-tracker join``: make the cascade's weights of two trained networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.training import joining
+
+
+def join(matching: Path, classification: Path, out: Path) -> None:
+    """Make the cascade's weights file of a trained SiamFC and a trained MDNet.
+
+    Calibrate the SiamFC before: its calibration and other settings become the cascade's.
+
+    Args:
+        matching: weights of a SiamFC, with any backbone.
+        classification: weights of an MDNet.
+        out: the weights file to write, ending in .safetensors; one that exists is not overwritten.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    metadata = joining.join(matching, classification, out)
+    backbones = " and ".join(str(each.get("backbone", "alexnet")) for each in metadata["network"].values())
+    print(f"{out}: a cascade of {backbones}, {out.stat().st_size / 1e6:.1f} MB")
