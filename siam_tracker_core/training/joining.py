@@ -43,13 +43,20 @@ def join(matching: Path, classification: Path, out: Path) -> dict[str, Any]:
         "tracker": "cascade",
         "network": {half: told[half].get("network", {}) for half in HALVES},
         "config": {**settings["matching"], "mdnet": settings["classification"]},
-        "provenance": {
-            half: {**told[half].get("provenance", {}), "sha256": sha256(path)} for half, path in paths.items()
-        },
+        "provenance": _provenance(
+            {half: {**told[half].get("provenance", {}), "sha256": sha256(path)} for half, path in paths.items()}
+        ),
     }
     state = {f"{half}.{name}": tensor for half, (tensors, _) in halves.items() for name, tensor in tensors.items()}
-    save(out, state, metadata, "give another --out, or make room")
+    save(out, state, metadata, "give another file, or make room")
     return metadata
+
+
+def _provenance(halves: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Where both halves come from, with the steps and hours of both; seed, device and commit are the last half's."""
+    sums = {key: sum(told.get(key, 0) for told in halves.values()) for key in ("steps", "hours")}
+    last = halves[HALVES[-1]]
+    return {**halves, **sums, **{key: last.get(key) for key in ("seed", "device", "commit")}}
 
 
 def _half(half: str, path: Path) -> tuple[Mapping[str, torch.Tensor], dict[str, Any]]:

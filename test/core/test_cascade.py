@@ -276,7 +276,16 @@ def held():
     return len(objects), sum(storages.values())
 
 
-def test_ten_thousand_frames_take_no_more_memory_than_a_few():
+@pytest.fixture
+def one_thread():
+    """Of PyTorch: with tiny tensors more of them wait for each other, and on a busy machine for minutes."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
     """Small frames of a target that comes and goes beside a look-alike; the memories fill and turn over."""
     classifier = {"init_positives": 4, "init_negatives": 8, "init_rounds": 1, "update_positives": 1}
     classifier |= {
