@@ -288,7 +288,7 @@ class SiamRPN(FollowingTracker):
         return answers
 
     def _evidence_of(self, look: Look) -> tuple[float, float]:
-        return log_odds(look.peak), math.log(max(look.psr, 1e-3))
+        return log_odds(look.peak), super()._evidence_of(look)[1]
 
     def _move(self, window: Window, answer: Answer, resize: bool) -> None:
         proposal, pixels = answer.proposal, window.size / self.crop_size

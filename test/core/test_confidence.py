@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,7 @@ from siam_tracker_core.trackers.confidence import (
     LostConfig,
     StateMachine,
     evidence_vector,
+    log_odds,
     peak_to_sidelobe,
 )
 from siam_tracker_core.trackers.lost_search import LostSearch, ring
@@ -94,3 +97,13 @@ def test_lost_search_ends_nowhere_even_without_tiles():
 
 def test_the_states_have_the_words_of_the_messages():
     assert [state.value for state in TrackState] == ["tracking", "uncertain", "lost"]
+
+
+@given(st.floats(0.001, 0.999))
+def test_log_odds_are_the_inverse_of_the_logistic_function(probability):
+    assert 1 / (1 + math.exp(-log_odds(probability))) == pytest.approx(probability)
+
+
+def test_log_odds_of_certainty_are_finite():
+    assert -14 < log_odds(0.0) < -13
+    assert 13 < log_odds(1.0) < 14
