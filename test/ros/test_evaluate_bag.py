@@ -31,6 +31,7 @@ from siam_tracker_core.datasets import read_sequence
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
 from siam_tracker_core.weights import sha256
 from siam_tracker_core.zoo import find_weights
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros import evaluate_bag
 from siam_tracker_ros.bag_run import AnswerBook, BagRun
 from siam_tracker_ros.client import TrackerClient
@@ -84,7 +85,7 @@ def test_every_frame(made: MadeSequence, bag: Path, tmp_path: Path, capsys: pyte
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) == FRAMES
     page = (out / "report.html").read_text()
     assert "data:image/jpeg" in page, "the film strip is missing"
-    assert sha256(find_weights("siamfc")) in page, "as in the reports of siam-tracker evaluate"
+    assert sha256(find_weights(DEFAULT_TRACKER)) in page, "as in the reports of siam-tracker evaluate"
     assert "Hyper-parameters tuned on" in page
     assert "success (AUC)" in capsys.readouterr().out
 
@@ -92,7 +93,7 @@ def test_every_frame(made: MadeSequence, bag: Path, tmp_path: Path, capsys: pyte
 def test_the_node_gives_the_trackers_own_boxes(made: MadeSequence, bag: Path, tmp_path: Path) -> None:
     """In lock step nothing between the bag and the scores may change a box."""
     assert evaluate_bag.main([str(bag), "--out", str(tmp_path), "--device", "cpu"]) == 0
-    tracker = load_tracker("siamfc", device="cpu")
+    tracker = load_tracker(DEFAULT_TRACKER, device="cpu")
     tracker.init(made.frames[0], made.boxes[0])
     own = [tracker.update(frame).box.to_array() for frame in made.frames[1:]]
     through = [[float(row[key]) for key in ("x", "y", "width", "height")] for row in read_tracks(tmp_path)]

@@ -31,6 +31,7 @@ from tracker_graph import (
 
 from siam_tracker_core import Box
 from siam_tracker_core.datasets.otb_form import read_sequence
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.image_conversion import image_to_bgr
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
@@ -342,7 +343,7 @@ def test_diagnostics(setup: Setup, diagnostics: Inbox) -> None:
     assert figures["name"] == "siam_tracker: tracking"
     assert figures["level"] == DiagnosticStatus.OK
     assert figures["message"].startswith("1 target at ")
-    assert (figures["state"], figures["tracker"], figures["device"]) == ("active", "siamfc", "cpu")
+    assert (figures["state"], figures["tracker"], figures["device"]) == ("active", DEFAULT_TRACKER, "cpu")
     assert figures["image_topic"] == "/image"
     assert float(figures["frame_rate_hz"]) > 1
     assert 0 < float(figures["update_ms_p50"]) < float(figures["latency_ms_p95"])
@@ -358,7 +359,7 @@ def test_wrong_parameter_values_are_refused_in_words(setup: Setup) -> None:
         ("max_targets", 0): "Min: 1, Max: 1024, value: 0",
         ("stamp_patience", 60.0): "Min: 0.0, Max: 10.0, value: 60.0",
         ("image_transport", "theora"): "expected raw or compressed",
-        ("tracker", "nosuch"): "siamfc",
+        ("tracker", "nosuch"): DEFAULT_TRACKER,
         ("device", "gpu"): "expected auto, cpu, cuda or cuda:N",
         ("device", "cuda:0"): "cannot change while the node is active; clean it up first",
         ("queue_depth", 5): "cannot change while the node is active; deactivate it first",
