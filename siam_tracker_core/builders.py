@@ -72,11 +72,16 @@ def build_siamfc(blueprint: Blueprint) -> SiamFC:
     Raises:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
+    network = _siamfc_network(blueprint)
+    model = SiamFCModel(network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision)
+    return SiamFC(model)
+
+
+def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
     description = blueprint.network
     network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), description.get("gain", 1e-3))
     load_into(network, blueprint.state, blueprint.path)
-    model = SiamFCModel(network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision)
-    return SiamFC(model)
+    return network
 
 
 def build_siamrpn(blueprint: Blueprint) -> SiamRPN:
@@ -120,10 +125,15 @@ def build_mdnet(blueprint: Blueprint) -> MDNetTracker:
     Raises:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
-    network = MDNet(domains=0)
-    load_into(network, without_domains(blueprint.state), blueprint.path)
+    network = _mdnet_network(blueprint)
     model = MDNetModel(network, blueprint.config(MDNetConfig), blueprint.device, blueprint.name, blueprint.precision)
     return MDNetTracker(model)
+
+
+def _mdnet_network(blueprint: Blueprint) -> MDNet:
+    network = MDNet(domains=0)
+    load_into(network, without_domains(blueprint.state), blueprint.path)
+    return network
 
 
 def build_srt(blueprint: Blueprint) -> SRT:
@@ -145,11 +155,7 @@ def build_cascade(blueprint: Blueprint) -> Tracker:
     """
     config = blueprint.config(CascadeConfig)
     matching, classification = (_half(blueprint, name) for name in HALVES)
-    description = matching.network
-    network = SiamFCNetwork(backbone(description.get("backbone", "ciresnet22")), description.get("gain", 0.1))
-    load_into(network, matching.state, f"the matching half of {blueprint.path}")
-    judge = MDNet(domains=0)
-    load_into(judge, classification.state, f"the classification half of {blueprint.path}")
+    network, judge = _siamfc_network(matching), _mdnet_network(classification)
     rest = (blueprint.device, blueprint.name, blueprint.precision)
     if config.parts == "matching":
         return SiamFC(SiamFCModel(network, config, *rest))
@@ -162,7 +168,8 @@ def _half(blueprint: Blueprint, name: str) -> Blueprint:
     """What one network of several is built from, whose tensors' names begin with its own."""
     prefix = f"{name}."
     state = {key.removeprefix(prefix): tensor for key, tensor in blueprint.state.items() if key.startswith(prefix)}
-    return replace(blueprint, state=state, metadata={"network": blueprint.network.get(name, {})})
+    path = f"the {name} half of {blueprint.path}"
+    return replace(blueprint, path=path, state=state, metadata={"network": blueprint.network.get(name, {})})
 
 
 BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from siam_tracker_core.clock import now
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.base import Tracker, crop_batches
@@ -93,24 +94,24 @@ def measure_targets(
 
 def time_steps(model: Tracker, trackers: Sequence[Tracker], picture: NDArray[np.uint8]) -> list[float]:
     """Seconds of each of ``STEPS`` for one frame; the same calls as ``Tracker.update_together`` makes."""
-    ticks = [_now(model.device)]
+    ticks = [now(model.device)]
     frame = model.upload(picture)
-    ticks.append(_now(model.device))
+    ticks.append(now(model.device))
     with torch.inference_mode():
         batches = crop_batches(trackers)
         crops = [frame.crops(batch.windows, batch.size) for batch in batches]
-        ticks.append(_now(model.device))
+        ticks.append(now(model.device))
         answers = [
             model.answer([trackers[place] for place in batch.members], frame, part)
             for batch, part in zip(batches, crops, strict=True)
         ]
-        ticks.append(_now(model.device))
+        ticks.append(now(model.device))
     for batch, part in zip(batches, answers, strict=True):
         for place, answer in zip(batch.members, part, strict=True):
             trackers[place].locate(answer)
-    ticks.append(_now(model.device))
+    ticks.append(now(model.device))
     model.learn(trackers, frame)
-    ticks.append(_now(model.device))
+    ticks.append(now(model.device))
     return [after - before for before, after in itertools.pairwise(ticks)]
 
 
@@ -126,9 +127,3 @@ def spread_boxes(count: int) -> list[Box]:
     """Boxes of 60x60 pixels at random places of the picture, the same ones for the same count."""
     places = np.random.default_rng(count).uniform((0, 0), (WIDTH - 60, HEIGHT - 60), (count, 2))
     return [Box(float(x), float(y), 60, 60) for x, y in places]
-
-
-def _now(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()

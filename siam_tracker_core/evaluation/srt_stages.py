@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from siam_tracker_core.clock import now
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.many_targets import HEIGHT, WIDTH, made_pictures, spread_boxes
@@ -160,8 +160,6 @@ def _whole(picture: NDArray[np.uint8], scale: float) -> torch.Tensor:
 
 def _seconds(way: Callable[[], object], device: torch.device) -> float:
     """How long a call takes, until the device is done with it."""
-    started = time.perf_counter()
+    started = now(device)
     way()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
+    return now(device) - started

@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning.profilers import Profiler
 from pytorch_lightning.utilities import rank_zero_info
 
+from siam_tracker_core.clock import now
 from siam_tracker_core.training.schedule import make_optimiser, parameter_groups
 
 # Steps that are not timed at the start: workers begin, and libraries choose their algorithms.
@@ -71,9 +72,9 @@ class SpeedReport(lightning.Callback):
         first = min(SKIPPED, max(1, batches - 1))
         timed = number + 1 - first
         if timed == 0:
-            self._timed_from = _now(pl_module.device)
+            self._timed_from = now(pl_module.device)
         elif timed == WITH_LOADER or (timed > 0 and number + 1 == batches):
-            self._report(pl_module, batch, (_now(pl_module.device) - self._timed_from) / timed)
+            self._report(pl_module, batch, (now(pl_module.device) - self._timed_from) / timed)
 
     def _report(self, pl_module: Any, batch: Mapping[str, torch.Tensor], with_loader: float) -> None:
         self._reported = True
@@ -101,13 +102,6 @@ def in_words(loading: float) -> str:
     return "loading costs less than can be measured, for other work on this machine slowed the cached batch more"
 
 
-def _now(device: torch.device) -> float:
-    """The time when the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
 def time_cached(pl_module: Any, batch: Mapping[str, torch.Tensor]) -> float:
     """Seconds of one training step on a batch that is on the device already; the module stays as it is."""
     network = pl_module.network
@@ -119,12 +113,12 @@ def time_cached(pl_module: Any, batch: Mapping[str, torch.Tensor]) -> float:
         with torch.random.fork_rng():
             for number in range(CACHED + 1):
                 if number == 1:
-                    began = _now(pl_module.device)
+                    began = now(pl_module.device)
                 optimiser.zero_grad()
                 with precision.forward_context():
                     loss = pl_module.losses(batch, torch.Generator().manual_seed(number))["loss"]
                 loss.backward()
                 optimiser.step()
-            return (_now(pl_module.device) - began) / CACHED
+            return (now(pl_module.device) - began) / CACHED
     finally:
         pl_module.network = network
