@@ -27,6 +27,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vgg19": {"last": "conv4_4"},
 }
 
+# Of students: what a ReLU would cut off takes part in the lesson.
+STUDENTS: dict[str, dict[str, Any]] = {"vgg_m": {"rectified": False}}
+
 
 def pretrain(
     teacher: Path,
@@ -53,7 +56,7 @@ def pretrain(
         store: where the decoded crops and the teacher's features are kept between runs; ``out``/store by default.
         teacher_kind: mobilenetv2 (torchvision's names, as safetensors), or a kind of ``siam-tracker import-checkpoint``
             whose network has stride 8: torchvision-vgg16, torchvision-vgg19, torchvision-resnet50, caffe-vgg16 ...
-        student: name of an unpadded backbone of stride 8.
+        student: name of an unpadded backbone whose stride is 8 or a multiple of it.
         start: weights of an earlier distillation to go on from, with a new schedule.
         training: settings of the distillation, e.g. ``--training.epochs 10``.
         workers: processes that read crops.
@@ -71,7 +74,7 @@ def pretrain(
     checkpoint = checkpoint_to_resume(out, resume)
     master = load_teacher(teacher, teacher_kind)
     torch.manual_seed(recipe.seed)
-    network = channels_last(backbone(student))
+    network = channels_last(backbone(student, **STUDENTS.get(student, {})))
     lessons = LessonData(
         locations,
         store or out / "store",

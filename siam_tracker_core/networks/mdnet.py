@@ -90,14 +90,19 @@ class VGGM(Backbone):
     """conv1 to conv3 of VGG-M without padding (HyeonseobNam/py-MDNet:modules/model.py).
 
     The response normalisation is over two channels with PyTorch's defaults, as there.
+
+    Args:
+        rectified: whether a ReLU ends it. Without one, its features can take any direction, as distillation asks.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rectified: bool = True) -> None:
         super().__init__()
         self.normalise = Normalise(MINUS_128)
         self.conv1 = _stage(3, 96, 7)
         self.conv2 = _stage(96, 256, 5)
-        self.conv3 = nn.Sequential(nn.Conv2d(256, 512, 3), nn.ReLU(inplace=True))
+        self.conv3 = nn.Sequential(nn.Conv2d(256, 512, 3))
+        if rectified:
+            self.conv3.append(nn.ReLU(inplace=True))
         footprint = footprint_of(self)
         self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 512
 

@@ -77,21 +77,24 @@ class Lessons(Dataset[dict[str, Any]]):
         seed: of the draw.
 
     Raises:
-        ConfigError: if the two differ in stride, or the crops are too small for a window.
+        ConfigError: if the student's stride is no multiple of the teacher's, or the crops are too small for a window.
     """
 
     def __init__(
         self, store: CropStore, features: NDArray[np.float16], teacher: Grid, student: Grid, seed: int
     ) -> None:
-        if teacher.stride != student.stride:
+        if student.stride % teacher.stride:
             raise ConfigError(
-                f"the teacher's stride is {teacher.stride}, the student's {student.stride}; they must agree"
+                f"the teacher's stride is {teacher.stride}, the student's {student.stride}; it must be a multiple of it"
             )
         least = STUDENT_SIZE + 2 * teacher.stride
         if store.crop_size < least:
             raise ConfigError(f"crops of {store.crop_size} pixels are too small to distil from; make them {least}")
         self.store, self.features, self.seed = store, features, seed
         self.teacher, self.student = teacher, student
+        # A coarser student learns every second, third ... of the teacher's cells.
+        self.step = student.stride // teacher.stride
+        self.span = (student.cells - 1) * self.step + 1
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, number))
@@ -106,7 +109,8 @@ class Lessons(Dataset[dict[str, Any]]):
         if flip:
             pixels, lesson = pixels[:, ::-1], lesson[:, :, ::-1]
         window = pixels[top : top + STUDENT_SIZE, left : left + STUDENT_SIZE]
-        answer = lesson[:, cell_y : cell_y + self.student.cells, cell_x : cell_x + self.student.cells]
+        rows, columns = (slice(cell, cell + self.span, self.step) for cell in (cell_y, cell_x))
+        answer = lesson[:, rows, columns]
         return {
             "pixels": torch.from_numpy(np.ascontiguousarray(window)),
             "features": torch.from_numpy(np.ascontiguousarray(answer)),
@@ -117,10 +121,10 @@ class Lessons(Dataset[dict[str, Any]]):
         teacher, student = self.teacher, self.student
         last = teacher.first + teacher.stride * (teacher.cells - 1)
         first = self.store.crop_size - 1 - last if flip else teacher.first
-        lowest = max(0, math.ceil((student.first - first) / student.stride))
-        highest = math.floor((self.store.crop_size - STUDENT_SIZE + student.first - first) / student.stride)
-        cell = int(rng.integers(lowest, min(highest, teacher.cells - student.cells) + 1))
-        return cell, math.floor(first + student.stride * cell - student.first)
+        lowest = max(0, math.ceil((student.first - first) / teacher.stride))
+        highest = math.floor((self.store.crop_size - STUDENT_SIZE + student.first - first) / teacher.stride)
+        cell = int(rng.integers(lowest, min(highest, teacher.cells - self.span) + 1))
+        return cell, math.floor(first + teacher.stride * cell - student.first)
 
 
 class LessonData(EpochSlices):

@@ -62,6 +62,12 @@ class Pairs:
         return self.boxes[:, :2]
 
 
+def strangers(batch: Batch) -> torch.Tensor:
+    """Bool (N,), where the search image of the sample before cannot show a sample's target: that of another video."""
+    track: torch.Tensor = batch["track"]
+    return (track != track.roll(1)) & ~batch["negative"].roll(1)
+
+
 class PairModule(TrainingModule):
     """Base of trainings on pairs.
 

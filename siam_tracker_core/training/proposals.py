@@ -25,6 +25,8 @@ class ProposalLoss:
         negative: anchors below this are negative; those between teach nothing.
         most_positives: anchors taken of a pair at most.
         samples: anchors of both kinds taken of a pair.
+        hard: share of a pair's negatives that are those most taken for the target; the others are drawn at random, as
+            all are in the paper (Shrivastava et al., 2016, mine them so for detection).
         balanced: positives and negatives weigh one half each, as in published implementations; otherwise each
             anchor weighs the same.
         regression: ``smooth_l1`` (equation 4) or ``l1`` (published implementations).
@@ -36,6 +38,7 @@ class ProposalLoss:
     negative: Share = 0.3
     most_positives: Annotated[int, Gt(0)] = 16
     samples: Annotated[int, Gt(0)] = 64
+    hard: Share = 0.0
     balanced: bool = True
     regression: Literal["smooth_l1", "l1"] = "smooth_l1"
     sigma: Annotated[float, Gt(0)] = 3.0
@@ -64,6 +67,7 @@ def draw_anchors(
     absent: torch.Tensor,
     settings: ProposalLoss,
     generator: torch.Generator | None = None,
+    scores: torch.Tensor | None = None,
 ) -> Lesson:
     """Choose positives and negatives for each pair.
 
@@ -73,6 +77,7 @@ def draw_anchors(
         absent: bool (N,), the search image does not show the target: all anchors are negative.
         settings: thresholds and numbers.
         generator: on the CPU; the same one gives the same choice on every device.
+        scores: (N, k, rows, columns), how much each anchor is taken for the target; what ``settings.hard`` goes by.
 
     Returns:
         The choice: at most ``most_positives`` positives a pair, and negatives up to ``samples`` in all.
@@ -81,7 +86,7 @@ def draw_anchors(
     absent = absent[:, None, None, None]
     positive = _some((overlap > settings.positive) & ~absent, settings.most_positives, generator)
     room = settings.samples - positive.flatten(1).sum(dim=1)
-    negative = _some((overlap < settings.negative) | absent, room, generator)
+    negative = _negatives((overlap < settings.negative) | absent, room, scores, settings.hard, generator)
     # A target that is not there has no extent, whose logarithm would spoil the loss although its weight is nought.
     targets = torch.cat((targets[:, :2], targets[:, 2:].clamp_min(1)), dim=1)
     return Lesson(positive, negative, encode(targets[:, None, None, None], anchors))
@@ -89,11 +94,29 @@ def draw_anchors(
 
 def _some(allowed: torch.Tensor, most: int | torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
     """A random subset (N, ...) of the true entries of each row, at most ``most`` of them."""
+    return _first(allowed, torch.rand(allowed.flatten(1).shape, generator=generator).to(allowed.device), most)
+
+
+def _first(allowed: torch.Tensor, order: torch.Tensor, most: int | torch.Tensor) -> torch.Tensor:
+    """Those true entries (N, ...) of each row that come first by ``order`` (N, n), at most ``most`` of them."""
     flat = allowed.flatten(1)
-    order = torch.rand(flat.shape, generator=generator).to(flat.device).masked_fill(~flat, 2.0)
-    rank = order.argsort(dim=1).argsort(dim=1)
+    rank = order.masked_fill(~flat, torch.inf).argsort(dim=1).argsort(dim=1)
     limit = most[:, None] if isinstance(most, torch.Tensor) else most
     return (flat & (rank < limit)).view_as(allowed)
+
+
+def _negatives(
+    allowed: torch.Tensor,
+    room: torch.Tensor,
+    scores: torch.Tensor | None,
+    hard: float,
+    generator: torch.Generator | None,
+) -> torch.Tensor:
+    """As many of the entries (N, ...) allowed as there is room (N,) for: the hardest, and others at random."""
+    if scores is None or not hard:
+        return _some(allowed, room, generator)
+    hardest = _first(allowed, -scores.flatten(1), (hard * room).round())
+    return hardest | _some(allowed & ~hardest, room - hardest.flatten(1).sum(dim=1), generator)
 
 
 def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) -> tuple[torch.Tensor, torch.Tensor]:
@@ -114,6 +137,30 @@ def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) 
     each = smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()
     regression = (each.sum(dim=-1) * lesson.positive).sum() / positives
     return classification, regression
+
+
+def strangers_loss(
+    proposals: Proposals, counted: torch.Tensor, settings: ProposalLoss, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Classification loss of search images that show another video: all anchors are background.
+
+    As many negatives of an image as a pair has samples, drawn as for a pair without its target.
+
+    Args:
+        proposals: of exemplars and other videos' search images.
+        counted: bool (N,), the images that count.
+        settings: of the draw.
+        generator: on the CPU.
+
+    Returns:
+        The mean over the anchors drawn; 0 where no image counts.
+    """
+    logits = proposals.logits.float()
+    background = functional.log_softmax(logits, dim=1)[:, 0].neg()
+    allowed = counted[:, None, None, None].expand_as(background)
+    room = torch.full((len(logits),), settings.samples, device=logits.device)
+    drawn = _negatives(allowed, room, logits[:, 1].detach() - logits[:, 0].detach(), settings.hard, generator)
+    return (background * drawn).sum() / drawn.sum().clamp_min(1)
 
 
 def smooth_l1(error: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -15,7 +15,7 @@ from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
 from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.module import Batch, Picture
 from siam_tracker_core.training.occlusion import read_bank
-from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining
+from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining, strangers
 from siam_tracker_core.training.pictures import cross, overlay, to_pictures
 from siam_tracker_core.training.recipe import NotNegative, Positive, WarmUp
 
@@ -96,11 +96,9 @@ class SiamFCModule(PairModule):
             values = {"loss": balanced_logistic_loss(logits, labels)}
             if recipe.strangers:
                 # Each exemplar with the search image of the sample before it, unless that may show its target.
-                track = batch["track"]
-                counted = (track != track.roll(1)) & ~pairs.negative.roll(1)
                 strange = cross_correlation(exemplars, searches.roll(1, dims=0)) * network.correlation.gain
                 strange = strange[:, 0] + network.correlation.bias
-                values["strangers"] = balanced_logistic_loss(strange, torch.zeros_like(labels), counted)
+                values["strangers"] = balanced_logistic_loss(strange, torch.zeros_like(labels), strangers(batch))
                 values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
         values["error"] = self._centre_error(logits.detach(), pairs)
         return values

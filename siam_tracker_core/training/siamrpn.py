@@ -14,16 +14,23 @@ from torch import nn
 
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
-from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, SiamRPNNetwork, UpChannelHead
+from siam_tracker_core.networks.rpn import (
+    HEADS,
+    DepthwiseHead,
+    Kernels,
+    Proposals,
+    SiamRPNNetwork,
+    UpChannelHead,
+)
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.training.augment import Jitter
 from siam_tracker_core.training.module import Batch, Picture
 from siam_tracker_core.training.occlusion import read_bank
-from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining
+from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining, strangers
 from siam_tracker_core.training.pictures import overlay, to_pictures
-from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss
-from siam_tracker_core.training.recipe import Whole
+from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss, strangers_loss
+from siam_tracker_core.training.recipe import NotNegative, Whole
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16
@@ -40,6 +47,7 @@ class SiamRPNTraining(PairTraining):
         ratios: of the anchors, height to width.
         exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding.
         loss: of the proposals.
+        strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
     """
 
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
@@ -50,6 +58,7 @@ class SiamRPNTraining(PairTraining):
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
+    strangers: NotNegative = 0.0
 
 
 def initialise(head: UpChannelHead | DepthwiseHead) -> None:
@@ -115,18 +124,32 @@ class SiamRPNModule(PairModule):
         recipe = self.recipe
         with torch.autocast(batch["search"].device.type, enabled=False):
             pairs = self.augment(batch, generator)
-        proposals = self.network(pairs.exemplars, pairs.searches)
+        kernels, searches = self.network.template(pairs.exemplars), self.network.embed(pairs.searches)
+        proposals = self.network.head(searches, kernels)
+        scores = proposals.scores.detach()
         with torch.autocast(pairs.searches.device.type, enabled=False):
             grid = self.network.anchors.grid(proposals.logits.shape[-1])
-            lesson = draw_anchors(grid, pairs.boxes, pairs.negative, recipe.loss, generator)
+            lesson = draw_anchors(grid, pairs.boxes, pairs.negative, recipe.loss, generator, scores)
             classification, regression = proposal_loss(proposals, lesson, recipe.loss)
-            overlap = self._overlap(proposals.distances.detach(), proposals.scores.detach(), pairs)
-        return {
+        values = {
             "loss": classification + recipe.loss.regression_weight * regression,
             "classification": classification,
             "regression": regression,
-            "overlap": overlap,
+            "overlap": self._overlap(proposals.distances.detach(), scores, pairs),
         }
+        if recipe.strangers:
+            strange = self._confront(searches.roll(1, dims=0), kernels)
+            values["strangers"] = strangers_loss(strange, strangers(batch), recipe.loss, generator)
+            values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
+        return values
+
+    def _confront(self, searches: torch.Tensor, kernels: Kernels) -> Proposals:
+        """Proposals for other videos' search images; the head's statistics stay those of pairs."""
+        head = self.network.head
+        training = head.training
+        proposals: Proposals = head.eval()(searches, kernels)
+        head.train(training)
+        return proposals
 
     def _overlap(self, distances: torch.Tensor, scores: torch.Tensor, pairs: Pairs) -> torch.Tensor:
         """Mean IoU of the most probable proposals with the targets that are there."""

@@ -143,6 +143,55 @@ def test_any_targets_teach_something_finite(rows, most_positives, samples):
     assert not (touched & ~lesson.positive).any()
 
 
+def test_hard_negatives_are_those_most_taken_for_the_target():
+    """A share of them by score among those allowed, pair by pair, and the rest of them drawn at random."""
+    torch.manual_seed(0)
+    grid = Anchors().grid(9)
+    targets = torch.tensor([[3.0, -8.0, 60.0, 70.0], [0.0, 0.0, 0.0, 0.0]])
+    absent = torch.tensor([False, True])
+    scores = torch.rand(2, 5, 9, 9)
+
+    def places(mask):
+        return set(map(tuple, np.argwhere(mask).tolist()))
+
+    lessons = [
+        draw_anchors(grid, targets, absent, ProposalLoss(hard=0.5), torch.Generator().manual_seed(seed), scores)
+        for seed in range(30)
+    ]
+    for pair in range(2):
+        allowed = ((centred_iou(grid, targets[pair]) < 0.3) | absent[pair]).numpy()
+        room = 64 - int(lessons[0].positive[pair].sum())
+        ranked = sorted(((float(scores[pair][place]), place) for place in places(allowed)), reverse=True)
+        hardest = {place for _, place in ranked[: round(room / 2)]}
+        drawn = [places(lesson.negative[pair].numpy()) for lesson in lessons]
+        assert all(hardest <= each and len(each) == room for each in drawn)
+        assert set.intersection(*drawn) == hardest
+        assert all(allowed[place] for place in set.union(*drawn))
+
+
+def test_strangers_are_background_everywhere(batch):
+    """The loss on each exemplar with the search image before it, against the network itself asked one by one."""
+    module = small_module(strangers=0.5, loss=ProposalLoss(samples=5 * 17 * 17)).eval()
+    one_video = {**batch, "track": torch.tensor([4, 7, 7])}  # the second and third may show each other's target
+    values = module.losses(one_video, torch.Generator().manual_seed(0))
+    pairs = module.augment(one_video, torch.Generator().manual_seed(0))
+    # The first is left out too: the third, before it, shows not its own target but some video's, perhaps the first's.
+    background, target = module.network(pairs.exemplars[[1]], pairs.searches[[0]]).logits[0].double()
+    loss = ((background.exp() + target.exp()).log() - background).mean()
+    torch.testing.assert_close(values["strangers"].double(), loss, rtol=1e-3, atol=1e-4)
+    own = values["classification"] + 1.2 * values["regression"]
+    torch.testing.assert_close(values["loss"], own + 0.5 * values["strangers"])
+
+
+def test_strangers_leave_the_statistics_of_pairs_alone(batch):
+    modules = [small_module(strangers=weight) for weight in (0.0, 1.0)]
+    for module in modules:
+        module.train().losses(batch, torch.Generator().manual_seed(0))
+        assert module.network.head.training
+    for name, tensor in modules[0].network.head.named_buffers():
+        torch.testing.assert_close(modules[1].network.head.get_buffer(name), tensor, msg=name)
+
+
 def test_gradients_flow_into_both_branches_in_training(batch):
     """Into the features of the exemplar and of the search image, and from there into every weight."""
     for head in ("depthwise", "up_channel"):

@@ -221,8 +221,8 @@ def test_vectors_of_distilled_students_suit_the_correlation(student):
     assert float(response) == pytest.approx(9.2, abs=0.05)
 
 
-@pytest.mark.parametrize("first", [0, 3.5])
-def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, first):
+@pytest.mark.parametrize(("first", "name"), [(0, "alexnet"), (3.5, "alexnet"), (0, "vgg_m"), (3.5, "vgg_m")])
+def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, first, name):
     """Features that hold the pixel under their own centre must equal the pixels under the student's centres."""
     side = 320
     pixels = np.zeros((1, side, side, 3), np.uint8)
@@ -233,13 +233,13 @@ def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, fi
     (tmp_path / "index.json").write_text(json.dumps({"format": 2, "crops": [crop]}))
     offset = int(first)
     features = pixels[:, offset::8, offset::8, :2].transpose(0, 3, 1, 2).astype(np.float16)
-    student = grid_of(backbone("alexnet"), STUDENT_SIZE)
+    student = grid_of(backbone(name), STUDENT_SIZE)
     lessons = Lessons(CropStore(tmp_path), features, Grid(first, 8, side // 8), student, seed=0)
-    middle = int(student.first)
+    middle, every, cells = int(student.first), student.stride, student.cells
     mirrored = 0
     for lesson in (lessons[number] for number in range(40)):
         assert lesson["pixels"].shape == (STUDENT_SIZE, STUDENT_SIZE, 3)
-        under = lesson["pixels"][middle::8, middle::8, :2][:22, :22].permute(2, 0, 1).int()
+        under = lesson["pixels"][middle::every, middle::every, :2][:cells, :cells].permute(2, 0, 1).int()
         # Mirrored, the pixel left of a centre between two pixels becomes the one right of it.
         assert (under - lesson["features"].int()).abs().max() <= (0 if first == 0 else 1)
         mirrored += bool(lesson["pixels"][0, 0, 0] > lesson["pixels"][0, 4, 0])
@@ -249,7 +249,7 @@ def test_lessons_show_the_cells_of_both_networks_at_the_same_pixels(tmp_path, fi
 def test_lessons_that_cannot_be(shards, tmp_path):
     store = build_store(tmp_path, [shards["photographs"]])
     features = np.zeros((len(store), 4, 40, 40), np.float16)
-    with pytest.raises(ConfigError, match="they must agree"):
+    with pytest.raises(ConfigError, match="must be a multiple"):
         Lessons(store, features, Grid(0, 16, 20), Grid(43, 8, 22), 0)
     assert len(Lessons(store, features, Grid(0, 8, 40), Grid(43, 8, 22), 0)[5]["features"]) == 4
 
