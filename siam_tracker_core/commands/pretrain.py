@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +10,11 @@ from typing import Any, cast
 import torch
 
 from siam_tracker_core.commands.settings import explained
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
+from siam_tracker_core.networks.analysis import padded_cells
 from siam_tracker_core.training.checkpoints import checkpoint_to_resume
-from siam_tracker_core.training.distill import Distillation, DistillConfig, LessonData, bring_to_length
+from siam_tracker_core.training.distill import STUDENT_SIZE, Distillation, DistillConfig, LessonData, bring_to_length
 from siam_tracker_core.training.engine import Machine, fit
 from siam_tracker_core.training.export import export, start_from, write_config
 from siam_tracker_core.training.recipe import read_recipe
@@ -74,7 +77,7 @@ def pretrain(
     checkpoint = checkpoint_to_resume(out, resume)
     master = load_teacher(teacher, teacher_kind)
     torch.manual_seed(recipe.seed)
-    network = channels_last(backbone(student, **STUDENTS.get(student, {})))
+    network = channels_last(unpadded(student))
     lessons = LessonData(
         locations,
         store or out / "store",
@@ -94,6 +97,22 @@ def pretrain(
     if run.is_first:
         bring_to_length(cast(Backbone, run.network), lessons.lessons, recipe.cell_norm)
     export(out / "backbone.safetensors", module, run, origin, lessons.description(), "last")
+
+
+def unpadded(student: str) -> Backbone:
+    """A student with random weights.
+
+    Raises:
+        ConfigError: if there is none of that name, or its features see padding.
+    """
+    network = backbone(student, **STUDENTS.get(student, {}))
+    padded = padded_cells(deepcopy(network).double().eval(), STUDENT_SIZE, network.stride)
+    if padded:
+        raise ConfigError(
+            f"{padded} cells of the features of {student!r} see padding, so that they tell where in the window they "
+            "are; take an unpadded student, such as alexnet or ciresnet22"
+        )
+    return network
 
 
 def load_teacher(path: Path, kind: str = MOBILENET) -> Backbone:

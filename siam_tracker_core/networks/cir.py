@@ -183,6 +183,11 @@ class CIRInception(CIRUnit):
         self.tail = self._tail()
 
     def merge(self, body: torch.Tensor, shortcut: torch.Tensor) -> torch.Tensor:
+        for part in (body, shortcut):
+            if part.requires_grad:
+                # The gradients of a union are slices of one. On a CPU, the normalisations before it go back through
+                # dense ones so much faster that a step of training takes less than half the time.
+                part.register_hook(torch.clone)
         return torch.cat([body, shortcut], dim=1)
 
 

@@ -107,6 +107,16 @@ class StateMachine:
         """Whether a lost target was taken up again in the last frame and is not confirmed yet."""
         return self._on_trial
 
+    def reason(self, score: float) -> str:
+        """Why the last frame, with this score, did not leave the target in TRACKING, in words; empty if it did."""
+        if self.state is TrackState.TRACKING:
+            return ""
+        if self._on_trial:
+            return f"found again with score {score:.2f}, to be confirmed by the next frame"
+        if self.state is TrackState.LOST:
+            return f"no response with score {self.config.recover:g} or more, the best has {score:.2f}"
+        return f"score {score:.2f} is below {self.config.uncertain:g}"
+
 
 def peak_to_sidelobe(responses: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, radius: int) -> torch.Tensor:
     """How far each map's peak stands out: (peak - mean) / std of the cells away from it (Bolme et al., 2010).

@@ -128,7 +128,7 @@ class FollowingTracker(Tracker):
                 self._confident_box, self._confident_search = self._box, self._search
         elif self._lost_search is None:
             self._give_up()
-        return TrackResult(self._box, score, state, self._response_map(window, answer), self._reason(state, score))
+        return TrackResult(self._box, score, state, self._response_map(window, answer), self._states.reason(score))
 
     def _evidence_of(self, look: Look) -> tuple[float, float]:
         """What speaks for the target in a look; the first number is what the network's peaks say."""
@@ -152,16 +152,6 @@ class FollowingTracker(Tracker):
         return ResponseMap(
             lambda: response.float().cpu().numpy(), Box.from_centre(window.centre_x, window.centre_y, side, side)
         )
-
-    def _reason(self, state: TrackState, score: float) -> str:
-        lost = self.config.lost
-        if state is TrackState.TRACKING:
-            return ""
-        if self._states.on_trial:
-            return f"found again with score {score:.2f}, to be confirmed by the next frame"
-        if state is TrackState.LOST:
-            return f"no response with score {lost.recover:g} or more, the best has {score:.2f}"
-        return f"score {score:.2f} is below {lost.uncertain:g}"
 
     @abstractmethod
     def _look(self, frame: Frame, window: Window) -> Look:

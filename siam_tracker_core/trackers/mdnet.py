@@ -226,8 +226,8 @@ class MDNetTracker(Tracker):
             self._translation = config.translation
         else:
             self._translation = min(config.widest, self._translation * config.widening)
-        reason = self._reason(state, score)
-        return TrackResult(self._box, score, state, _response_map(answer), reason, self._learning(state))
+        reason, learning = self._states.reason(score), self._learning(state)
+        return TrackResult(self._box, score, state, _response_map(answer), reason, learning)
 
     def _learning(self, state: TrackState) -> str:
         """What is learned of the frame, and why, in words."""
@@ -242,15 +242,6 @@ class MDNetTracker(Tracker):
         if self._success:
             return None if self._frames % self.config.long_interval else Term.LONG
         return None if self._states.state is TrackState.LOST else Term.SHORT
-
-    def _reason(self, state: TrackState, score: float) -> str:
-        if state is TrackState.TRACKING:
-            return ""
-        if self._states.on_trial:
-            return f"found again with score {score:.2f}, to be confirmed by the next frame"
-        if state is TrackState.LOST:
-            return f"no candidates with score {self.config.lost.recover:g} or more, the best have {score:.2f}"
-        return f"the best candidates' score {score:.2f} is below {self.config.lost.uncertain:g}"
 
     def learn(self, trackers: Sequence[Any], frame: Frame) -> None:
         self.model.patches.learner.teach(frame, [tracker._lesson() for tracker in trackers])

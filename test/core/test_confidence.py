@@ -42,6 +42,21 @@ def test_a_find_is_on_trial_until_the_next_frame():
     assert states([0.1, 0.1, 0.1, 0.7, 0.49, 0.49]) == "uulull"
 
 
+def test_each_state_but_tracking_has_its_reason():
+    machine = StateMachine(CONFIG)
+    told = []
+    for score in (0.9, 0.2, 0.2, 0.2, 0.7):
+        machine.see(score)
+        told.append(machine.reason(score))
+    assert told == [
+        "",
+        "score 0.20 is below 0.5",
+        "score 0.20 is below 0.5",
+        "no response with score 0.7 or more, the best has 0.20",
+        "found again with score 0.70, to be confirmed by the next frame",
+    ]
+
+
 def test_without_the_switch_nothing_is_ever_lost():
     assert states([0.0] * 20, LostConfig(enabled=False)) == "u" * 20
 
