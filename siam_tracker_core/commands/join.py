@@ -23,5 +23,5 @@ def join(matching: Path, classification: Path, out: Path) -> None:
     if out.exists():
         raise ConfigError(f"{out} exists already; give another name or remove it first")
     metadata = joining.join(matching, classification, out)
-    backbones = " and ".join(str(each.get("backbone", "alexnet")) for each in metadata["network"].values())
-    print(f"{out}: a cascade of {backbones}, {out.stat().st_size / 1e6:.1f} MB")
+    backbone = metadata["network"]["matching"].get("backbone", "alexnet")
+    print(f"{out}: a cascade of SiamFC on {backbone} and MDNet, {out.stat().st_size / 1e6:.1f} MB")

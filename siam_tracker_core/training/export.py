@@ -94,7 +94,7 @@ def export(path: Path, module: TrainingModule, run: Run, start: dict[str, Any], 
         raise WeightsError(f"{path.parent} has no {BEST} to keep: the run was not validated; give validation.root")
     network = best_network(path.parent, run) if keep == "best" else run.network
     metadata = {**module.description(), "provenance": provenance(module, run, start, data, keep)}
-    save(path, network.state_dict(), metadata, "make room and run again with --resume")
+    save(path, module.shipped(network), metadata, "make room and run again with --resume")
 
 
 def write_config(out: Path, settings: dict[str, Any]) -> None:

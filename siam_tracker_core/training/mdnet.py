@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet
+from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
 from siam_tracker_core.training.augment import Photometry, Share, draw_flips, recolour
@@ -104,6 +105,15 @@ class MDNetModule(TrainingModule):
         if recipe.convolutions == "fresh":
             initialise(network.backbone)
         return cls(network, recipe)
+
+    def adopt(self, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
+        """As of any training; the domains begin anew."""
+        own = {name: tensor for name, tensor in self.network.state_dict().items() if name.startswith("fc6.")}
+        return own | dict(without_domains(super().adopt(state, metadata)))
+
+    def shipped(self, network: nn.Module) -> Mapping[str, torch.Tensor]:
+        """All but the domains' last layers: a target has its own."""
+        return without_domains(network.state_dict())
 
     def on_fit_start(self) -> None:
         """Refuse data with more videos than there are layers before the first step, and not when the first one comes.

@@ -73,6 +73,10 @@ class TrainingModule(lightning.LightningModule):
         own = {name: tensor for name, tensor in self.network.state_dict().items() if not name.startswith("backbone.")}
         return lent | own
 
+    def shipped(self, network: nn.Module) -> Mapping[str, torch.Tensor]:
+        """What a weights file holds of a trained network: all of it, unless a tracker has no use for a part."""
+        return network.state_dict()
+
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """What is to fall, under ``loss``, and scalars to log beside it.
 

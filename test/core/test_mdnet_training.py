@@ -15,6 +15,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import MDNet, PairNorm
 from siam_tracker_core.trackers.classifier import ClassifierConfig, PatchNetwork
 from siam_tracker_core.training.augment import Photometry
+from siam_tracker_core.training.export import start_from
 from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, mirrored, sample_boxes
 from siam_tracker_core.training.recipe import read_recipe
 from siam_tracker_core.training.schedule import make_optimiser, parameter_groups
@@ -177,6 +178,22 @@ def test_what_is_trained_can_be_loaded_without_its_domains(tmp_path):
     torch.testing.assert_close(
         tracker.model.patches.network.fc4[0].weight, trained.network.fc4[0].weight.detach(), atol=1e-3, rtol=1e-2
     )
+
+
+def test_weights_are_shipped_without_domains_and_can_be_gone_on_from(tmp_path):
+    trained, fresh = module(), module(domains=5)
+    shipped = trained.shipped(trained.network)
+    assert set(shipped) == {name for name in trained.network.state_dict() if not name.startswith("fc6.")}
+    with torch.no_grad():
+        for tensor in shipped.values():
+            tensor.add_(0.25)
+    path = tmp_path / "mdnet.safetensors"
+    save_weights(path, shipped, {**trained.description(), "provenance": {"seed": 3}})
+    before = {name: tensor.clone() for name, tensor in fresh.network.state_dict().items()}
+    assert start_from(fresh, path) == {"seed": 3}
+    for name, tensor in fresh.network.state_dict().items():
+        expected = before[name] if name.startswith("fc6.") else shipped[name]
+        torch.testing.assert_close(tensor, expected, atol=1e-3, rtol=0)
 
 
 def test_published_schedule_is_the_default():
