@@ -124,8 +124,7 @@ class SiamRPNModule(PairModule):
         recipe = self.recipe
         with torch.autocast(batch["search"].device.type, enabled=False):
             pairs = self.augment(batch, generator)
-        kernels, searches = self.network.template(pairs.exemplars), self.network.embed(pairs.searches)
-        proposals = self.network.head(searches, kernels)
+        proposals, strange = self._propose(pairs)
         scores = proposals.scores.detach()
         with torch.autocast(pairs.searches.device.type, enabled=False):
             grid = self.network.anchors.grid(proposals.logits.shape[-1])
@@ -137,19 +136,26 @@ class SiamRPNModule(PairModule):
             "regression": regression,
             "overlap": self._overlap(proposals.distances.detach(), scores, pairs),
         }
-        if recipe.strangers:
-            strange = self._confront(searches.roll(1, dims=0), kernels)
+        if strange is not None:
             values["strangers"] = strangers_loss(strange, strangers(batch), recipe.loss, generator)
             values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
         return values
 
-    def _confront(self, searches: torch.Tensor, kernels: Kernels) -> Proposals:
-        """Proposals for other videos' search images; the head's statistics stay those of pairs."""
-        head = self.network.head
-        training = head.training
-        proposals: Proposals = head.eval()(searches, kernels)
-        head.train(training)
-        return proposals
+    def _propose(self, pairs: Pairs) -> tuple[Proposals, Proposals | None]:
+        """Proposals for the pairs, and, where strangers count, for each exemplar in the search image before its own.
+
+        Both go through the head as one batch. Were the strangers normalised otherwise than the pairs, by running
+        statistics for instance, then shifting features in a way that the pairs' normalisation hides would be an easier
+        way to a low loss than telling targets apart.
+        """
+        kernels, searches = self.network.template(pairs.exemplars), self.network.embed(pairs.searches)
+        if not self.recipe.strangers:
+            return self.network.head(searches, kernels), None
+        both = self.network.head(
+            torch.cat((searches, searches.roll(1, dims=0))), Kernels(*(part.repeat(2, 1, 1, 1) for part in kernels))
+        )
+        own, strange = ([part[half] for part in both] for half in (slice(len(searches)), slice(len(searches), None)))
+        return Proposals(*own), Proposals(*strange)
 
     def _overlap(self, distances: torch.Tensor, scores: torch.Tensor, pairs: Pairs) -> torch.Tensor:
         """Mean IoU of the most probable proposals with the targets that are there."""
