@@ -13,7 +13,7 @@ from siam_tracker_core.training.augment import Jitter, Photometry, Share, Views,
 from siam_tracker_core.training.coarse import Coarseness, coarsen
 from siam_tracker_core.training.module import Batch, TrainingModule
 from siam_tracker_core.training.occlusion import Occlusion, occlude
-from siam_tracker_core.training.recipe import Recipe
+from siam_tracker_core.training.recipe import NotNegative, Recipe
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class PairTraining(Recipe):
         photometry: how colours change.
         coarseness: how often both images of a pair have less detail, as of a target that is far away.
         occlusion: how often something is in front of the target, where there are objects to paste.
+        strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
     """
 
     exemplar_size: Annotated[int, Ge(95)] = 127
@@ -39,6 +40,7 @@ class PairTraining(Recipe):
     photometry: Photometry = field(default_factory=Photometry)
     coarseness: Coarseness = field(default_factory=Coarseness)
     occlusion: Occlusion = field(default_factory=Occlusion)
+    strangers: NotNegative = 0.0
 
 
 @dataclass(frozen=True)

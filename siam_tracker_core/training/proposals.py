@@ -159,7 +159,7 @@ def strangers_loss(
     background = functional.log_softmax(logits, dim=1)[:, 0].neg()
     allowed = counted[:, None, None, None].expand_as(background)
     room = torch.full((len(logits),), settings.samples, device=logits.device)
-    drawn = _negatives(allowed, room, logits[:, 1].detach() - logits[:, 0].detach(), settings.hard, generator)
+    drawn = _negatives(allowed, room, proposals.scores.detach(), settings.hard, generator)
     return (background * drawn).sum() / drawn.sum().clamp_min(1)
 
 

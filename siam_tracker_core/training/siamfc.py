@@ -32,7 +32,6 @@ class SiamFCTraining(PairTraining):
         backbone: name of the network that sees the images.
         gain: of the correlation; fixed.
         radius: of the positive label in pixels.
-        strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
         initial_bias: where the correlation's bias starts; with distilled features, -3 makes a response of half the
             largest one undecided.
         tracking: settings of the tracker, which validate and stay with the weights.

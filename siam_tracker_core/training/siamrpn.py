@@ -30,7 +30,7 @@ from siam_tracker_core.training.occlusion import read_bank
 from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining, strangers
 from siam_tracker_core.training.pictures import overlay, to_pictures
 from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss, strangers_loss
-from siam_tracker_core.training.recipe import NotNegative, Whole
+from siam_tracker_core.training.recipe import Whole
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16
@@ -47,7 +47,6 @@ class SiamRPNTraining(PairTraining):
         ratios: of the anchors, height to width.
         exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding.
         loss: of the proposals.
-        strangers: weight of the loss on search images of other videos in the batch (DaSiamRPN, section 3.2).
     """
 
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
@@ -58,7 +57,6 @@ class SiamRPNTraining(PairTraining):
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
-    strangers: NotNegative = 0.0
 
 
 def initialise(head: UpChannelHead | DepthwiseHead) -> None:
