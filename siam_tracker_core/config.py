@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,4 +74,19 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     for key, value in changes.items():
         old = result.get(key)
         result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return result
+
+
+def departures(config: Any) -> dict[str, Any]:
+    """What of a configuration dataclass differs from its defaults, of those inside it likewise; undoes ``merged``."""
+    return _differing(asdict(config), asdict(type(config)()))
+
+
+def _differing(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    result = {}
+    for key, value in values.items():
+        if value == usual[key]:
+            continue
+        inside = isinstance(value, Mapping) and isinstance(usual[key], Mapping)
+        result[key] = _differing(value, usual[key]) if inside else value
     return result

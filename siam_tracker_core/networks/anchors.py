@@ -97,6 +97,21 @@ def centred_iou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return intersection / union.clamp_min(1e-9)
 
 
+def centred_giou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Generalised intersection over union (Rezatofighi et al., 2019, Algorithm 1) of boxes as in ``centred_iou``.
+
+    The IoU less the share of the smallest box around both that neither covers: -1..1, and it says how far apart boxes
+    are that do not overlap. Like the IoU it stays the same when either axis is scaled.
+    """
+    low = torch.minimum(first[..., :2] - first[..., 2:] / 2, second[..., :2] - second[..., 2:] / 2)
+    high = torch.maximum(first[..., :2] + first[..., 2:] / 2, second[..., :2] + second[..., 2:] / 2)
+    around = (high - low).prod(dim=-1).clamp_min(1e-9)
+    iou = centred_iou(first, second)
+    # The union, from the two areas and the IoU.
+    union = (first[..., 2:].prod(dim=-1) + second[..., 2:].prod(dim=-1)) / (1 + iou)
+    return iou - (around - union) / around
+
+
 def suppress(boxes: torch.Tensor, scores: torch.Tensor, top_k: int, overlap: float) -> torch.Tensor:
     """Non-maximum suppression among the best proposals (SiamRPN section 4.3).
 

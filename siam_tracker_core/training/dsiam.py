@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from annotated_types import Ge, MinLen
 from torch import nn
 from torch.nn import functional
 
+from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import (
@@ -199,6 +200,8 @@ class DSiamModule(TrainingModule):
         return DSiam(DSiamModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        usual = asdict(DSiamConfig())
-        config = {name: value for name, value in asdict(self.recipe.tracking).items() if value != usual[name]}
-        return {"tracker": self.kind, "network": describe(self.network, self.recipe.backbone), "config": config}
+        return {
+            "tracker": self.kind,
+            "network": describe(self.network, self.recipe.backbone),
+            "config": departures(self.recipe.tracking),
+        }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.confidence import LostConfig
@@ -216,9 +217,7 @@ class MDNetModule(TrainingModule):
         return MDNetTracker(MDNetModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        usual = asdict(MDNetConfig())
-        config = {name: value for name, value in asdict(self.recipe.tracking).items() if value != usual[name]}
-        return {"tracker": self.kind, "network": {}, "config": config}
+        return {"tracker": self.kind, "network": {}, "config": departures(self.recipe.tracking)}
 
 
 def _too_few(layers: int, what: str) -> ConfigError:

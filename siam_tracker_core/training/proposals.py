@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.networks.anchors import centred_iou, encode
+from siam_tracker_core.networks.anchors import centred_giou, centred_iou, decode, encode
 from siam_tracker_core.networks.rpn import Proposals
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -31,6 +31,8 @@ class ProposalLoss:
             anchor weighs the same.
         regression: ``smooth_l1`` (equation 4) or ``l1`` (published implementations).
         sigma: of equation 4.
+        overlap: weight, relative to that, of one less the generalised IoU of the positives' boxes, which is nearer to
+            what trackers are measured by than four distances are; 0 in the paper (Rezatofighi et al., 2019).
         regression_weight: lambda of equation 5.
     """
 
@@ -42,6 +44,7 @@ class ProposalLoss:
     balanced: bool = True
     regression: Literal["smooth_l1", "l1"] = "smooth_l1"
     sigma: Annotated[float, Gt(0)] = 3.0
+    overlap: Annotated[float, Ge(0)] = 0.0
     regression_weight: Annotated[float, Ge(0)] = 1.2
 
     __pydantic_config__ = STRICT
@@ -133,10 +136,19 @@ def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) 
         classification = 0.5 * of_positives / positives + 0.5 * of_negatives / negatives
     else:
         classification = (of_positives + of_negatives) / (lesson.positive | lesson.negative).sum().clamp_min(1)
-    error = proposals.distances.float().permute(0, 2, 3, 4, 1) - lesson.distances
-    each = smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()
-    regression = (each.sum(dim=-1) * lesson.positive).sum() / positives
+    distances = proposals.distances.float().permute(0, 2, 3, 4, 1)
+    error = distances - lesson.distances
+    each = (smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()).sum(dim=-1)
+    if settings.overlap:
+        each = each + settings.overlap * (1 - _giou(distances, lesson.distances))
+    regression = (each * lesson.positive).sum() / positives
     return classification, regression
+
+
+def _giou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Generalised IoU of boxes given by distances (..., 4) from the same anchors, whose sizes make no difference."""
+    unit = first.new_tensor((0.0, 0.0, 1.0, 1.0))
+    return centred_giou(decode(first, unit), decode(second, unit))
 
 
 def strangers_loss(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from siam_tracker_core.config import departures
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
@@ -142,6 +143,4 @@ class SiamFCModule(PairModule):
 
     def description(self) -> dict[str, Any]:
         network = {"backbone": self.recipe.backbone, "gain": self.recipe.gain}
-        usual = asdict(SiamFCConfig())
-        config = {name: value for name, value in asdict(self.recipe.tracking).items() if value != usual[name]}
-        return {"tracker": self.kind, "network": network, "config": config}
+        return {"tracker": self.kind, "network": network, "config": departures(self.recipe.tracking)}

@@ -12,6 +12,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch import nn
 
+from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.confidence import LostConfig
@@ -214,9 +215,7 @@ class SRTModule(TrainingModule):
         return SRT(SRTModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        usual = asdict(SRTConfig())
-        config = {name: value for name, value in asdict(self.recipe.tracking).items() if value != usual[name]}
-        return {"tracker": self.kind, "network": asdict(self.recipe.layers), "config": config}
+        return {"tracker": self.kind, "network": asdict(self.recipe.layers), "config": departures(self.recipe.tracking)}
 
 
 def _outlines(picture: Picture, boxes: np.ndarray, colour: tuple[int, int, int]) -> Picture:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from siam_tracker_core.networks import AlexNet, MobileNetV2, backbone, parameter_count
-from siam_tracker_core.networks.anchors import RATIOS, Anchors, anchor_sizes, centred_iou, decode, encode, suppress
+from siam_tracker_core.networks.anchors import (
+    RATIOS,
+    Anchors,
+    anchor_sizes,
+    centred_giou,
+    centred_iou,
+    decode,
+    encode,
+    suppress,
+)
 from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
 from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
 from siam_tracker_core.training.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
@@ -71,6 +80,17 @@ def overlap_of(first: list[float], second: list[float]) -> float:
         sides.append(max(0.0, high - low))
     common = sides[0] * sides[1]
     return common / (first[2] * first[3] + second[2] * second[3] - common)
+
+
+@given(st.tuples(places, places, sides, sides), st.tuples(places, places, sides, sides), sides, sides)
+def test_generalised_iou_is_that_of_boxes_on_any_axes(first, second, across, down):
+    """Algorithm 1: at most the IoU, above -1, 1 for equal boxes, and the same where the axes are scaled."""
+    boxes = torch.tensor([first, second], dtype=torch.float64)
+    value = float(centred_giou(boxes[0], boxes[1]))
+    assert -1 < value <= float(centred_iou(boxes[0], boxes[1])) + 1e-9
+    assert float(centred_giou(boxes[0], boxes[0])) == pytest.approx(1)
+    scaled = boxes * torch.tensor([across, down, across, down], dtype=torch.float64)
+    assert float(centred_giou(scaled[0], scaled[1])) == pytest.approx(value, abs=1e-6)
 
 
 @given(

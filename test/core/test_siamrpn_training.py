@@ -57,6 +57,19 @@ def small_module(**values):
     return SiamRPNModule.build(SiamRPNTraining(**{"backbone": "alexnet", "hidden": 16, **values}))
 
 
+def slow_giou(first, second):
+    """Algorithm 1 of the generalised IoU, for boxes by centre and size."""
+    sides = [
+        [(box[axis] - box[axis + 2] / 2, box[axis] + box[axis + 2] / 2) for axis in (0, 1)] for box in (first, second)
+    ]
+    common = around = 1.0
+    for (low, high), (other_low, other_high) in zip(*sides, strict=True):
+        common *= max(0.0, min(high, other_high) - max(low, other_low))
+        around *= max(high, other_high) - min(low, other_low)
+    union = first[2] * first[3] + second[2] * second[3] - common
+    return common / union - (around - union) / around
+
+
 def slow_loss(proposals, lesson, grid, targets, loss):
     """Equations 3 to 6, anchor by anchor; the logarithms of equation 3 the way round that equation 12 undoes."""
     of_positives, of_negatives, regressions = [], [], []
@@ -85,6 +98,14 @@ def slow_loss(proposals, lesson, grid, targets, loss):
                 each += 0.5 * loss.sigma**2 * error**2
             else:
                 each += error - 1 / (2 * loss.sigma**2)
+        across, down, wide, high = (float(value) for value in proposals.distances[n, :, k, row, column])
+        proposed = (
+            anchor_x + across * anchor_width,
+            anchor_y + down * anchor_height,
+            anchor_width * math.exp(wide),
+            anchor_height * math.exp(high),
+        )
+        each += loss.overlap * (1 - slow_giou(proposed, (x, y, width, height)))
         regressions.append(each)
     if loss.balanced:
         classification = 0.5 * np.mean(of_positives) + 0.5 * np.mean(of_negatives)
@@ -95,12 +116,13 @@ def slow_loss(proposals, lesson, grid, targets, loss):
 
 @pytest.mark.parametrize("balanced", [True, False])
 @pytest.mark.parametrize("regression", ["smooth_l1", "l1"])
-def test_loss_equals_the_equations(balanced, regression):
+@pytest.mark.parametrize("overlap", [0.0, 1.5])
+def test_loss_equals_the_equations(balanced, regression, overlap):
     torch.manual_seed(0)
     grid = Anchors().grid(9)
     targets = torch.tensor([[3.0, -8.0, 60.0, 70.0], [20.0, 4.0, 100.0, 36.0], [0.0, 0.0, 0.0, 0.0]])
     proposals = Proposals(torch.randn(3, 2, 5, 9, 9), torch.randn(3, 4, 5, 9, 9) * 0.5)
-    loss = ProposalLoss(balanced=balanced, regression=regression)
+    loss = ProposalLoss(balanced=balanced, regression=regression, overlap=overlap)
     absent = torch.tensor([False, False, True])
     lesson = draw_anchors(grid, targets, absent, loss, torch.Generator().manual_seed(1))
     assert lesson.positive.flatten(1).any(dim=1).tolist() == [True, True, False]
@@ -115,14 +137,15 @@ extents = st.floats(0, 600)
     st.lists(st.tuples(st.floats(-300, 300), st.floats(-300, 300), extents, extents, st.booleans()), min_size=1),
     st.integers(1, 20),
     st.integers(1, 64),
+    st.sampled_from([0.0, 1.0]),
 )
 @settings(deadline=None, max_examples=40)
-def test_any_targets_teach_something_finite(rows, most_positives, samples):
+def test_any_targets_teach_something_finite(rows, most_positives, samples, overlap):
     """Targets of any size and place, absent ones, and batches without a positive: numbers, limits and gradients."""
     grid = Anchors().grid(17)
     table = torch.tensor([row[:4] for row in rows])
     absent = torch.tensor([row[4] for row in rows])
-    loss = ProposalLoss(most_positives=most_positives, samples=samples)
+    loss = ProposalLoss(most_positives=most_positives, samples=samples, overlap=overlap)
     lesson = draw_anchors(grid, table, absent, loss, torch.Generator().manual_seed(0))
     positives, negatives = (mask.flatten(1).sum(dim=1) for mask in (lesson.positive, lesson.negative))
     overlap = centred_iou(grid, table[:, None, None, None])
