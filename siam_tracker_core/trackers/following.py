@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from typing import Annotated, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, TypeVar
 
 import torch
 from annotated_types import Ge, Le
@@ -55,6 +56,9 @@ class Look:
     peak: float
     psr: float
     response: torch.Tensor
+
+
+LookT = TypeVar("LookT", bound=Look)
 
 
 class FollowingTracker(Tracker):
@@ -160,6 +164,22 @@ class FollowingTracker(Tracker):
     @abstractmethod
     def _move(self, window: Window, answer: Any, resize: bool) -> None:
         """Follow the answer from its window; the size changes only with ``resize``."""
+
+
+def best_of_windows(trackers: Sequence[FollowingTracker], looks: Sequence[LookT]) -> list[LookT]:
+    """Of each tracker's looks at its windows, the one with the highest peak, with that window as its choice.
+
+    Args:
+        trackers: whose ``windows`` were looked at.
+        looks: one for each window, tracker by tracker.
+    """
+    chosen, start = [], 0
+    for tracker in trackers:
+        own = looks[start : start + len(tracker._windows)]
+        best = max(range(len(own)), key=lambda number: own[number].peak)
+        chosen.append(replace(own[best], choice=best))
+        start += len(own)
+    return chosen
 
 
 def bounded(box: Box, last: Box, least_side: float, image_size: tuple[int, int]) -> Box:

@@ -22,7 +22,14 @@ from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
 from siam_tracker_core.trackers.confidence import Calibration, LostConfig, log_odds
-from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share, bounded
+from siam_tracker_core.trackers.following import (
+    FollowingConfig,
+    FollowingTracker,
+    Look,
+    Share,
+    best_of_windows,
+    bounded,
+)
 from siam_tracker_core.trackers.selection import Choice, Preference, Ranking, choose, cosine_window, rank
 from siam_tracker_core.trackers.siamese_model import SiameseModel
 
@@ -250,7 +257,7 @@ class SiamRPN(FollowingTracker):
         scale = size / window.size
         preference = Preference(box.width * scale, box.height * scale)
         choices, maps = self.model.respond(kernels, frame.crops([window], size), [preference])
-        return _answer(0, choices[0], maps[0])
+        return _answer(choices[0], maps[0])
 
     def _preference(self, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""
@@ -278,14 +285,8 @@ class SiamRPN(FollowingTracker):
         )
         preferences = [tracker._preference(window, crops.shape[-1]) for tracker, window in searched]
         choices, maps = self.model.respond(kernels, crops, preferences)
-        answers: list[Answer] = []
-        start = 0
-        for tracker in trackers:
-            stop = start + len(tracker._windows)
-            best = max(range(start, stop), key=lambda number: choices[number].score)
-            answers.append(_answer(best - start, choices[best], maps[best]))
-            start = stop
-        return answers
+        looks = [_answer(choice, map_) for choice, map_ in zip(choices, maps, strict=True)]
+        return best_of_windows(trackers, looks)
 
     def _evidence_of(self, look: Look) -> tuple[float, float]:
         return log_odds(look.peak), super()._evidence_of(look)[1]
@@ -306,5 +307,5 @@ class SiamRPN(FollowingTracker):
         self._search = side * self.search_size / self.config.exemplar_size
 
 
-def _answer(choice: int, proposal: Choice, map_: torch.Tensor) -> Answer:
-    return Answer(choice, proposal.score, proposal.psr, map_, proposal)
+def _answer(proposal: Choice, map_: torch.Tensor) -> Answer:
+    return Answer(0, proposal.score, proposal.psr, map_, proposal)

@@ -8,7 +8,7 @@ target in one batch; the most similar one, refined by a box regression learned o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -24,7 +24,14 @@ from siam_tracker_core.networks.srt import Maps, Part, SRTNetwork
 from siam_tracker_core.trackers.base import ResponseMap
 from siam_tracker_core.trackers.box_regression import BoxRegression
 from siam_tracker_core.trackers.candidates import Spread, draw, scaled_boxes
-from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share, bounded
+from siam_tracker_core.trackers.following import (
+    FollowingConfig,
+    FollowingTracker,
+    Look,
+    Share,
+    best_of_windows,
+    bounded,
+)
 from siam_tracker_core.trackers.lost_search import LostSearch
 from siam_tracker_core.trackers.radial import ring_map, ring_offsets, scale_factors, standing_out
 from siam_tracker_core.trackers.siamese_model import SiameseModel
@@ -310,12 +317,7 @@ class SRT(FollowingTracker):
         found = self.model.respond(
             [tracker._target for tracker in searched], crops, [tracker.is_lost for tracker in searched]
         )
-        answers: list[Answer] = []
-        for tracker in trackers:
-            own, found = found[: len(tracker._windows)], found[len(tracker._windows) :]
-            best = max(range(len(own)), key=lambda number: own[number].peak)
-            answers.append(replace(own[best], choice=best))
-        return answers
+        return best_of_windows(trackers, found)
 
     def _move(self, window: Window, answer: Answer, resize: bool) -> None:
         chosen = window.box_to_image(answer.box, self.crop_size)
