@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.datasets.alpha import read_cutting, solid, trimmed, weighted
 from siam_tracker_core.datasets.types import read_image
 from siam_tracker_core.errors import DatasetError
 
@@ -190,20 +191,12 @@ def read_cut_out(path: Path) -> FloatImage:
     Raises:
         DatasetError: if the file cannot be read, has no alpha, or shows an object of less than 16 pixels.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise DatasetError(f"{path} is not a readable image")
-    if image.ndim != 3 or image.shape[2] != 4:
-        raise DatasetError(f"{path} has no alpha")
-    pixels = image.astype(np.float32) * (255 / np.iinfo(image.dtype).max)
-    solid = pixels[..., 3] > 127.5
-    rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
-    if min(len(rows), len(columns)) < _LEAST_SIDE:
-        raise DatasetError(f"{path} shows an object of {len(columns)}x{len(rows)} pixels; at least 16x16 are needed")
-    pixels = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    pixels[..., 3] /= 255
-    pixels[..., :3] *= pixels[..., 3:]
-    return pixels
+    image = read_cutting(path)
+    opaque = solid(image)
+    rows, columns = (int(opaque.any(axis=axis).sum()) for axis in (1, 0))
+    if min(rows, columns) < _LEAST_SIDE:
+        raise DatasetError(f"{path} shows an object of {columns}x{rows} pixels; at least 16x16 are needed")
+    return weighted(trimmed(image, opaque))
 
 
 @lru_cache(maxsize=64)

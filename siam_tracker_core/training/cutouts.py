@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.datasets.alpha import Cutting, cuttings, solid, trimmed, weighted
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import context_size
 from siam_tracker_core.training.store import EXEMPLAR_SIZE
@@ -47,12 +48,9 @@ class CutOuts:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise DatasetError(f"{folder} is not a folder; expected PNG files with alpha in it")
-        self.objects = [found for path in sorted(folder.glob("*.png")) if (found := _read(path)) is not None]
+        self.objects = [found for image in cuttings(folder) if (found := _cut_out(image)) is not None]
         if not self.objects:
-            raise DatasetError(f"{folder} holds no PNG file with alpha")
+            raise DatasetError(f"{folder} holds PNG files with alpha, but what they show is nowhere opaque")
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -80,26 +78,18 @@ class CutOuts:
         return first, second
 
 
-def _read(path: Path) -> CutOut | None:
-    """The object's own rectangle, at most LARGEST a side; None where there is no alpha."""
-    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if image is None or image.ndim != 3 or image.shape[2] != 4:
+def _cut_out(image: Cutting) -> CutOut | None:
+    """The object's own rectangle, at most LARGEST a side; None where nothing is opaque."""
+    opaque = solid(image)
+    if not opaque.any():
         return None
-    seen = image[..., 3] > np.iinfo(image.dtype).max // 2
-    if not seen.any():
-        return None
-    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
-    pixels = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
-    pixels *= 255 / np.iinfo(image.dtype).max
-    # Transparent pixels may have any colour; multiplied by alpha, it does not bleed into the edge when resampled.
-    pixels[..., 3] /= 255
-    pixels[..., :3] *= pixels[..., 3:]
+    pixels = weighted(trimmed(image, opaque))
     pixels = _reduced(pixels, min(1.0, LARGEST / max(pixels.shape[:2])))
-    solid = np.argwhere(pixels[..., 3] > 0.5)[:, ::-1].astype(np.float32)
-    if not len(solid):
+    seen = np.argwhere(pixels[..., 3] > 0.5)[:, ::-1].astype(np.float32)
+    if not len(seen):
         return None
     # The corners of the pixels, not their centres, bound the object.
-    corners = np.concatenate([solid + offset for offset in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
+    corners = np.concatenate([seen + offset for offset in ((0, 0), (1, 0), (0, 1), (1, 1))]).astype(np.float32)
     return CutOut(pixels, cv2.convexHull(corners)[:, 0].astype(np.float64))
 
 

@@ -13,7 +13,8 @@ from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.datasets.alpha import cuttings, trimmed
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.training.augment import Share, sample_grid
 
 BANK_SIZE = 96
@@ -50,24 +51,12 @@ def read_bank(folder: str | Path) -> torch.Tensor:
     Raises:
         DatasetError: if the folder is missing or holds no PNG with alpha.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder; expected PNG files with alpha in it")
-    images = (cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(folder.glob("*.png")))
-    objects = [_fitted(image) for image in images if _has_object(image)]  # type: ignore[arg-type]
-    if not objects:
-        raise DatasetError(f"{folder} holds no PNG file with alpha")
-    return torch.from_numpy(np.stack(objects))
-
-
-def _has_object(image: NDArray[np.uint8] | None) -> bool:
-    return image is not None and image.ndim == 3 and image.shape[2] == 4 and bool(image[..., 3].any())
+    return torch.from_numpy(np.stack([_fitted(image) for image in cuttings(folder)]))
 
 
 def _fitted(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The object's own rectangle, its longer side ``BANK_SIZE``, in the middle of a transparent square."""
-    rows, columns = (np.flatnonzero(image[..., 3].any(axis=axis)) for axis in (1, 0))
-    image = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    image = trimmed(image, image[..., 3] > 0)
     factor = BANK_SIZE / max(image.shape[:2])
     width, height = (max(1, round(side * factor)) for side in image.shape[1::-1])
     small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)

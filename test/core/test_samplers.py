@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_shards import SIZE, made_track
@@ -14,6 +15,7 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.geometry import Box, context_size
 from siam_tracker_core.training.box_samples import negative_boxes, positive_boxes
 from siam_tracker_core.training.cutouts import CutOuts, compose
+from siam_tracker_core.training.occlusion import read_bank
 from siam_tracker_core.training.samplers import BoxPairs, Clips, Domains, Draw, Pairs
 from siam_tracker_core.training.sampling import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 
@@ -240,3 +242,21 @@ def test_folders_without_cut_outs(tmp_path):
         CutOuts(tmp_path)
     with pytest.raises(DatasetError, match="not a folder"):
         CutOuts(tmp_path / "nowhere")
+
+
+def test_cut_outs_of_16_bits_a_channel_are_those_of_8(tmp_path):
+    picture = rng().integers(0, 256, (40, 30, 4), dtype=np.uint8)
+    picture[..., 3] = 255
+    for name, image in (("deep", picture.astype(np.uint16) * 257), ("usual", picture)):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "object.png"), image)
+    deep, usual = (CutOuts(tmp_path / name).objects[0] for name in ("deep", "usual"))
+    np.testing.assert_array_equal(deep.pixels, usual.pixels)
+    assert torch.equal(read_bank(tmp_path / "deep"), read_bank(tmp_path / "usual"))
+
+
+def test_cut_outs_that_are_nowhere_opaque(tmp_path):
+    faint = np.full((40, 40, 4), 100, np.uint8)
+    cv2.imwrite(str(tmp_path / "faint.png"), faint)
+    with pytest.raises(DatasetError, match="nowhere opaque"):
+        CutOuts(tmp_path)
