@@ -53,6 +53,7 @@ class CascadeConfig(SiamFCConfig):
         peaks: which places are looked at.
         patch_scales: how many patches there are at each, odd.
         patch_step: ratio of neighbouring ones.
+        size_rate: share of a change of size that is taken over in a frame; the paper does not tell, 1 takes all of it.
         lost_windows: windows that are searched in a frame while the target is lost, with patches of one scale.
         gate: when to learn.
         update_every: after so many frames that were learned from the last layers are updated; 1 does so in every one,
@@ -67,6 +68,7 @@ class CascadeConfig(SiamFCConfig):
     peaks: PeakConfig = field(default_factory=PeakConfig)
     patch_scales: Annotated[int, Ge(1), Le(15)] = 3
     patch_step: Annotated[float, Gt(1), Le(2)] = 1.02
+    size_rate: Annotated[float, Gt(0), Le(1)] = 1.0
     lost_windows: Annotated[int, Ge(1), Le(25)] = 3
     gate: GateConfig = field(default_factory=GateConfig)
     update_every: Annotated[int, Ge(1)] = 10
@@ -316,7 +318,13 @@ class Cascade(SiamFC):
 
     def _move(self, window: Window, answer: Any, resize: bool) -> None:
         config = self.config
-        box = bounded(answer.box, self._box, config.mdnet.least_side, self.image_size)
+        rate, last = config.size_rate, self._box
+        found: Box = answer.box
+        width, height = (
+            (1 - rate) * old + rate * new for old, new in ((last.width, found.width), (last.height, found.height))
+        )
+        wanted = Box.from_centre(*found.centre, width, height)
+        box = bounded(wanted, last, config.mdnet.least_side, self.image_size)
         side = context_size(box.width, box.height, config.context) * config.search_size / config.exemplar_size
         low, high = (limit * self._first_search for limit in config.scale_limits)
         self._search = min(max(side, low), high)

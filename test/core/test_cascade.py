@@ -235,6 +235,23 @@ def test_patches_are_of_three_scales_at_each_peak(hiding):
         assert np.hypot(*(centres[:, 0] - actor.centre).T).min() < 4
 
 
+@pytest.mark.parametrize("rate", [1.0, 0.25])
+def test_a_share_of_a_change_of_size_is_taken_over(hiding, rate):
+    red, images = hiding
+    tracker = made(patch_scales=5, patch_step=1.2, size_rate=rate)
+    tracker.init(images[0], red.box(0))
+    judge = tracker.model.judge
+
+    def largest(classifiers, frame, boxes):
+        best, chances = judge(classifiers, frame, boxes)
+        return [best[0] // 5 * 5 + 4], chances
+
+    tracker.model.judge = largest
+    box = tracker.update(images[1]).box
+    assert box.width == pytest.approx(SIDE * (1 + rate * (1.2**2 - 1)))
+    assert box.height == pytest.approx(box.width)
+
+
 @pytest.fixture(scope="module")
 def leaving():
     """The target is gone for thirteen frames, and its look-alike is alone."""
@@ -380,7 +397,16 @@ def test_shipped_settings_name_the_parts_of_figure_3(files, name, kind):
 def test_the_defaults_that_the_settings_file_tells_are_the_defaults():
     told = (SETTINGS / "cascade.yaml").read_text().split("#\n", 1)[1]
     settings = yaml.safe_load("".join(line.removeprefix("# ") for line in told.splitlines(keepends=True)))
-    assert set(settings) == {"parts", "peaks", "patch_scales", "patch_step", "lost_windows", "gate", "update_every"} | {
+    assert set(settings) == {
+        "parts",
+        "peaks",
+        "patch_scales",
+        "patch_step",
+        "size_rate",
+        "lost_windows",
+        "gate",
+        "update_every",
+    } | {
         "failure",
         "mdnet",
     }
