@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
+from siam_tracker_core.config import merged, read_config
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks.mdnet import without_domains
-from siam_tracker_core.trackers.cascade import HALVES
+from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig
 from siam_tracker_core.training.saving import save
 from siam_tracker_core.weights import read_weights, sha256
 
@@ -18,7 +20,9 @@ from siam_tracker_core.weights import read_weights, sha256
 _KINDS = {"matching": "siamfc", "classification": "mdnet"}
 
 
-def join(matching: Path, classification: Path, out: Path) -> dict[str, Any]:
+def join(
+    matching: Path, classification: Path, out: Path, settings: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Write the cascade's weights file: both networks, their descriptions, settings and origins.
 
     The settings of the matching half, with its calibration, become the cascade's, and those of the other half become
@@ -28,21 +32,25 @@ def join(matching: Path, classification: Path, out: Path) -> dict[str, Any]:
         matching: weights of a SiamFC, with any backbone.
         classification: weights of an MDNet.
         out: the file to write.
+        settings: of the cascade, put over those of the halves.
 
     Returns:
         The metadata that was written.
 
     Raises:
+        ConfigError: if the settings are not a cascade's.
         WeightsError: if a file is missing, damaged or of another tracker, or ``out`` cannot be written.
     """
     paths = dict(zip(HALVES, (matching, classification), strict=True))
     halves = {half: _half(half, path) for half, path in paths.items()}
     told = {half: metadata for half, (_, metadata) in halves.items()}
-    settings = {half: told[half].get("config", {}) for half in HALVES}
+    own = {half: told[half].get("config", {}) for half in HALVES}
+    config = merged({**own["matching"], "mdnet": own["classification"]}, settings)
+    read_config(CascadeConfig, config, "the settings of the cascade")
     metadata = {
         "tracker": "cascade",
         "network": {half: told[half].get("network", {}) for half in HALVES},
-        "config": {**settings["matching"], "mdnet": settings["classification"]},
+        "config": config,
         "provenance": _provenance(
             {half: {**told[half].get("provenance", {}), "sha256": sha256(path)} for half, path in paths.items()}
         ),

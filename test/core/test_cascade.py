@@ -26,6 +26,7 @@ from siam_tracker_core.training.joining import join
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 
 CPU = torch.device("cpu")
+SETTINGS = Path(__file__).resolve().parents[2] / "config" / "trackers"
 SIDE, SIZE = 40, (320, 240)
 CLASSIFIER = {
     "init_positives": 20,
@@ -364,6 +365,18 @@ def test_a_joined_file_holds_both_halves_and_tells_their_origin(files):
         join(files / "siamfc.safetensors", files / "siamfc.safetensors", files / "no.safetensors")
 
 
+def test_settings_are_stored_over_those_of_the_halves(files):
+    halves = files / "siamfc.safetensors", files / "mdnet.safetensors"
+    shipped = yaml.safe_load((SETTINGS / "cascade_shipped.yaml").read_text())
+    join(*halves, files / "set.safetensors", merged(shipped, {"mdnet": {"long_interval": 5}}))
+    config = load_tracker(files / "set.safetensors", "cpu").config
+    assert (config.size_rate, config.patch_step) == (shipped["size_rate"], shipped["patch_step"])
+    assert (config.calibration.bias, config.mdnet.long_interval) == (-1.0, 5)
+    with pytest.raises(ConfigError, match=r"the settings of the cascade: sise_rate: there is no such setting"):
+        join(*halves, files / "no.safetensors", {"sise_rate": 0.25})
+    assert not (files / "no.safetensors").exists()
+
+
 @pytest.mark.parametrize(("parts", "name"), [("matching", "siamfc"), ("classification", "mdnet")])
 def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
     red, images = hiding
@@ -377,9 +390,6 @@ def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
         assert (one.box, one.score) == (other.box, other.score)
 
 
-SETTINGS = Path(__file__).resolve().parents[2] / "config" / "trackers"
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -388,6 +398,7 @@ SETTINGS = Path(__file__).resolve().parents[2] / "config" / "trackers"
         ("cascade_classification", MDNetTracker),
         ("cascade_no_gate", Cascade),
         ("cascade_fast", Cascade),
+        ("cascade_shipped", Cascade),
     ],
 )
 def test_shipped_settings_name_the_parts_of_figure_3(files, name, kind):
