@@ -45,8 +45,8 @@ STYLE: Any = {
     "legend.handlelength": 2.6,
 }
 
-# Of labels beside points, in points (1/72 inch).
-_LABEL_GAP, _LINE_HEIGHT, _LETTER_WIDTH, _MARK = 9, 12, 6, 5
+# Of labels beside points and in legends, in points (1/72 inch); a legend's column also has its line and gaps.
+_LABEL_GAP, _LINE_HEIGHT, _LETTER_WIDTH, _MARK, _LEGEND_LINE = 9, 12, 6, 5, 50
 
 
 def svg(figure: Figure, name: str) -> str:
@@ -91,8 +91,20 @@ def plain_log_ticks(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
+def legend_columns(labels: Sequence[str], width: float, most: int) -> int:
+    """How many columns of a legend fit below a plot, one at least.
+
+    Args:
+        labels: of the lines.
+        width: of the figure in inches.
+        most: columns that are wanted.
+    """
+    column = _LEGEND_LINE + _LETTER_WIDTH * max(map(len, labels), default=0)
+    return max(1, min(most, len(labels), int(72 * width / column)))
+
+
 def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write each point's label to its right, moved up where it would run into another label or another point.
+    """Write each point's label to its right, moved up or down where it would run into another label or point.
 
     Args:
         axes: with its limits and scales set.
@@ -103,9 +115,14 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     marks = [tuple(axes.transData.transform((x, y)) / per_point) for x, y, _ in points]
     placed = [(left - _MARK, left + _MARK, height) for left, height in marks]
     for (x, y, label), (left, height) in sorted(zip(points, marks, strict=True), key=lambda pair: pair[1][1]):
-        wanted, right = height, left + _LABEL_GAP + _LETTER_WIDTH * len(label)
-        for other_left, other_right, other_height in sorted(placed, key=lambda other: other[2]):
-            if left + _MARK < other_right and other_left < right and abs(wanted - other_height) < _LINE_HEIGHT:
-                wanted = other_height + _LINE_HEIGHT
-        placed.append((left + _MARK, right, wanted))
-        axes.annotate(label, (x, y), (_LABEL_GAP, wanted - height), textcoords="offset points", va="center")
+        right = left + _LABEL_GAP + _LETTER_WIDTH * len(label)
+        near = [other for start, stop, other in placed if left + _MARK < stop and start < right]
+        # Each of the others takes two of the lines at most, so that one of these is free.
+        lines = sorted(range(-2 * len(points), 2 * len(points) + 1), key=lambda line: (abs(line), -line))
+        move = next(
+            line * _LINE_HEIGHT
+            for line in lines
+            if all(abs(height + line * _LINE_HEIGHT - other) >= _LINE_HEIGHT for other in near)
+        )
+        placed.append((left + _MARK, right, height + move))
+        axes.annotate(label, (x, y), (_LABEL_GAP, move), textcoords="offset points", va="center")
