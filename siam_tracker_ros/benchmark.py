@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 
+import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -102,7 +103,7 @@ class _Camera:
         self._node = node
         self._rate = rate
         self._size = size
-        self._image = _picture(size)
+        self._image = _picture(size, ())
         self._publisher = node.create_publisher(Image, "image", image_qos("best_effort", 1))
         self._sent: dict[int, float] = {}
         self._round_trips: dict[int, float] = {}
@@ -112,6 +113,7 @@ class _Camera:
         self._executor.add_node(node)
 
     def run(self, seconds: float, targets: int) -> OverheadReport:
+        self._image = _picture(self._size, _boxes(targets, self._size))
         spinning = threading.Thread(target=self._executor.spin, daemon=True)
         spinning.start()
         try:
@@ -182,15 +184,20 @@ class _Camera:
         )
 
 
-def _picture(size: tuple[int, int]) -> BgrImage:
-    """A made image with blobs of all sizes, so that a tracker has something to hold on to."""
+def _picture(size: tuple[int, int], boxes: Sequence[tuple[float, float, float, float]]) -> BgrImage:
+    """Balls with a highlight in the boxes, before clouds: things that every tracker takes for targets.
+
+    On mere texture a detector may lose its target, and the time of an update would be that of its search.
+    """
     width, height = size
-    noise = np.random.default_rng(0)
-    picture = np.zeros((height, width, 3), dtype=np.float64)
-    for cells in (4, 16, 64):
-        coarse = noise.uniform(0, 85, (cells, cells, 3))
-        picture += coarse[np.arange(height) * cells // height][:, np.arange(width) * cells // width]
-    return picture.astype(np.uint8)
+    clouds = np.random.default_rng(0).uniform(60, 150, (max(2, height // 80), max(2, width // 80), 3))
+    picture = cv2.resize(clouds, size, interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    for x, y, across, down in boxes:
+        for share, level, colour in ((0.5, 0.5, (30, 40, 200)), (0.2, 0.35, (240, 240, 240))):
+            centre = round(x + across / 2), round(y + down * level)
+            axes = max(1, round(across * share)), max(1, round(down * share))
+            cv2.ellipse(picture, centre, axes, 0, 0, 360, colour, -1, cv2.LINE_AA)
+    return picture
 
 
 def _boxes(count: int, size: tuple[int, int]) -> list[tuple[float, float, float, float]]:
