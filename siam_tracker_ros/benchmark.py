@@ -91,7 +91,7 @@ def measure_overhead(
     try:
         parameters = {"tracker": tracker, "device": device, "max_targets": max(targets, 1), "diagnostics_period": 0.5}
         with NodeProcess(parameters, {"__ns": _NAMESPACE}):
-            return _Camera(rclpy.create_node("camera", namespace=_NAMESPACE), size, rate).run(seconds, targets)
+            return _Camera(rclpy.create_node("camera", namespace=_NAMESPACE), size, rate, targets).run(seconds)
     finally:
         rclpy.try_shutdown()
 
@@ -99,11 +99,12 @@ def measure_overhead(
 class _Camera:
     """Publishes images, and notes when their tracks arrive."""
 
-    def __init__(self, node: Node, size: tuple[int, int], rate: float) -> None:
+    def __init__(self, node: Node, size: tuple[int, int], rate: float, targets: int) -> None:
         self._node = node
         self._rate = rate
         self._size = size
-        self._image = _picture(size, ())
+        self._boxes = _boxes(targets, size)
+        self._image = _picture(size, self._boxes)
         self._publisher = node.create_publisher(Image, "image", image_qos("best_effort", 1))
         self._sent: dict[int, float] = {}
         self._round_trips: dict[int, float] = {}
@@ -112,24 +113,23 @@ class _Camera:
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
 
-    def run(self, seconds: float, targets: int) -> OverheadReport:
-        self._image = _picture(self._size, _boxes(targets, self._size))
+    def run(self, seconds: float) -> OverheadReport:
         spinning = threading.Thread(target=self._executor.spin, daemon=True)
         spinning.start()
         try:
-            return self._measure(seconds, targets)
+            return self._measure(seconds)
         finally:
             self._executor.shutdown()
             spinning.join()
 
-    def _measure(self, seconds: float, targets: int) -> OverheadReport:
+    def _measure(self, seconds: float) -> OverheadReport:
         with TrackerClient(self._node, _TRACKER, on_tracks=self._note_tracks) as client:
             client.wait_until_ready(timeout=60.0)
             while not self._publisher.get_subscription_count():
                 time.sleep(0.02)
             self._publish()
             time.sleep(0.2)
-            for box in _boxes(targets, self._size):
+            for box in self._boxes:
                 client.set_target(box, timeout=60.0)
             self._stream(min(2.0, seconds))  # the first images of a run are slower in every part
             time.sleep(1.0)
@@ -138,7 +138,7 @@ class _Camera:
             self._round_trips.clear()
             self._stream(seconds)
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them
-        return self._report(targets, dropped)
+        return self._report(dropped)
 
     def _stream(self, seconds: float) -> None:
         began = time.monotonic()
@@ -164,7 +164,8 @@ class _Camera:
             if status.name.startswith(_TRACKER.lstrip("/")):
                 self._figures = {value.key: value.value for value in status.values}
 
-    def _report(self, targets: int, dropped_before: int) -> OverheadReport:
+    def _report(self, dropped_before: int) -> OverheadReport:
+        targets = len(self._boxes)
         trips = list(self._round_trips.values())
         update = float(self._figures["update_ms_p50"]) if targets else 0.0
         trip = percentile(trips, 50) * 1e3

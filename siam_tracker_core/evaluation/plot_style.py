@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -103,6 +104,19 @@ def legend_columns(labels: Sequence[str], width: float, most: int) -> int:
     return max(1, min(most, len(labels), int(72 * width / column)))
 
 
+def legend_below(figure: Figure, most: int) -> int:
+    """Explain all lines of a figure below its plot, in as many columns as fit; gives the number of rows.
+
+    Args:
+        figure: with a layout that makes room.
+        most: columns that are wanted.
+    """
+    labels = [label for axes in figure.axes for label in axes.get_legend_handles_labels()[1]]
+    columns = legend_columns(labels, figure.get_figwidth(), most)
+    figure.legend(loc="outside lower left", ncols=columns)
+    return math.ceil(len(labels) / columns)
+
+
 def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
     """Write each point's label to its right, moved up or down where it would run into another label or point.
 
@@ -114,11 +128,11 @@ def label_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
     per_point = axes.figure.dpi / 72
     marks = [tuple(axes.transData.transform((x, y)) / per_point) for x, y, _ in points]
     placed = [(left - _MARK, left + _MARK, height) for left, height in marks]
+    # Each of the others takes two of these lines at most, so that one of them is free.
+    lines = sorted(range(-2 * len(points), 2 * len(points) + 1), key=lambda line: (abs(line), -line))
     for (x, y, label), (left, height) in sorted(zip(points, marks, strict=True), key=lambda pair: pair[1][1]):
         right = left + _LABEL_GAP + _LETTER_WIDTH * len(label)
         near = [other for start, stop, other in placed if left + _MARK < stop and start < right]
-        # Each of the others takes two of the lines at most, so that one of these is free.
-        lines = sorted(range(-2 * len(points), 2 * len(points) + 1), key=lambda line: (abs(line), -line))
         move = next(
             line * _LINE_HEIGHT
             for line in lines

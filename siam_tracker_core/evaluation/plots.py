@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,7 +87,7 @@ def attributes_plot(attributes: Sequence[AttributeScores], colours: Mapping[str,
         axes.set_xlim(left=0)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        figure.legend(loc="outside lower left", ncols=plot_style.legend_columns(list(colours), 6.6, 4))
+        plot_style.legend_below(figure, 4)
         return plot_style.svg(figure, "attributes")
 
 
@@ -203,9 +202,7 @@ def _curve_plot(
     size: tuple[float, float] = (5.4, 4.2),
 ) -> str:
     with matplotlib.rc_context(plot_style.STYLE):
-        columns = plot_style.legend_columns([line.label for line in lines], size[0], 2)
-        rows = math.ceil(len(lines) / columns)
-        figure = Figure(figsize=(size[0], size[1] + 0.2 * max(rows - 2, 0)), layout="constrained")
+        figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
         if mark is not None:
             axes.axvline(mark, color=palette.MUTED, linewidth=1, linestyle=":")
@@ -220,7 +217,8 @@ def _curve_plot(
             )
         axes.set(xlim=(thresholds[0], thresholds[-1]), ylim=(0, 1.02), xlabel=labels[0], ylabel=labels[1])
         axes.set_title(title)
-        figure.legend(loc="outside lower left", ncols=columns)
+        rows = plot_style.legend_below(figure, 2)
+        figure.set_figheight(size[1] + 0.2 * max(rows - 2, 0))
         return plot_style.svg(figure, name)
 
 

@@ -37,7 +37,7 @@ def eao_curve_plot(scores: Scores, colours: Colours, name: str) -> str:
             )
         axes.set(xlim=(1, longest), ylim=(0, 1.02), xlabel="sequence length (frames)", ylabel="expected overlap")
         axes.set_title("Expected average overlap curve")
-        figure.legend(loc="outside lower left", ncols=plot_style.legend_columns(list(scores), figure.get_figwidth(), 2))
+        plot_style.legend_below(figure, 2)
         return plot_style.svg(figure, name)
 
 
@@ -91,8 +91,7 @@ def tags_plot(scores: Scores, colours: Colours, name: str) -> str | None:
         axes.set_xlim(left=0)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
-        columns = plot_style.legend_columns(list(scores), figure.get_figwidth(), 4)
-        figure.legend(loc="outside lower left", ncols=columns)
+        plot_style.legend_below(figure, 4)
         return plot_style.svg(figure, name)
 
 

@@ -29,7 +29,7 @@ from siam_tracker_core.trackers.base import TrackResult, TrackState
 from siam_tracker_core.trackers.candidates import scaled_boxes
 from siam_tracker_core.trackers.classifier import Classifier, PatchNetwork, scores_together
 from siam_tracker_core.trackers.confidence import peak_to_sidelobe
-from siam_tracker_core.trackers.following import Look, Share, bounded
+from siam_tracker_core.trackers.following import Look, Share, bounded, damped
 from siam_tracker_core.trackers.gate import Decision, Gate, GateConfig
 from siam_tracker_core.trackers.learning import Lesson, Term
 from siam_tracker_core.trackers.mdnet import MDNetConfig
@@ -318,13 +318,9 @@ class Cascade(SiamFC):
 
     def _move(self, window: Window, answer: Any, resize: bool) -> None:
         config = self.config
-        rate, last = config.size_rate, self._box
         found: Box = answer.box
-        width, height = (
-            (1 - rate) * old + rate * new for old, new in ((last.width, found.width), (last.height, found.height))
-        )
-        wanted = Box.from_centre(*found.centre, width, height)
-        box = bounded(wanted, last, config.mdnet.least_side, self.image_size)
+        wanted = Box.from_centre(*found.centre, *damped(self._box, found.width, found.height, config.size_rate))
+        box = bounded(wanted, self._box, config.mdnet.least_side, self.image_size)
         side = context_size(box.width, box.height, config.context) * config.search_size / config.exemplar_size
         low, high = (limit * self._first_search for limit in config.scale_limits)
         self._search = min(max(side, low), high)

@@ -182,6 +182,11 @@ def best_of_windows(trackers: Sequence[FollowingTracker], looks: Sequence[LookT]
     return chosen
 
 
+def damped(last: Box, width: float, height: float, rate: float) -> tuple[float, float]:
+    """Width and height when a share of the change from the last box is taken over: all with a ``rate`` of 1."""
+    return (1 - rate) * last.width + rate * width, (1 - rate) * last.height + rate * height
+
+
 def bounded(box: Box, last: Box, least_side: float, image_size: tuple[int, int]) -> Box:
     """A box of finite size within the limits of a target's box.
 

@@ -29,6 +29,7 @@ from siam_tracker_core.trackers.following import (
     Share,
     best_of_windows,
     bounded,
+    damped,
 )
 from siam_tracker_core.trackers.selection import Choice, Preference, Ranking, choose, cosine_window, rank
 from siam_tracker_core.trackers.siamese_model import SiameseModel
@@ -295,10 +296,7 @@ class SiamRPN(FollowingTracker):
         proposal, pixels = answer.proposal, window.size / self.crop_size
         # A proposal that is less certain or has changed more changes the size less (reference values, section 2).
         rate = proposal.factor * proposal.score * self.config.size_rate if resize else 0.0
-        width, height = (
-            (1 - rate) * old + rate * new * pixels
-            for old, new in ((self._box.width, proposal.width), (self._box.height, proposal.height))
-        )
+        width, height = damped(self._box, proposal.width * pixels, proposal.height * pixels, rate)
         wanted = Box.from_centre(
             window.centre_x + proposal.dx * pixels, window.centre_y + proposal.dy * pixels, width, height
         )
