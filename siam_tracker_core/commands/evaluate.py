@@ -15,6 +15,7 @@ from siam_tracker_core.datasets.benchmarks import read_benchmark
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
 from siam_tracker_core.evaluation.report import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
@@ -47,6 +48,7 @@ def evaluate(
     nano_models: Path = DEFAULT_NANO_MODELS,
     threads: int | None = None,
     frames: int | None = None,
+    attributes: Path | None = None,
     fresh: bool = False,
     title: str = "",
 ) -> None:
@@ -73,6 +75,8 @@ def evaluate(
         nano_models: folder with NanoTrack's two ONNX files.
         threads: CPU threads for each process; all by default.
         frames: take only the first so many frames of every sequence.
+        attributes: a YAML file with the attributes of sequences by name, such as {Crossing: SV DEF FM}, for a folder,
+            whose sequences have none of their own.
         fresh: run everything again, whatever results there are.
         title: of the report; the data set's name by default.
     """
@@ -94,9 +98,11 @@ def evaluate(
         "nano_models": (nano_models, DEFAULT_NANO_MODELS),
         "threads": (threads, None),
         "frames": (frames, None),
+        "attributes": (attributes, None),
     }
+    sequences = first_frames(read_sequences_of(benchmark, root, version), frames)
     request = _Request(
-        sequences=first_frames(read_sequences_of(benchmark, root, version), frames),
+        sequences=sequences if attributes is None else with_attributes(sequences, attributes),
         specs=[TrackerSpec.of(name, device, nano_models) for name in names],
         out=out,
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},

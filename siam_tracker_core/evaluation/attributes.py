@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from siam_tracker_core.config import read_yaml
+from siam_tracker_core.datasets.types import Sequence as VideoSequence
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.summary import Results
 
@@ -35,6 +39,29 @@ ATTRIBUTE_NAMES = {
 }
 
 Labels = Mapping[str, frozenset[str]]
+
+
+def with_attributes(sequences: Sequence[VideoSequence], path: Path) -> list[VideoSequence]:
+    """Sequences with the attributes that a file gives them, in place of those of their data set.
+
+    Args:
+        sequences: to label; those that the file does not name keep what they have.
+        path: a YAML file of codes by the sequences' names, such as ``Crossing: SV DEF FM OPR BC``.
+
+    Raises:
+        ConfigError: if the file is no such mapping, or names none of the sequences.
+    """
+    table = read_yaml(path)
+    for name, codes in table.items():
+        if not isinstance(codes, str):
+            raise ConfigError(f"{path}: {name} has {codes!r}; expected codes with spaces between them, such as SV DEF")
+    if not any(sequence.name in table for sequence in sequences):
+        names = ", ".join(sequence.name for sequence in sequences[:3])
+        raise ConfigError(f"{path} names none of the sequences ({names}...)")
+    return [
+        replace(sequence, attributes=frozenset(table[sequence.name].split())) if sequence.name in table else sequence
+        for sequence in sequences
+    ]
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,20 @@ def test_a_data_set_with_attributes(tmp_path: Path) -> None:
 
 
 @needs_kcf
+def test_a_folder_with_a_file_of_attributes(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels, out = tmp_path / "labels.yaml", tmp_path / "out"
+    words = ["evaluate", str(root), "--trackers", "kcf", "--out", str(out), "--attributes", str(labels)]
+    labels.write_text("one: SV DEF\ntwo: SV\nthree: OCC\n")
+    assert main(words) == 0
+    rows = json.loads((out / "plots" / "attributes.json").read_text())
+    assert {row["attribute"]: row["sequences"] for row in rows} == {"SV": 2, "DEF": 1}
+    for content, complaint in (("three: OCC\n", "names none of the sequences"), ("one: [SV]\n", "expected codes")):
+        labels.write_text(content)
+        assert main(words) == 1
+        assert complaint in capsys.readouterr().err
+
+
+@needs_kcf
 def test_vot_from_the_words_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("shapely")
     root, out = tmp_path / "vot", tmp_path / "out"
