@@ -7,6 +7,7 @@ target in one batch; the most similar one, refined by a box regression learned o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, NamedTuple
@@ -36,8 +37,17 @@ from siam_tracker_core.trackers.lost_search import LostSearch
 from siam_tracker_core.trackers.radial import ring_map, ring_offsets, scale_factors, standing_out
 from siam_tracker_core.trackers.siamese_model import SiameseModel
 
-# Search regions whose candidates are pooled at once. Those of one take 63 MB, which no CPU's cache holds.
+# Search regions, and candidates of them, that are pooled and matched at once. All candidates of one region take 63 MB,
+# which no CPU's cache holds; a hundred were fastest, and fewer than fifty slower than all.
 CPU_BATCH, DEVICE_BATCH = 1, 16
+CPU_CANDIDATES = 128
+
+# Length of the regression's features. R-CNN scales them so that a penalty of 1000 fits (rbgirshick/rcnn:
+# utils/rcnn_scale_features.m).
+FEATURE_LENGTH = 20.0
+
+# A target whose longer side has fewer pixels in the search crop fills less than three of the network's cells.
+LEAST_TARGET = 12
 
 # Boxes that the regression learns from, those that overlap the target by 0.6 (reference values, section 4).
 REGRESSION = Spread("uniform", 0.3, 1.6, 1.1)
@@ -60,7 +70,7 @@ class SRTConfig(FollowingConfig):
         context: margin around every region that is matched, as a share of width plus height; the paper has none.
         radial, angular: rings of candidates, and candidates on each.
         radius: of the outermost ring, in longer sides of the target.
-        scales: how many scales at each place, odd.
+        scales: how many scales at each place, odd, so that one of them is that of the box.
         scale_step: ratio of neighbouring scales; the paper does not tell.
         scales_of: what the scales are of: the ``first`` box, as in the paper, or the ``last`` candidate taken.
         scale_limits: least and largest size relative to the first box, for scales of the last one.
@@ -68,7 +78,7 @@ class SRTConfig(FollowingConfig):
         window_influence: share of a cosine window over the radius in the similarity; none in the paper.
         regression: whether boxes are refined.
         regression_samples: boxes of the first frame that the regression learns from.
-        regression_alpha: its weight decay (MDNet), for features of unit deviation.
+        regression_alpha: weight of its penalty (R-CNN, MDNet), for features of length 20.
         least_side: of the box in pixels, unless it was smaller from the start.
         lost_windows: windows in a frame while the target is lost.
         leave_out: parts of the network that take no part in the match: ``conv4_3``, ``conv5_3``, ``irnn``.
@@ -91,7 +101,7 @@ class SRTConfig(FollowingConfig):
     regression_samples: Annotated[int, Ge(10)] = 1000
     regression_alpha: Annotated[float, Gt(0)] = 1000.0
     least_side: Annotated[float, Ge(1)] = 10.0
-    lost_windows: Annotated[int, Ge(1), Le(25)] = 2
+    lost_windows: Annotated[int, Ge(2), Le(25)] = 2
     leave_out: tuple[Part, ...] = ()
     seed: Annotated[int, Ge(0)] = 0
 
@@ -99,6 +109,8 @@ class SRTConfig(FollowingConfig):
         for name, size in (("exemplar_size", self.exemplar_size), ("search_size", self.search_size)):
             if size % 4:
                 raise ConfigError(f"{name} is {size}; the network's stride is 4, so give {size // 4 * 4 + 4}")
+        if self.scales % 2 == 0:
+            raise ConfigError(f"scales is {self.scales}; give an odd number, so that one is that of the box")
 
     def factors(self) -> NDArray[np.float64]:
         """The scales of the candidates."""
@@ -168,6 +180,12 @@ class SRTModel(SiameseModel):
         network.irnn.to(self.dtype)
         self.factors = config.factors()
         self.side = config.target_side(network.margin)
+        if self.side < LEAST_TARGET:
+            wanted = config.search_size + (LEAST_TARGET - self.side) * (2 * config.radius + self.factors[-1])
+            raise ConfigError(
+                f"search_size {config.search_size} shows the target {max(self.side, 0):.0f} pixels long, and less than "
+                f"{LEAST_TARGET} tell nothing; give {math.ceil(wanted / 4) * 4} or more, or a smaller radius"
+            )
         penalties = np.where(self.factors == 1, 1.0, config.scale_penalty)
         self.offsets = ring_offsets(config.radial, config.angular)
         window = 0.5 * (1 + np.cos(np.pi * np.hypot(*self.offsets.T)))
@@ -198,12 +216,12 @@ class SRTModel(SiameseModel):
         return torch.from_numpy(boxes).to(self.device, torch.float32)[None]
 
     def features(self, maps: Maps, boxes: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Features (N, K, D) of unit deviation for the regression of boxes (N, K, 4), of conv4_3 (section 2.2)."""
+        """Features (N, K, D) for the regression of boxes (N, K, 4), of conv4_3 (section 2.2)."""
         extra = self.config.context * boxes[..., 2:].sum(axis=-1, keepdims=True)
         regions = np.concatenate([boxes[..., :2] - extra / 2, boxes[..., 2:] + extra], axis=-1)
         on_device = torch.from_numpy(regions).to(self.device, torch.float32)
         found = self.network.local_regions(maps, on_device).flatten(2)
-        return (functional.normalize(found, dim=-1) * found.shape[-1] ** 0.5).cpu().numpy()
+        return (functional.normalize(found, dim=-1) * FEATURE_LENGTH).cpu().numpy()
 
     def regression(self, maps: Maps, width: float, height: float) -> BoxRegression:
         """A regression of boxes for a target in the middle of a search crop; arguments as for ``take_up``."""
@@ -234,7 +252,9 @@ class SRTModel(SiameseModel):
     def _respond(self, targets: Sequence[Target], maps: Maps, free: Sequence[bool]) -> list[Answer]:
         exemplars = [torch.cat(part) for part in zip(*(target.exemplar for target in targets), strict=True)]
         regions = torch.cat([target.regions for target in targets])
-        similar = self.network.match(exemplars, maps, regions).double().cpu().numpy()
+        parts = regions.split(CPU_CANDIDATES if self.device.type == "cpu" else regions.shape[1], dim=1)
+        matched = torch.cat([self.network.match(exemplars, maps, part) for part in parts], dim=1)
+        similar = matched.double().cpu().numpy()
         similar = np.nan_to_num(similar, nan=-1.0).reshape(len(targets), -1, len(self.factors))
         wanted = [
             scores if alone else scores * self._weights + self._bonus

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from siam_tracker_core.datasets.types import Sequence
@@ -95,8 +96,12 @@ def fit(evidence: Evidence) -> tuple[Calibration, float]:
             f"the target was under the peak in {evidence.right.sum()} of {len(evidence.right)} looks, and evidence of "
             "both kinds is needed; give more or other sequences, or a tracker that follows its target"
         )
+    # The penalty on the coefficients takes features of unit deviation for granted; peaks of some networks have a tenth.
+    scaler = StandardScaler().fit(evidence.values)
+    values = scaler.transform(evidence.values)
     # Each kind weighs one half, whatever the share of frames in which the target is lost.
-    model = LogisticRegression(class_weight="balanced").fit(evidence.values, evidence.right)
-    peak, psr = (float(value) for value in model.coef_[0])
-    calibration = Calibration(float(model.intercept_[0]), peak, psr)
-    return calibration, float(roc_auc_score(evidence.right, model.decision_function(evidence.values)))
+    model = LogisticRegression(class_weight="balanced").fit(values, evidence.right)
+    slopes = model.coef_[0] / scaler.scale_
+    peak, psr = (float(value) for value in slopes)
+    calibration = Calibration(float(model.intercept_[0] - slopes @ scaler.mean_), peak, psr)
+    return calibration, float(roc_auc_score(evidence.right, model.decision_function(values)))

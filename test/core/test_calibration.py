@@ -28,6 +28,20 @@ def test_calibration_separates_what_can_be_separated():
         fit(Evidence(values, np.ones(400, dtype=bool)))
 
 
+def test_calibration_does_not_depend_on_the_evidence_s_units():
+    """A cosine spans a few tenths; a penalty on its slope would leave right and wrong looks at almost one score."""
+    rng = np.random.default_rng(0)
+    right = rng.random(100) < 0.5
+    peaks = np.where(right, rng.normal(0.9, 0.05, 100), rng.normal(0.6, 0.1, 100))
+    values = np.stack([peaks, rng.normal(1.0, 0.3, 100)], axis=1)
+    calibration, _ = fit(Evidence(values, right))
+    scores = np.array([calibration.score(*row) for row in values])
+    assert np.mean(scores[~right] < 0.2) > 0.8
+    assert np.mean(scores[right] > 0.5) > 0.9
+    other, _ = fit(Evidence(values * [100, 1], right))
+    np.testing.assert_allclose([other.score(*row) for row in values * [100, 1]], scores, atol=1e-6)
+
+
 def test_calibration_of_proposals(videos, tmp_path, monkeypatch, capsys):
     """A tracker with random weights: it looks, and its evidence is of the kind that calibration wants."""
     torch.manual_seed(0)

@@ -130,6 +130,29 @@ def test_the_irnns_input_is_computed_once_on_the_map(shared):
 
 
 @torch.no_grad()
+def test_two_passes_are_one_after_the_other_and_reach_every_cell():
+    network = made_network(replace(BOTH, passes=2)).double()
+    first, second = network.irnn
+    regions = torch.rand(1, 1, 7, 7, 32, dtype=torch.float64)
+    projected = first.project(regions[0])
+    expected = second(first.propagate(projected))
+    torch.testing.assert_close(network.context(projected[None])[0], expected)
+    torch.testing.assert_close(first.propagate(projected), first(regions[0]))
+    for irnn in network.irnn:  # positive weights hide nothing behind a ReLU
+        for parameter in (irnn.input.weight, irnn.output.weight):
+            parameter.data.abs_()
+    before = network.context(first.project(regions[0])[None])
+    regions[0, 0, 2, 5] += 1
+    changed = (network.context(first.project(regions[0])[None]) - before)[0, 0].abs().sum(dim=-1)
+    assert (changed > 1e-9).all()
+
+
+def test_the_balance_learns_only_where_it_may():
+    assert made_network().balance.requires_grad
+    assert not made_network(replace(BOTH, rescale=False)).balance.requires_grad
+
+
+@torch.no_grad()
 def test_match_is_the_inner_product_of_unit_vectors():
     network = made_network()
     network.balance.fill_(0.7)
@@ -318,6 +341,91 @@ def test_many_targets_as_one_at_a_time():
             assert together[number].state is alone.state
 
 
+class Shifted:
+    """In place of a regression: moves every box by a fifth of its width, and makes it twice as high."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def apply(self, features, boxes):
+        assert features.shape == (1, 7 * 7 * 32)
+        self.asked += 1
+        return boxes * [1, 1, 1, 2] + boxes[:, 2:3] * [0.2, 0, 0, 0]
+
+
+def test_every_box_is_corrected_by_the_first_frame_s_regression():
+    plain, corrected = (made_tracker(replace(SMALL, lost=LostConfig(enabled=False))) for _ in range(2))
+    video = footage(3)
+    plain.model.config = replace(plain.model.config, regression=False)
+    plain.config = plain.model.config
+    for tracker in (plain, corrected):
+        tracker.init(video.frames[0], video.boxes[0])
+    assert plain._regressor is None
+    corrected._regressor = stub = Shifted()
+    x, y, width, height = plain.update(video.frames[1]).box.to_array()
+    found = corrected.update(video.frames[1]).box.to_array()
+    np.testing.assert_allclose(found, [x + 0.2 * width, y, width, 2 * height], rtol=1e-5)
+    corrected.update(video.frames[2])
+    assert stub.asked == 2
+    assert corrected._regressor is stub  # nothing is learned after the first frame
+
+
+@torch.no_grad()
+def test_the_regression_sees_the_box_with_its_context():
+    model = made_tracker(replace(SMALL, context=0.25)).model
+    maps = model.maps(torch.rand(1, 3, 160, 160) * 255)
+    found = model.features(maps, np.array([[[70.0, 66.0, 24.0, 16.0]]]))[0, 0]
+    wider = torch.tensor([[[65.0, 61.0, 34.0, 26.0]]])  # a quarter of 40, half of it to each side
+    expected = model.network.local_regions(maps, wider).flatten()
+    np.testing.assert_allclose(found, expected / expected.norm() * 20, rtol=1e-4, atol=1e-5)
+
+
+def choice_of(similar, **values):
+    """The candidate taken when the network finds ``similar`` (places, scales): its place and its scale."""
+    tracker = made_tracker(replace(SMALL, radial=1, angular=4, scales=3, regression=False, **values))
+    model = tracker.model
+    model.network.match = lambda exemplars, maps, regions: torch.tensor(similar).reshape(1, -1)[:, : regions.shape[1]]
+    with torch.no_grad():
+        maps = model.maps(torch.zeros(1, 3, 160, 160))
+        answer = model._respond([model.take_up(maps, 20, 20)], maps, [False])[0]
+    place = int(np.hypot(*(model.offsets * 20 + 80 - answer.box.centre).T).argmin())
+    return place, answer.scale
+
+
+def test_preferences_weigh_the_similarities():
+    similar = [[0.5, 0.6, 0.5], [0.5, 0.5, 0.5], [0.5, 0.62, 0.66], [0.1, 0.1, 0.1], [0.2, 0.2, 0.2]]
+    assert choice_of(similar) == (2, 1.1)
+    assert choice_of(similar, scale_penalty=0.9) == (2, 1.0)  # 0.66 * 0.9 < 0.62
+    # The window is 1 in the middle and 0 on the ring: 0.9 * 0.6 + 0.1 > 0.9 * 0.66.
+    assert choice_of(similar, window_influence=0.1) == (0, 1.0)
+
+
+def test_scales_may_follow_the_last_box_within_limits():
+    tracker, video = (
+        made_tracker(replace(SMALL, scales_of="last", scale_limits=(0.5, 1.5), regression=False)),
+        footage(1),
+    )
+    tracker.init(video.frames[0], video.boxes[0])
+    first, searched = tracker.box, tracker.search_window.size
+    larger = tracker._look(tracker.upload(video.frames[0]), tracker.search_window)
+    side = 1.2 * tracker.model.side
+    for factor in (1.2, 1.44, 1.5):
+        grown = replace(larger, scale=1.2, box=Box.from_centre(80, 80, side, side * first.height / first.width))
+        tracker._move(tracker.search_window, grown, resize=True)
+        assert tracker.search_window.size == pytest.approx(factor * searched)
+    assert tracker.box.width == pytest.approx(1.44 * 1.2 * first.width)
+
+
+def test_a_lost_target_s_tiles_meet_where_candidates_end():
+    tracker, video = made_tracker(replace(SMALL, radius=0.5, regression=False)), footage(1)
+    tracker.init(video.frames[0], video.boxes[0])
+    tracker._give_up()
+    home, tile = tracker.windows()
+    away = np.abs([tile.centre_x - home.centre_x, tile.centre_y - home.centre_y])
+    assert away.max() == pytest.approx(max(video.boxes[0][2:]))  # two radii of half a side
+    assert home.centre_x == pytest.approx(Box.from_array(video.boxes[0]).centre[0])
+
+
 def test_lost_and_found_again():
     video = footage(3)
     config = replace(SMALL, lost=LostConfig(uncertain=0.5, lost=0.5, patience=1, recover=0.9))
@@ -365,6 +473,11 @@ def test_resolution_follows_from_radius_and_scales():
 def test_settings_that_cannot_be():
     with pytest.raises(ConfigError, match="search_size is 141; the network's stride is 4, so give 144"):
         SRTConfig(search_size=141)
+    with pytest.raises(ConfigError, match="scales is 4; give an odd number"):
+        SRTConfig(scales=4)
+    with pytest.raises(ConfigError, match=r"search_size 92 shows the target 2 pixels long.* give 124 or more"):
+        made_tracker(SRTConfig(search_size=92))
+    assert made_tracker(SRTConfig(search_size=124)).model.side >= 12
 
 
 # Files of settings

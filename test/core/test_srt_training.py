@@ -89,8 +89,8 @@ def test_loss_is_equation_4():
 
 def test_rate_is_halved_after_every_epoch():
     recipe = SRTTraining(steps_per_epoch=7)
-    rates = [recipe.first_rate * rate_factor(epoch * 7, recipe) for epoch in range(recipe.epochs)]
-    np.testing.assert_allclose(rates, 5e-4 / 2.0 ** np.arange(10))
+    rates = [recipe.first_rate * rate_factor(step, recipe) for step in range(recipe.epochs * 7)]
+    np.testing.assert_allclose(rates, np.repeat(5e-4 / 2.0 ** np.arange(10), 7))
 
 
 def test_boxes_lie_in_the_views_where_they_lay_in_the_crops():
@@ -129,6 +129,17 @@ def test_targets_are_as_large_as_in_tracking():
             assert count == (x >= 42 and y >= 42 and x + width <= 126 and y + height <= 126)
     assert 0 < lesson.counted.float().mean() < 1
     assert lesson.counted[:, :3].all()
+
+
+def test_each_view_has_the_scale_of_its_own_target():
+    """A target that has grown since the exemplar is as large as that in its view."""
+    module, batch = made_module(replace(SMALL, **UNCHANGED)), made_batch()
+    batch["search_size"] = batch["exemplar_size"] * 1.5
+    batch["boxes"][:, 0] = torch.tensor([160 - 48.0, 160 - 36.0, 96, 72])
+    lesson = module.lesson(batch, torch.Generator())
+    longer = [boxes[:, 0, 2:].amax(dim=1) for boxes in (lesson.targets, lesson.boxes)]
+    torch.testing.assert_close(longer[0], torch.full((2,), module.side))
+    torch.testing.assert_close(longer[1], torch.full((2,), module.side))
 
 
 def test_loss_is_that_of_pairs_one_by_one():
