@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from siam_tracker_core.errors import WeightsError
@@ -32,7 +32,8 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in state.items()}
     partial = path.with_suffix(".partial")
-    save_file(tensors, str(partial), metadata={METADATA_KEY: json.dumps(metadata)})
+    # Its own ``save_file`` leaves a file that nobody but its owner can read.
+    partial.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(metadata)}))
     partial.replace(path)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,15 @@ def test_unknown_names_and_paths(tmp_path):
         load_tracker("nobody")
     with pytest.raises(WeightsError, match="does not exist"):
         load_tracker(tmp_path / "missing.safetensors")
+
+
+def test_a_weights_file_can_be_read_by_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o022)
+    try:
+        save_weights(tmp_path / "new.safetensors", {"weight": torch.ones(2)}, {})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new.safetensors").stat().st_mode & 0o777 == 0o644
 
 
 def test_damaged_files(weights, tmp_path):
