@@ -14,8 +14,9 @@ from siam_tracker_core.errors import ConfigError
 
 T = TypeVar("T")
 
-# For the ``__pydantic_config__`` of a configuration dataclass: an unknown key is an error, and so is a wrong type.
-STRICT = ConfigDict(extra="forbid")
+# For the ``__pydantic_config__`` of a configuration dataclass: an unknown key is an error, and so are a wrong type and
+# numbers that are infinite or none.
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:

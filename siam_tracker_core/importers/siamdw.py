@@ -101,7 +101,14 @@ def _proposals(title: str, hidden: int, **options: Any) -> Published:
                 "hidden": hidden,
                 "ratios": list(RATIOS),
             },
-            "config": {"search_size": 255, "penalty": 0.055, "window_influence": 0.42, "size_rate": 0.295},
+            # Small targets are searched like all others, but for VOT-2017 (lib/tracker/siamrpn.py).
+            "config": {
+                "search_size": 255,
+                "small_share": 0.0,
+                "penalty": 0.055,
+                "window_influence": 0.42,
+                "size_rate": 0.295,
+            },
         },
         modules={**dict(_modules(RESIDUAL, 1)), **head},
         bgr=f"{FIRST}conv1.weight",

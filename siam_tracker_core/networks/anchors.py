@@ -82,7 +82,10 @@ def encode(targets: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
 
 
 def decode(distances: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:
-    """Boxes from normalised distances (SiamRPN equation 12); inverse of ``encode``."""
+    """Boxes from normalised distances (SiamRPN equation 12).
+
+    Inverse of ``encode`` for boxes whose sides are within a factor of e^4 of the anchor's.
+    """
     centres = anchors[..., :2] + distances[..., :2] * anchors[..., 2:]
     # An untrained network must not overflow.
     return torch.cat((centres, anchors[..., 2:] * distances[..., 2:].clamp(-4, 4).exp()), dim=-1)

@@ -197,8 +197,9 @@ class SiamRPNNetwork(nn.Module):
         backbone: shared by both branches.
         head: of the proposals.
         ratios: of the anchors, as many as the head has.
-        exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding:
-            cells that see it would tell the network where in the crop they lie (SiamDW section 3).
+        exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding, which
+            tells the network where in the crop a cell lies (SiamDW section 3). Of a backbone that sees more than the
+            exemplar they are those that padding changes most, and not all that see it.
     """
 
     def __init__(

@@ -69,7 +69,7 @@ class CascadeConfig(SiamFCConfig):
     patch_scales: Annotated[int, Ge(1), Le(15)] = 3
     patch_step: Annotated[float, Gt(1), Le(2)] = 1.02
     size_rate: Annotated[float, Gt(0), Le(1)] = 1.0
-    lost_windows: Annotated[int, Ge(1), Le(25)] = 3
+    lost_windows: Annotated[int, Ge(2), Le(25)] = 3
     gate: GateConfig = field(default_factory=GateConfig)
     update_every: Annotated[int, Ge(1)] = 10
     failure: Share = 0.5

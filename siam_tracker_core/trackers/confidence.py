@@ -10,6 +10,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.trackers.base import TrackState
 
 Share = Annotated[float, Ge(0), Le(1)]
@@ -36,8 +37,10 @@ class Calibration:
     __pydantic_config__ = STRICT
 
     def score(self, peak: float, psr: float) -> float:
-        """Confidence in 0..1 of evidence as ``evidence_vector`` defines it."""
+        """Confidence in 0..1 of evidence as ``evidence_vector`` defines it; 0 for what is not a number."""
         logit = self.bias + self.peak * peak + self.psr * psr
+        if math.isnan(logit):
+            return 0.0
         return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
 
 
@@ -71,6 +74,12 @@ class LostConfig:
     recover: Share = 0.7
 
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if self.lost > self.recover:
+            raise ConfigError(
+                f"lost {self.lost:g} is above recover {self.recover:g}: a target would be found and lost by one score"
+            )
 
 
 class StateMachine:

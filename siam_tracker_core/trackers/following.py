@@ -144,7 +144,8 @@ class FollowingTracker(Tracker):
 
     def _give_up(self) -> None:
         """Return to where the evidence last spoke for the target, and look around from there."""
-        self._box = self._confident_box
+        # It may be the box that was given, which reaches as far outside as a user likes.
+        self._box = bounded(self._confident_box, self._confident_box, 0.0, self.image_size)
         self._search = self._confident_search
         # Tiles meet where the response maps end.
         step = self._search * (1 - self.config.exemplar_size / self.search_size)

@@ -81,7 +81,7 @@ def rank(
 ) -> Ranking:
     """Put the proposals of each window in order.
 
-    What is not a number, as half precision may give, counts as a score of 0 and as no distance from the anchor.
+    What is no finite number, as half precision may give, counts as a score of 0 and as no distance from the anchor.
 
     Args:
         proposals: of N windows.
@@ -92,7 +92,9 @@ def rank(
     table = torch.from_numpy(np.array(preferences, dtype=np.float32)).to(cosine.device)[..., None, None, None]
     width, height, influence, penalty, cells = table.unbind(dim=1)
     scores = proposals.scores.nan_to_num(nan=0.0)
-    boxes = decode(proposals.distances.float().nan_to_num(nan=0.0).permute(0, 2, 3, 4, 1), anchors)
+    boxes = decode(
+        proposals.distances.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).permute(0, 2, 3, 4, 1), anchors
+    )
     change = shape_change(boxes[..., 2:], torch.stack((width, height), dim=-1))
     # The printed exponent grows with the change; published implementations use this one.
     factors = torch.exp(-(change - 1) * penalty)

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window, context_size
+from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.trackers.confidence import peak_to_sidelobe
 from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share
@@ -81,6 +82,8 @@ class SiamFCModel(SiameseModel):
         precision: str = "auto",
     ) -> None:
         super().__init__(network, config, device, name, precision)
+        sizes = {"search_size": config.search_size}
+        check_crop_sizes(self.network, "embed", config.exemplar_size, sizes)
         exponents = np.arange(config.scales) - (config.scales - 1) / 2
         self.scale_factors = config.scale_step**exponents
         self.penalties = np.where(exponents == 0, 1.0, config.scale_penalty)

@@ -19,6 +19,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
+from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
 from siam_tracker_core.trackers.confidence import Calibration, LostConfig, log_odds
@@ -72,7 +73,7 @@ class SiamRPNConfig(FollowingConfig):
     centre_cells: Annotated[int, Ge(0)] = 0
     least_side: Annotated[float, Ge(1)] = 10.0
     lost_search: Literal["sweep", "enlarge"] = "sweep"
-    lost_windows: Annotated[int, Ge(1), Le(25)] = 3
+    lost_windows: Annotated[int, Ge(2), Le(25)] = 3
     lost_size: Annotated[int, Ge(64), Le(2047)] = 831
     top_k: Annotated[int, Gt(0)] = 64
     candidate_overlap: Share = 0.3
@@ -83,6 +84,15 @@ class SiamRPNConfig(FollowingConfig):
         usual = max(self.search_size, self.small_search_size)
         if self.lost_search == "enlarge" and self.lost_size <= usual:
             raise ConfigError(f"lost_size {self.lost_size} enlarges nothing: search crops have {usual} pixels already")
+
+    def searches(self) -> dict[str, int]:
+        """Sides in pixels of the search crops that are in use, by the names of their settings."""
+        sizes = {"search_size": self.search_size}
+        if self.small_share:
+            sizes["small_search_size"] = self.small_search_size
+        if self.lost_search == "enlarge":
+            sizes["lost_size"] = self.lost_size
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,7 @@ class SiamRPNModel(SiameseModel):
     ) -> None:
         super().__init__(network, config, device, name, precision)
         self.network.head.to(self.dtype)
+        check_crop_sizes(self.network, "template", config.exemplar_size, config.searches())
         self._windows: dict[int, torch.Tensor] = {}
 
     def kernels(self, crops: torch.Tensor) -> Kernels:
@@ -197,7 +208,7 @@ class SiamRPN(FollowingTracker):
 
     def warm_up(self, targets: int = 1) -> None:
         config = self.config
-        sizes = {config.search_size, config.small_search_size if config.small_share else config.search_size}
+        sizes = {size for name, size in config.searches().items() if name != "lost_size"}
         with torch.inference_mode():
             blank = torch.zeros(1, 3, config.exemplar_size, config.exemplar_size, device=self.device)
             kernels = Kernels(*(part.expand(targets, -1, -1, -1) for part in self.model.kernels(blank)))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 from torch import nn
 
+from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.training.augment import Jitter, Photometry, Share, Views, draw_flips, recolour
 from siam_tracker_core.training.coarse import Coarseness, coarsen
 from siam_tracker_core.training.module import Batch, TrainingModule
@@ -81,13 +82,21 @@ class PairModule(TrainingModule):
         network: to train.
         recipe: settings.
         bank: objects to paste, see ``occlusion.read_bank``; None pastes nothing.
+
+    Attributes:
+        exemplar_branch: name of the network's method that takes exemplar images.
+
+    Raises:
+        ConfigError: for sizes of images that the network cannot take.
     """
 
+    exemplar_branch: ClassVar = "embed"
     recipe: PairTraining
     bank: torch.Tensor | None
 
     def __init__(self, network: nn.Module, recipe: PairTraining, bank: torch.Tensor | None = None) -> None:
         super().__init__(network, recipe)
+        check_crop_sizes(network, self.exemplar_branch, recipe.exemplar_size, {"search_size": recipe.search_size})
         self.register_buffer("bank", bank, persistent=False)
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Pairs:

@@ -10,6 +10,7 @@ from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou, decode, encode
 from siam_tracker_core.networks.rpn import Proposals
 
@@ -48,6 +49,14 @@ class ProposalLoss:
     regression_weight: Annotated[float, Ge(0)] = 1.2
 
     __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if self.negative > self.positive:
+            raise ConfigError(
+                f"negative {self.negative:g} is above positive {self.positive:g}: anchors between would be both"
+            )
+        if self.most_positives > self.samples:
+            raise ConfigError(f"most_positives {self.most_positives} is more than all samples, {self.samples}")
 
 
 @dataclass(frozen=True)

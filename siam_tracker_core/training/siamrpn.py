@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 import torch
-from annotated_types import Gt
+from annotated_types import Gt, MinLen
 from torch import nn
 
 from siam_tracker_core.networks import backbone
@@ -53,7 +53,7 @@ class SiamRPNTraining(PairTraining):
     backbone: str = "alexnet_wide"
     head: Literal["depthwise", "up_channel"] = "depthwise"
     hidden: Annotated[int, Gt(0)] = 256
-    ratios: tuple[Annotated[float, Gt(0)], ...] = RATIOS
+    ratios: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = RATIOS
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
@@ -101,6 +101,7 @@ class SiamRPNModule(PairModule):
 
     kind = "siamrpn"
     recipe_class = SiamRPNTraining
+    exemplar_branch = "template"
     recipe: SiamRPNTraining
     network: SiamRPNNetwork
 

@@ -64,7 +64,8 @@ class Brightness(Backbone):
         self.level = nn.Parameter(torch.tensor(110.0))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        grey = (images * torch.tensor([0.299, 0.587, 0.114], dtype=images.dtype).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+        grey = (images * weights).sum(1, keepdim=True)
         return nn.functional.avg_pool2d(grey, 8) - self.level
 
 

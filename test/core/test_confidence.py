@@ -57,6 +57,11 @@ def test_each_state_but_tracking_has_its_reason():
     ]
 
 
+@pytest.mark.parametrize("evidence", [(math.nan, 1.0), (1.0, math.nan), (math.inf, -math.inf)])
+def test_evidence_that_is_no_number_speaks_for_nothing(evidence):
+    assert Calibration().score(*evidence) == 0.0
+
+
 def test_without_the_switch_nothing_is_ever_lost():
     assert states([0.0] * 20, LostConfig(enabled=False)) == "u" * 20
 

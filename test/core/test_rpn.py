@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
 
-from siam_tracker_core.networks import AlexNet, MobileNetV2, backbone, parameter_count
+from siam_tracker_core.networks import AlexNet, backbone, parameter_count
 from siam_tracker_core.networks.anchors import (
     RATIOS,
     Anchors,
@@ -22,6 +25,7 @@ from siam_tracker_core.networks.anchors import (
 )
 from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
 from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.training.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
 
 sides = st.floats(8, 200)
@@ -151,18 +155,54 @@ def test_the_depthwise_head_correlates_channel_by_channel() -> None:
             torch.testing.assert_close(proposals.distances[number].flatten(0, 1), expected, atol=1e-4, rtol=1e-4)
 
 
+def two_branches(network: SiamRPNNetwork, exemplar: torch.Tensor, search: torch.Tensor) -> Proposals:
+    """Equation 2 for one pair from the layers of both branches, without kernels that are kept."""
+    own, other = (margin or None for margin in (network.exemplar_margin, network.search_margin))
+    z = network.backbone(exemplar)[..., own : -own if own else None, own : -own if own else None]
+    x = network.backbone(search)[..., other : -other if other else None, other : -other if other else None]
+    head = network.head
+    if isinstance(head, UpChannelHead):
+        maps = []
+        for template, features in ((head.template_cls, head.search_cls), (head.template_reg, head.search_reg)):
+            kernels = template(z)
+            side = kernels.shape[-1]
+            maps.append(functional.conv2d(features(x), kernels.view(-1, head.hidden, side, side)))
+        classification, regression = maps[0], head.adjust_reg(maps[1])
+    else:
+        assert isinstance(head, DepthwiseHead)
+        maps = []
+        for branch in (head.cls, head.loc):
+            kernels = branch.conv_kernel(z).transpose(0, 1)
+            maps.append(branch.head(functional.conv2d(branch.conv_search(x), kernels, groups=len(kernels))))
+        classification, regression = maps
+    cells = classification.shape[-1]
+    return Proposals(classification.view(1, 2, -1, cells, cells), regression.view(1, 4, -1, cells, cells))
+
+
 @pytest.mark.parametrize("head", sorted(HEADS))
-def test_pruned_detector_and_two_branches_give_the_same_maps(head: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "margins"), [("alexnet_wide", (0, 0)), ("ciresnet22", (0, 0)), ("mobilenetv2", (4, 2))]
+)
+def test_the_pruned_detector_gives_the_maps_of_both_branches(head: str, name: str, margins: tuple[int, int]) -> None:
+    """What tracks, with kernels of six targets kept and its network made ready, beside pair after pair in training."""
     torch.manual_seed(0)
-    network = SiamRPNNetwork(AlexNet(), HEADS[head](256, hidden=8)).eval()
-    exemplars, searches = torch.rand(2, 3, 127, 127) * 255, torch.rand(2, 3, 255, 255) * 255
-    with torch.no_grad():
-        both = network(exemplars, searches)
-        kernels = network.template(exemplars)
-        pruned = network.detect(searches, kernels)
-    assert both.logits.shape == (2, 2, 5, 17, 17)
-    assert torch.equal(both.logits, pruned.logits)
-    assert torch.equal(both.distances, pruned.distances)
+    features = backbone(name)
+    network = SiamRPNNetwork(features, HEADS[head](features.out_channels, hidden=8), RATIOS, *margins).eval()
+    for layer in network.modules():  # statistics that folding could get wrong
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(std=0.1)  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 2.0)  # type: ignore[union-attr]
+    exemplars, searches = torch.rand(6, 3, 127, 127) * 255, torch.rand(6, 3, 255, 255) * 255
+    with torch.inference_mode():
+        pairs = [
+            two_branches(network, exemplar[None].flip(1), search[None].flip(1))
+            for exemplar, search in zip(exemplars, searches, strict=True)
+        ]
+        model = SiamRPNModel(copy.deepcopy(network), SiamRPNConfig(), torch.device("cpu"), precision="single")
+        pruned = model.detect(model.kernels(exemplars), searches)
+    for part in ("logits", "distances"):
+        whole = torch.cat([getattr(pair, part) for pair in pairs])
+        torch.testing.assert_close(getattr(pruned, part), whole, rtol=1e-3, atol=1e-3 * float(whole.abs().max()))
 
 
 @pytest.mark.parametrize("ratios", [(0.5, 1.0, 2.0), RATIOS, (0.25, 0.33, 0.5, 1.0, 2.0, 3.0, 4.0)])
@@ -170,13 +210,11 @@ def test_pruned_detector_and_two_branches_give_the_same_maps(head: str) -> None:
 def test_heads_fit_every_cir_backbone_and_set_of_anchors(head: str, ratios: tuple[float, ...]) -> None:
     for name in DESCRIPTIONS:
         features = backbone(name)
-        network = SiamRPNNetwork(features, HEADS[head](features.out_channels, len(ratios), 4), ratios).eval()
-        with torch.no_grad():
-            size = network.backbone(torch.zeros(1, 3, 127, 127)).shape[-1]
-            kernels = network.head.kernels(torch.zeros(1, features.out_channels, size, size))
-            cells = 33 if name == "ciresnet43" else 17
-            searches = torch.zeros(1, features.out_channels, size + cells - 1, size + cells - 1)
-            proposals = network.head(searches, kernels)
+        network = SiamRPNNetwork(features, HEADS[head](features.out_channels, len(ratios), 4), ratios).to("meta")
+        cells = 33 if name == "ciresnet43" else 17
+        with torch.no_grad():  # shapes alone
+            exemplar, search = (torch.empty(1, 3, size, size, device="meta") for size in (127, 255))
+            proposals = network(exemplar, search)
         assert proposals.scores.shape == (1, len(ratios), cells, cells)
         assert network.anchors.grid(cells).shape[:3] == proposals.scores.shape[1:]
 
@@ -193,12 +231,31 @@ def test_gradients_flow_into_both_branches() -> None:
     assert searches.grad.abs().sum() > 0
 
 
-def test_margins_keep_the_response_centred_on_a_padded_backbone() -> None:
-    network = SiamRPNNetwork(MobileNetV2(), DepthwiseHead(64, hidden=8), exemplar_margin=4, search_margin=2).eval()
+@pytest.mark.parametrize(
+    ("name", "margins", "cells"),
+    [("alexnet_wide", (0, 0), 17), ("ciresnet22", (0, 0), 17), ("mobilenetv2", (4, 2), 21)],
+)
+@pytest.mark.parametrize(("right", "down"), [(0, 0), (24, -16)])
+def test_the_grid_tells_where_the_exemplar_lies(
+    name: str, margins: tuple[int, int], cells: int, right: int, down: int
+) -> None:
+    """Features of a part of the search image match those of that image best at the anchor in the part's middle."""
+    torch.manual_seed(0)
+    network = SiamRPNNetwork(backbone(name), DepthwiseHead(backbone(name).out_channels, hidden=8), RATIOS, *margins)
+    search = functional.interpolate(torch.rand(1, 3, 64, 64) * 255, 255, mode="bicubic")
+    exemplar = search[..., 64 + down : 191 + down, 64 + right : 191 + right]
+    features: list[torch.Tensor] = []
+    network.head.kernels = features.append  # type: ignore[assignment,method-assign]
     with torch.no_grad():
-        scores = network(torch.rand(1, 3, 127, 127) * 255, torch.rand(1, 3, 255, 255) * 255).scores
-    # 8 exemplar cells from cell 4 on, 28 search cells from cell 2 on: displacement 0 lies in the middle of 21
-    assert scores.shape == (1, 5, 21, 21)
+        network.eval().template(exemplar)
+        x = network.embed(search)
+    z = features[0] - features[0].mean(dim=(2, 3), keepdim=True)
+    energy = functional.conv2d(x.square(), torch.ones_like(z))
+    likeness = functional.conv2d(x, z) / energy.sqrt()
+    assert likeness.shape[-1] == cells
+    place = int(likeness.argmax())
+    centre = network.anchors.grid(cells)[0, place // cells, place % cells, :2]
+    assert centre.tolist() == [right, down]
 
 
 def test_drawn_anchors_keep_thresholds_and_numbers() -> None:

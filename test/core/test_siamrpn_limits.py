@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_siamrpn import CPU, FOLLOW, PESSIMIST, Oracle, random_tracker
+from made_siamrpn import CPU, FOLLOW, PESSIMIST, Oracle, random_tracker, tracker_of, tracker_with
 
-from siam_tracker_core import Box, TrackState
+from siam_tracker_core import Box
 from siam_tracker_core.config import read_config, read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError
@@ -73,6 +73,24 @@ def test_any_proposals_leave_a_box_that_meets_the_image(start, planned, others):
         assert 0 <= result.score <= 1
 
 
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_a_displacement_that_is_no_finite_number_is_none(number):
+    """The best proposal's place is then that of its anchor, here the middle one."""
+
+    def plan(_, cells):
+        logits, distances = torch.full((5, cells, cells), -6.0), torch.zeros(4, 5, cells, cells)
+        logits[2, cells // 2, cells // 2] = 6.0
+        distances[:2, 2, cells // 2, cells // 2] = number
+        return logits, distances
+
+    tracker = tracker_of(plan)
+    image = np.zeros((240, 320, 3), np.uint8)
+    tracker.init(image, Box(140, 100, 40, 40))
+    assert tracker.update(image).box.centre == pytest.approx((160, 120))
+    best = tracker.candidates(image)[0].box
+    assert best.centre == pytest.approx((160, 120))
+
+
 @pytest.mark.parametrize("box", EXTREME)
 @pytest.mark.parametrize("lost", [FOLLOW, PESSIMIST], ids=["following", "lost"])
 def test_extreme_targets_keep_finite_boxes_that_meet_the_image(box, lost):
@@ -84,8 +102,6 @@ def test_extreme_targets_keep_finite_boxes_that_meet_the_image(box, lost):
         tracker.init(images[0], box)
         for image in images[1:] + images:
             result = tracker.update(image)
-            if result.state is TrackState.LOST and result.box == box:
-                continue  # where it was last believed to be: as it was given
             check_limits(result.box, (box.width, box.height))
 
 
@@ -102,3 +118,30 @@ def test_impossible_settings_are_refused():
         read_config(SiamRPNConfig, {"lost_search": "enlarge", "lost_size": 255}, "settings")
     with pytest.raises(ConfigError, match="lost_search"):
         read_config(SiamRPNConfig, {"lost_search": "grow"}, "settings")
+    with pytest.raises(ConfigError, match="lost_windows"):
+        read_config(SiamRPNConfig, {"lost_windows": 1}, "settings")
+    with pytest.raises(ConfigError, match=r"lost.*above recover"):
+        read_config(SiamRPNConfig, {"lost": {"lost": 0.9, "recover": 0.5}}, "settings")
+    for number in (math.nan, math.inf):
+        with pytest.raises(ConfigError, match="finite"):
+            read_config(SiamRPNConfig, {"calibration": {"bias": number}}, "settings")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"search_size": 100}, "search_size is 100; with an exemplar of 127 .* centred for 127$"),
+        ({"search_size": 262}, "search_size is 262; .* for 255 or 263$"),
+        ({"small_search_size": 64}, "small_search_size is 64"),
+        ({"lost_search": "enlarge", "lost_size": 830}, "lost_size is 830; .* for 823 or 831$"),
+        ({"exemplar_size": 300}, "search_size is 255; with an exemplar of 300"),
+        ({"exemplar_size": 47, "search_size": 127}, "exemplar_size is 47, too small"),
+    ],
+)
+def test_crops_that_do_not_fit_the_network_are_refused(values, words):
+    with pytest.raises(ConfigError, match=words):
+        random_tracker(**values)
+
+
+def test_a_small_target_s_crop_has_to_fit_only_where_it_is_used():
+    tracker_with(Oracle(None), small_share=0.0, small_search_size=64)

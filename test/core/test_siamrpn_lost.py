@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_siamrpn import Seer, tracker_with
+import torch
+from made_siamrpn import Seer, tracker_of, tracker_with
 
 from siam_tracker_core import Box, TrackState
 from siam_tracker_core.datasets.made import made_sequence
@@ -69,3 +70,26 @@ def test_a_lost_target_is_found_far_away(lost_search, least, most):
     assert least <= len(states) <= most
     assert result.box.iou(then) > 0.9
     assert show(tracker, image, then).state is TrackState.TRACKING
+
+
+def test_a_lost_target_is_not_taken_for_something_of_another_shape():
+    """Equation 13 still counts: of two proposals far from the middle the surer one is four times as wide."""
+    image = np.zeros((480, 640, 3), np.uint8)
+
+    def plan(number, cells):
+        logits, distances = torch.full((5, cells, cells), -8.0), torch.zeros(4, 5, cells, cells)
+        if number == 0:
+            logits[2, cells // 2, cells // 2] = 8.0
+        if number > 5:
+            logits[2, 2, 2], logits[2, 14, 14] = 7.0, 6.5
+            distances[2, 2, 2, 2] = np.log(4)
+        return logits, distances
+
+    tracker = tracker_of(plan, lost=LostConfig(patience=3, recover=0.5), small_share=0.0)
+    tracker.init(image, Box(300, 220, 40, 40))
+    states = [tracker.update(image).state for _ in range(5)]
+    assert states[-1] is TrackState.LOST
+    found = tracker.update(image)
+    assert found.state is TrackState.UNCERTAIN
+    assert found.box.width == pytest.approx(40)
+    assert found.box.centre[0] > 320
