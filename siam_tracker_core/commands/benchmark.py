@@ -46,7 +46,7 @@ def benchmark(
     Args:
         root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
         trackers: names as in evaluate; by default all of the zoo, and kcf, csrt and nano as far as they can run.
-        targets: numbers of targets to follow in one process; empty for no such table.
+        targets: numbers of targets to follow in one process, beside what pruning saves SiamRPN; empty for neither.
         frames: how many frames the medians of the other tables are over.
         backbones: also time SiamFC and SiamRPN with every backbone of SiamDW beside AlexNet.
         srt_stages: also time each stage of a frame of SRT, with several hidden sizes of its IRNN.

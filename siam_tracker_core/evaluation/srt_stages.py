@@ -30,8 +30,10 @@ STAGES = (
     "matching",
     "regression of the chosen one",
 )
-# What the first of them, and the second and fourth together, would take if they were not done as they are.
+# What the first of them, and the second and fourth together, would take if they were not done as they are; and what the
+# third to the sixth take as they are done, one part of the candidates after the other.
 WHOLE, EACH = "convolutions of the whole picture", "pooling conv5_3, and U on each candidate"
+PARTS = "pooling, IRNN and matching, in parts of the candidates"
 HIDDEN = (64, 128, 256, 512)
 
 
@@ -43,7 +45,7 @@ class StageCosts:
         hidden: channels of the IRNN's hidden maps and of its result.
         candidates: boxes that are matched.
         stages: median milliseconds of each of ``STAGES``.
-        instead: those of ``WHOLE`` and ``EACH``.
+        instead: those of ``WHOLE``, ``EACH`` and ``PARTS``.
     """
 
     hidden: int
@@ -115,7 +117,7 @@ def _costs(model: SRTModel, seconds: Mapping[str, list[float]]) -> StageCosts:
         model.network.layers.hidden,
         len(model.offsets) * len(model.factors),
         {name: medians[name] for name in STAGES},
-        {name: medians[name] for name in (WHOLE, EACH)},
+        {name: medians[name] for name in (WHOLE, EACH, PARTS)},
     )
 
 
@@ -149,6 +151,7 @@ def _ways(model: SRTModel) -> dict[str, Callable[[], object]]:
     return dict(zip(STAGES, ways, strict=True)) | {
         WHOLE: lambda: network.backbone.features_at(whole, [LOCAL, DEEP]),
         EACH: lambda: first.project(network.pool(deep, regions, DEEP).to(model.dtype)),
+        PARTS: lambda: model.match([target], maps),
     }
 
 

@@ -249,12 +249,15 @@ class SRTModel(SiameseModel):
             )
         ]
 
-    def _respond(self, targets: Sequence[Target], maps: Maps, free: Sequence[bool]) -> list[Answer]:
+    def match(self, targets: Sequence[Target], maps: Maps) -> torch.Tensor:
+        """Similarities (N, P * S) of the candidates of N targets, in maps of one window each."""
         exemplars = [torch.cat(part) for part in zip(*(target.exemplar for target in targets), strict=True)]
         regions = torch.cat([target.regions for target in targets])
         parts = regions.split(CPU_CANDIDATES if self.device.type == "cpu" else regions.shape[1], dim=1)
-        matched = torch.cat([self.network.match(exemplars, maps, part) for part in parts], dim=1)
-        similar = matched.double().cpu().numpy()
+        return torch.cat([self.network.match(exemplars, maps, part) for part in parts], dim=1)
+
+    def _respond(self, targets: Sequence[Target], maps: Maps, free: Sequence[bool]) -> list[Answer]:
+        similar = self.match(targets, maps).double().cpu().numpy()
         similar = np.nan_to_num(similar, nan=-1.0).reshape(len(targets), -1, len(self.factors))
         wanted = [
             scores if alone else scores * self._weights + self._bonus

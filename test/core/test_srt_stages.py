@@ -7,7 +7,7 @@ import torch
 
 from siam_tracker_core.commands.benchmark import stages_table
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.evaluation.srt_stages import EACH, STAGES, WHOLE, StageCosts, measure_stages
+from siam_tracker_core.evaluation.srt_stages import EACH, PARTS, STAGES, WHOLE, StageCosts, measure_stages
 from siam_tracker_core.networks import vgg
 from siam_tracker_core.networks.srt import SRTLayers
 from siam_tracker_core.trackers.srt import SRTConfig
@@ -22,7 +22,7 @@ def test_every_stage_is_timed_for_every_hidden_size(monkeypatch: pytest.MonkeyPa
     assert [(cost.hidden, cost.candidates) for cost in costs] == [(4, 27), (8, 27)]
     for cost in costs:
         assert tuple(cost.stages) == STAGES
-        assert tuple(cost.instead) == (WHOLE, EACH)
+        assert tuple(cost.instead) == (WHOLE, EACH, PARTS)
         assert min(*cost.stages.values(), *cost.instead.values()) > 0
         assert cost.total == pytest.approx(sum(cost.stages.values()))
 
