@@ -1,0 +1,36 @@
+"""SRT networks and trackers of a sixteenth of VGG-16's channels, and footage for them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from siam_tracker_core.datasets.made import made_sequence
+from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
+from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
+
+WIDTHS = (8, 8, 16, 32, 32)  # in place of ``vgg.WIDTHS``
+CPU = torch.device("cpu")
+# Candidates of up to 30 pixels: a fifth of the usual number of cells.
+SMALL = SRTConfig(exemplar_size=112, search_size=160, regression_samples=60)
+BOTH = SRTLayers(hidden=8, outputs=8)
+
+
+def made_network(layers: SRTLayers = BOTH, seed: int = 0) -> SRTNetwork:
+    """With random weights that keep the size of features from layer to layer."""
+    torch.manual_seed(seed)
+    network = SRTNetwork(layers)
+    for unit in network.backbone.units():
+        nn.init.kaiming_normal_(unit.weight, nonlinearity="relu")
+        nn.init.normal_(unit.bias, std=0.1)
+    for irnn in network.irnn:
+        nn.init.normal_(irnn.input.weight, std=0.05)
+    return network.eval()
+
+
+def made_tracker(config: SRTConfig = SMALL, layers: SRTLayers = BOTH) -> SRT:
+    return SRT(SRTModel(made_network(layers), config, CPU, precision="single"))
+
+
+def footage(frames: int = 6, seed: int = 3):
+    return made_sequence(frames=frames, size=(320, 240), seed=seed)
