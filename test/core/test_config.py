@@ -9,7 +9,7 @@ from siam_tracker_core.config import departures, merged, read_config
 from siam_tracker_core.trackers.mdnet import MDNetConfig
 
 
-@given(st.integers(1, 400), st.integers(1, 400), st.floats(0.01, 0.99))
+@given(st.integers(1, 400), st.integers(1, 400), st.floats(0.01, 0.7))
 def test_departures_undo_merging(candidates, rounds, lost):
     usual = MDNetConfig()
     config = replace(

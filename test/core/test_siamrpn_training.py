@@ -142,6 +142,7 @@ extents = st.floats(0, 600)
 @settings(deadline=None, max_examples=40)
 def test_any_targets_teach_something_finite(rows, most_positives, samples, overlap):
     """Targets of any size and place, absent ones, and batches without a positive: numbers, limits and gradients."""
+    samples = max(samples, most_positives)
     grid = Anchors().grid(17)
     table = torch.tensor([row[:4] for row in rows])
     absent = torch.tensor([row[4] for row in rows])

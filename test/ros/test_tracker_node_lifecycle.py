@@ -97,7 +97,7 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
         assert graph.change("active_shutdown")
         assert graph.state() == "finalized"
         assert "Traceback" not in node.log()
-        assert node.stop() == 0
+        assert node.stop() == 0, node.log()
 
 
 def test_impossible_values_at_start_are_one_clear_sentence(environment: dict[str, str], tmp_path: Path) -> None:
