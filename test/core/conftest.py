@@ -71,3 +71,9 @@ def saved(tmp_path):
         return tmp_path / name
 
     return save
+
+
+@pytest.fixture
+def narrow_vgg(monkeypatch):
+    """VGG with a sixteenth of its channels."""
+    monkeypatch.setattr("siam_tracker_core.networks.vgg.WIDTHS", (8, 8, 16, 32, 32))

@@ -1,4 +1,4 @@
-"""SRT networks and trackers of a sixteenth of VGG-16's channels, and footage for them."""
+"""SRT networks and trackers with random weights, and footage for them; use with the fixture ``narrow_vgg``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
 
-WIDTHS = (8, 8, 16, 32, 32)  # in place of ``vgg.WIDTHS``
 CPU = torch.device("cpu")
 # Candidates of up to 30 pixels: a fifth of the usual number of cells.
 SMALL = SRTConfig(exemplar_size=112, search_size=160, regression_samples=60)

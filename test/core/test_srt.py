@@ -10,23 +10,19 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from made_srt import SMALL, WIDTHS, footage, made_tracker
+from made_srt import SMALL, footage, made_tracker
 
 from siam_tracker_core.commands.train import train
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import BoxError, ConfigError, ImageError
 from siam_tracker_core.geometry import Box, iou
-from siam_tracker_core.networks import vgg
 from siam_tracker_core.networks.srt import SRTLayers
 from siam_tracker_core.trackers.base import TrackState
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.group import TrackerGroup
 from siam_tracker_core.trackers.srt import SRTConfig
 
-
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    monkeypatch.setattr(vgg, "WIDTHS", WIDTHS)
+pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
 
 @pytest.mark.parametrize("changes", [{}, {"regression": False}, {"scales_of": "last", "context": 0.1}])

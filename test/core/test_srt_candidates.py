@@ -8,16 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from made_srt import SMALL, WIDTHS, made_tracker
+from made_srt import SMALL, made_tracker
 
-from siam_tracker_core.networks import vgg
 from siam_tracker_core.trackers.radial import ring_map, ring_offsets, scale_factors, standing_out
 from siam_tracker_core.trackers.srt import SRTConfig
 
-
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    monkeypatch.setattr(vgg, "WIDTHS", WIDTHS)
+pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
 
 def test_candidates_are_those_of_the_paper():

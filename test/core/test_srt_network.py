@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from made_srt import BOTH, CPU, SMALL, WIDTHS, footage, made_network, made_tracker
+from made_srt import BOTH, CPU, SMALL, footage, made_network, made_tracker
 from torch import nn
 from torch.nn import functional
 
@@ -20,10 +20,7 @@ from siam_tracker_core.trackers.srt import SRT, SRTModel
 from siam_tracker_core.weights import save_weights
 from siam_tracker_core.zoo import load_tracker
 
-
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    monkeypatch.setattr(vgg, "WIDTHS", WIDTHS)
+pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks import vgg
 from siam_tracker_core.networks.srt import SRTLayers
 from siam_tracker_core.trackers.srt import SRT, SRTConfig
 from siam_tracker_core.training.augment import Jitter, Photometry
@@ -22,6 +21,8 @@ from siam_tracker_core.training.unfreezing import set_training
 from siam_tracker_core.weights import save_weights
 from siam_tracker_core.zoo import load_tracker
 
+pytestmark = pytest.mark.usefixtures("narrow_vgg")
+
 UNCHANGED = {"view": Jitter(), "flip": 0.0, "photometry": Photometry(0, 0, 0, 0, 0), "occlusion": Occlusion(0, 0)}
 SMALL = SRTTraining(
     layers=SRTLayers(hidden=6, outputs=6),
@@ -29,12 +30,6 @@ SMALL = SRTTraining(
     search_size=168,
     first_rate=1e-3,
 )
-
-
-@pytest.fixture(autouse=True)
-def narrow(monkeypatch):
-    """VGG-16 with a sixteenth of its channels."""
-    monkeypatch.setattr(vgg, "WIDTHS", (8, 8, 16, 32, 32))
 
 
 def made_module(recipe: SRTTraining = SMALL) -> SRTModule:
