@@ -82,10 +82,10 @@ class Clock(lightning.Callback):
     @property
     def hours(self) -> float:
         """Spent in training so far."""
-        return (self._before + (time.time() - self._began if self._began else 0.0)) / 3600
+        return (self._before + (0.0 if self._began is None else time.monotonic() - self._began)) / 3600
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        self._began = time.time()
+        self._began = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self.hours * 3600}
