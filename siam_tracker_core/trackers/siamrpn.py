@@ -19,8 +19,10 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
+from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.crop_sizes import check_crop_sizes
-from siam_tracker_core.networks.rpn import Kernels, Proposals, SiamRPNNetwork
+from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
+from siam_tracker_core.networks.rpn import DepthwiseHead, Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
 from siam_tracker_core.trackers.confidence import Calibration, LostConfig, log_odds
 from siam_tracker_core.trackers.following import (
@@ -134,6 +136,8 @@ class SiamRPNModel(SiameseModel):
         precision: str = "auto",
     ) -> None:
         super().__init__(network, config, device, name, precision)
+        if isinstance(self.network.head, DepthwiseHead):
+            self.network.head = channels_last(JoinedDepthwiseHead(self.network.head))
         self.network.head.to(self.dtype)
         check_crop_sizes(self.network, "template", config.exemplar_size, config.searches())
         self._windows: dict[int, torch.Tensor] = {}

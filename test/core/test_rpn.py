@@ -24,6 +24,7 @@ from siam_tracker_core.networks.anchors import (
     suppress,
 )
 from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
+from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
 from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.training.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
@@ -203,6 +204,11 @@ def test_the_pruned_detector_gives_the_maps_of_both_branches(head: str, name: st
     for part in ("logits", "distances"):
         whole = torch.cat([getattr(pair, part) for pair in pairs])
         torch.testing.assert_close(getattr(pruned, part), whole, rtol=1e-3, atol=1e-3 * float(whole.abs().max()))
+
+
+def test_only_a_head_without_normalisations_is_joined() -> None:
+    with pytest.raises(ValueError, match="folded"):
+        JoinedDepthwiseHead(DepthwiseHead(8, hidden=4))
 
 
 @pytest.mark.parametrize("ratios", [(0.5, 1.0, 2.0), RATIOS, (0.25, 0.33, 0.5, 1.0, 2.0, 3.0, 4.0)])
