@@ -199,7 +199,10 @@ class Tracker(ABC):
 
     @abstractmethod
     def warm_up(self, targets: int = 1) -> None:
-        """Run the network once on blank crops for ``targets`` targets, so that the first frame is not slow."""
+        """Run the network on blank crops for ``targets`` targets.
+
+        No frame is slow then because it is the first: neither with all of them there, nor with one of them lost.
+        """
 
     @property
     @abstractmethod

@@ -212,13 +212,26 @@ class SiamRPN(FollowingTracker):
 
     def warm_up(self, targets: int = 1) -> None:
         config = self.config
-        sizes = {size for name, size in config.searches().items() if name != "lost_size"}
         with torch.inference_mode():
             blank = torch.zeros(1, 3, config.exemplar_size, config.exemplar_size, device=self.device)
-            kernels = Kernels(*(part.expand(targets, -1, -1, -1) for part in self.model.kernels(blank)))
-            for size in sizes:
-                crops = torch.zeros(targets, 3, size, size, device=self.device)
-                self.model.respond(kernels, crops, [Preference(64, 64)] * targets)
+            kernels = self.model.kernels(blank)
+            for size, count in self._batches(targets):
+                crops = torch.zeros(count, 3, size, size, device=self.device)
+                alike = Kernels(*(part.expand(count, -1, -1, -1) for part in kernels))
+                self.model.respond(alike, crops, [Preference(64, 64)] * count)
+
+    def _batches(self, targets: int) -> set[tuple[int, int]]:
+        """Sizes of crops, and how many there are of them in a frame: no target lost, and one."""
+        config = self.config
+        sizes = config.searches()
+        enlarged = sizes.pop("lost_size", None)
+        batches = {(size, targets) for size in sizes.values()}
+        if not config.lost.enabled:
+            return batches
+        others = targets - 1
+        if enlarged is None:
+            return batches | {(size, others + config.lost_windows) for size in sizes.values()}
+        return batches | {(enlarged, 1)} | {(size, others) for size in sizes.values() if others}
 
     def candidates(self, image: Image) -> list[Candidate]:
         """Where in an image something like the target is, best first: it, and what could be taken for it.

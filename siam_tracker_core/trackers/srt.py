@@ -308,11 +308,14 @@ class SRT(FollowingTracker):
         return SRT(self.model)
 
     def warm_up(self, targets: int = 1) -> None:
-        size = self.config.search_size
+        size, counts = self.config.search_size, {targets}
+        if self.config.lost.enabled:
+            counts.add(targets - 1 + self.config.lost_windows)  # one of them lost
         with torch.inference_mode():
-            crops = torch.zeros(targets, 3, size, size, device=self.device)
-            target = self.model.take_up(self.model.maps(crops[:1]), self.model.side, self.model.side)
-            self.model.respond([target] * targets, crops, [True] * targets)
+            for count in counts:
+                crops = torch.zeros(count, 3, size, size, device=self.device)
+                target = self.model.take_up(self.model.maps(crops[:1]), self.model.side, self.model.side)
+                self.model.respond([target] * count, crops, [True] * count)
 
     def _start(self, frame: Frame, box: Box) -> None:
         config, model = self.config, self.model
