@@ -312,10 +312,10 @@ class SRT(FollowingTracker):
         if self.config.lost.enabled:
             counts.add(targets - 1 + self.config.lost_windows)  # one of them lost
         with torch.inference_mode():
+            blank = torch.zeros(1, 3, size, size, device=self.device)
+            target = self.model.take_up(self.model.maps(blank), self.model.side, self.model.side)
             for count in counts:
-                crops = torch.zeros(count, 3, size, size, device=self.device)
-                target = self.model.take_up(self.model.maps(crops[:1]), self.model.side, self.model.side)
-                self.model.respond([target] * count, crops, [True] * count)
+                self.model.respond([target] * count, blank.repeat(count, 1, 1, 1), [True] * count)
 
     def _start(self, frame: Frame, box: Box) -> None:
         config, model = self.config, self.model
