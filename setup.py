@@ -159,9 +159,9 @@ setup(
     entry_points={
         "console_scripts": [
             "siam-tracker = siam_tracker_core.cli:main",
-            f"tracker_node = {NAME}.tracker_node:main",
-            f"evaluate_bag = {NAME}.evaluate_bag:main",
-            f"replay = {NAME}.replay:main",
+            f"tracker_node = {NAME}.node.main:main",
+            f"evaluate_bag = {NAME}.bag_evaluation.evaluate_bag:main",
+            f"replay = {NAME}.bag_evaluation.replay:main",
         ]
     },
 )
