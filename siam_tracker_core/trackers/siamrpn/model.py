@@ -83,6 +83,8 @@ class SiamRPNConfig(SiameseConfig):
     lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
     calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
 
+    __renamed__ = {"penalty": "penalty_k", "size_rate": "size_lr"}
+
     def __post_init__(self) -> None:
         usual = max(self.search_size, self.small_search_size)
         if self.lost_search == "enlarge" and self.lost_size <= usual:
