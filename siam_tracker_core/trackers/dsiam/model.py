@@ -19,7 +19,7 @@ import torch
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window, context_size
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
 from siam_tracker_core.networks.inference import inference_dtype, ready
 from siam_tracker_core.runtimes import as_images

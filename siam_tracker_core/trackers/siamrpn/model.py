@@ -20,7 +20,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
 from siam_tracker_core.trackers.common.boxes import bounded, damped
