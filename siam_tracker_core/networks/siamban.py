@@ -9,13 +9,15 @@ a box is seen in the image and not in the similarity.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from siam_tracker_core.networks.backbone import Backbone
 from siam_tracker_core.networks.rpn import Proposals
+from siam_tracker_core.networks.siamese import SiameseNetwork
 
 # Largest and least logarithm of a distance in strides: e^3 strides of 16 pixels reach beyond any search crop.
 _LOG_REACH = (-4.0, 3.0)
@@ -98,7 +100,7 @@ class PixelwiseHead(nn.Module):
         return Proposals(torch.cat((torch.zeros_like(target), target), dim=1), distances[:, :, None])
 
 
-class SiamBANNetwork(nn.Module):
+class SiamBANNetwork(SiameseNetwork):
     """Backbone and anchor-free head.
 
     Cell j of a padded backbone is centred on pixel ``stride * j``, so the first row and column of a crop of
@@ -128,6 +130,17 @@ class SiamBANNetwork(nn.Module):
         proposals = self.head(self.embed(searches), kernels)
         return Proposals(*(part[..., 1:, 1:] for part in proposals))
 
+    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The boxes of all cells of N * M search images, M images in a row for every one of N templates.
+
+        Returns:
+            Scores (N * M, 1, rows, columns), the probability of "target", and boxes as in ``boxes``.
+        """
+        each = len(searches) // len(template[0])
+        cells = template[0] if each == 1 else template[0].repeat_interleave(each, dim=0)
+        proposals = self.detect(searches, PixelKernels(cells))
+        return proposals.scores, self.boxes(proposals.distances)
+
     def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> Proposals:
         """Both branches, as in training."""
         return self.detect(searches, self.template(exemplars))
@@ -154,3 +167,16 @@ class SiamBANNetwork(nn.Module):
         points = self.points(distances.shape[-1], distances.device)
         centre_x, centre_y = points[..., 0] + (right - left) / 2, points[..., 1] + (bottom - top) / 2
         return torch.stack((centre_x, centre_y, left + right, top + bottom), dim=-1)
+
+
+def anchor_free(features: Backbone, description: Mapping[str, Any], exemplar_size: int = 127) -> SiamBANNetwork:
+    """A network with random weights.
+
+    Args:
+        features: the backbone.
+        description: ``hidden``, ``depth`` and ``kernel`` of the head; what is left out has its default.
+        exemplar_size: side of exemplar images in pixels, which settles how many cells the head correlates.
+    """
+    cells = (-(-exemplar_size // features.stride)) ** 2
+    options = {name: description[name] for name in ("hidden", "depth", "kernel") if name in description}
+    return SiamBANNetwork(features, PixelwiseHead(features.out_channels, cells, stride=features.stride, **options))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,13 +17,18 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import centred_iou
 from siam_tracker_core.networks.rpn import Proposals
-from siam_tracker_core.networks.siamban import PixelwiseHead, SiamBANNetwork
+from siam_tracker_core.networks.siamban import PixelwiseHead, SiamBANNetwork, anchor_free
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.siamban import SiamBANConfig
+from siam_tracker_core.trackers.siamrpn import SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining
 from siam_tracker_core.training.engine.recipe import Whole
+from siam_tracker_core.training.proposal_pictures import proposal_rows
 from siam_tracker_core.training.teaching.lesson import TeachingLoss, make_lesson, teaching_loss
 from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
 
@@ -42,8 +47,8 @@ class SiamBANTraining(PairTraining):
         teachers: folders of published trackers' ONNX files by name: ``nanotrack_v3``, ``fear_xs``. With none, the
             labels alone teach.
         loss: of scores and boxes.
-        frozen_front: units at the front of the backbone that never train. Their features need no gradient, and OpenVINO,
-            where it is installed, computes them some twenty times faster than training does.
+        frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
+            OpenVINO, where it is installed, computes them some twenty times faster than training does.
         compile: let PyTorch compile what trains, which takes minutes once and halves a step on a CPU.
     """
 
@@ -115,10 +120,9 @@ class SiamBANModule(PairModule):
             DatasetError: if ``objects`` holds none.
         """
         features = backbone(recipe.backbone)
-        cells = (-(-recipe.exemplar_size // features.stride)) ** 2
-        head = PixelwiseHead(features.out_channels, cells, recipe.hidden, recipe.depth, recipe.kernel, features.stride)
-        initialise(head)
-        return cls(SiamBANNetwork(features, head), recipe, read_bank(objects) if objects else None)
+        network = anchor_free(features, asdict(recipe), recipe.exemplar_size)
+        initialise(network.head)
+        return cls(network, recipe, read_bank(objects) if objects else None)
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         settings = self.recipe.loss
@@ -161,13 +165,22 @@ class SiamBANModule(PairModule):
 
     def _overlap(self, logits: torch.Tensor, boxes: torch.Tensor, pairs: Pairs) -> torch.Tensor:
         """Mean IoU of the most probable boxes with the targets that are there."""
-        place = logits.flatten(1).argmax(dim=1)
-        best = boxes.flatten(1, 2)[torch.arange(len(place), device=place.device), place]
+        best = _best(logits, boxes)
         present = ~pairs.negative
         return (centred_iou(best, pairs.boxes) * present).sum() / present.sum().clamp_min(1)
 
     def pictures(self, batch: Batch) -> list[list[Picture]]:
-        return []
+        """A pair a row, see ``proposal_rows``."""
+        pairs = self.augment(batch, self.generator(0))
+        proposals = self.network(pairs.exemplars, pairs.searches)
+        scores, boxes = proposals.scores[:, 0], self.network.boxes(proposals.distances)[:, 0]
+        return proposal_rows(pairs, _best(scores, boxes), scores, self.network.backbone.stride)
+
+    def tracker(self, network: nn.Module) -> Tracker:
+        assert isinstance(network, SiamBANNetwork)
+        # Never LOST, so that the figure is about the network and not about thresholds.
+        config = SiamBANConfig(lost=LostConfig(enabled=False))
+        return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         recipe = self.recipe
@@ -178,3 +191,9 @@ class SiamBANModule(PairModule):
             "config": {},
             "teachers": [teacher.name for teacher in self._teachers],
         }
+
+
+def _best(scores: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+    """The boxes (N, 4) of the highest scores; scores (N, rows, columns), boxes (N, rows, columns, 4)."""
+    place = scores.flatten(1).argmax(dim=1)
+    return boxes.flatten(1, 2)[torch.arange(len(place), device=place.device), place]

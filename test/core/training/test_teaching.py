@@ -1,4 +1,4 @@
-"""Learning from published trackers: their geometry, what is heard of them, and the loss, each against a slow reference."""
+"""Learning from published trackers: their geometry, what is heard of them, the loss; against slow references."""
 
 from __future__ import annotations
 
@@ -225,5 +225,5 @@ def test_a_teachers_file_that_is_missing_or_no_network_is_refused(tmp_path, cont
     if content is not None:
         pytest.importorskip("openvino")
         path.write_bytes(content)
-    with pytest.raises(WeightsError, match="nanotrack_head.onnx"):
+    with pytest.raises(WeightsError, match=r"nanotrack_head\.onnx"):
         OnnxNetwork(path, {"input1": (1, 96, 8, 8)})

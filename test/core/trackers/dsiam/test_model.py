@@ -276,7 +276,9 @@ def test_what_was_learned_survives_a_lost_phase():
     assert tracker.state.target.first is exemplar
     assert tracker.state.target.is_adapted
     assert tracker.state.target.adaptation is not before
-    for mine, other in zip(tracker.state.target.adaptation.features, twin.state.target.adaptation.features, strict=True):
+    for mine, other in zip(
+        tracker.state.target.adaptation.features, twin.state.target.adaptation.features, strict=True
+    ):
         assert torch.nn.functional.cosine_similarity(mine.flatten(), other.flatten(), dim=0) > 0.95
 
 
