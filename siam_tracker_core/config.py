@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -17,6 +17,21 @@ T = TypeVar("T")
 # For the ``__pydantic_config__`` of a configuration dataclass: an unknown key is an error, and so are a wrong type and
 # numbers that are infinite or none.
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+_RENAMED = "__renamed__"
+
+
+def renamed(**new_names: str) -> Callable[[type[T]], type[T]]:
+    """Decorator of a configuration dataclass whose settings had other names: new names by the old ones.
+
+    An old name is refused with the new one in the message.
+    """
+
+    def mark(cls: type[T]) -> type[T]:
+        setattr(cls, _RENAMED, new_names)
+        return cls
+
+    return mark
 
 
 def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
@@ -35,18 +50,33 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
         return TypeAdapter(cls).validate_python(dict(values))
     except ValidationError as error:
         problems = [
-            ": ".join(filter(None, (".".join(str(part) for part in problem["loc"]), _in_words(problem))))
+            ": ".join(filter(None, (".".join(str(part) for part in problem["loc"]), _in_words(problem, cls))))
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError(f"{origin}: {'; '.join(problems)}") from None
 
 
-def _in_words(problem: Any) -> str:
+def _in_words(problem: Any, cls: type) -> str:
     if problem["type"] == "unexpected_keyword_argument":
-        return "there is no such setting"
+        new = _new_name(cls, problem["loc"])
+        return f"this setting is called {new} now" if new else "there is no such setting"
     if problem["type"] == "value_error":  # of a __post_init__, which says all there is to say
         return str(problem["ctx"]["error"])
     return f"{problem['msg']}, got {problem['input']!r}"
+
+
+def _new_name(cls: type, place: Sequence[str | int]) -> str | None:
+    """What the setting at a place inside a configuration dataclass is called now, if its name is an old one."""
+    *path, name = place
+    for step in path:
+        hint = get_type_hints(cls).get(str(step)) if is_dataclass(cls) else next(iter(get_args(cls)), None)
+        if hint is None:
+            return None
+        cls = hint
+    for base in getattr(cls, "__mro__", ()):
+        if name in (known := base.__dict__.get(_RENAMED, {})):
+            return str(known[name])
+    return None
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

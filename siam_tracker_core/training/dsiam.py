@@ -12,7 +12,7 @@ from annotated_types import Ge, MinLen
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_core.config import departures
+from siam_tracker_core.config import departures, renamed
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import (
@@ -35,6 +35,7 @@ from siam_tracker_core.training.siamfc import initialise
 SHOWN = 3  # frames of a clip in a picture
 
 
+@renamed(flip="flip_probability", segments="gradient_checkpointing")
 @dataclass(frozen=True)
 class DSiamTraining(Recipe):
     """Settings of the joint training; rates, decay and momentum are the paper's (section 3.6), for SGD.
@@ -52,17 +53,18 @@ class DSiamTraining(Recipe):
         drift: see ``ClipTracker``.
         position: how gradients pass through the place where a target is found, see ``ClipTracker``.
         sharpness: of a soft position.
-        segments: compute each frame again for its gradients instead of keeping it, so that a clip fits little memory.
-        flip: probability of mirroring a clip.
+        gradient_checkpointing: compute each frame again for its gradients instead of keeping it, so that a clip fits
+            little memory.
+        flip_probability: probability of mirroring a clip.
         photometry: how the colours of a whole clip change.
         tracking: settings of the tracker, which train, validate and stay with the weights.
     """
 
-    batch: Annotated[int, Ge(1)] = 1
-    first_rate: Positive = 1e-7
-    last_rate: NotNegative = 1e-9
-    average: Decay = 0.0
-    frozen_norms: bool = True
+    batch_size: Annotated[int, Ge(1)] = 1
+    lr: Positive = 1e-7
+    final_lr: NotNegative = 1e-9
+    ema_decay: Decay = 0.0
+    freeze_batch_norm: bool = True
     backbone: str = "alexnet"
     layers: Annotated[tuple[str, ...], MinLen(1)] = ("conv5",)
     gain: Positive = 1e-3
@@ -76,8 +78,8 @@ class DSiamTraining(Recipe):
     drift: Annotated[float, Ge(0)] = 48.0
     position: Position = "argmax"
     sharpness: Positive = 1.0
-    segments: bool = True
-    flip: Share = 0.5
+    gradient_checkpointing: bool = True
+    flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(0.0, 0.0, 0.0, 0.0, 0.0))
     tracking: DSiamConfig = field(default_factory=DSiamConfig)
 
@@ -101,7 +103,7 @@ class DSiamModule(TrainingModule):
         super().__init__(network, recipe)
         nn.init.constant_(network.correlation.bias, recipe.initial_bias)
         self.clips = ClipTracker(
-            network, recipe.tracking, recipe.drift, recipe.position, recipe.sharpness, recipe.segments
+            network, recipe.tracking, recipe.drift, recipe.position, recipe.sharpness, recipe.gradient_checkpointing
         )
 
     @classmethod
@@ -155,7 +157,7 @@ class DSiamModule(TrainingModule):
         """A batch's clips as float RGB (N, frames, 3, S, S), mirrored and in other colours, all frames of one alike."""
         crops = batch["crops"]
         count, frames, side = crops.shape[:3]
-        flip = draw_flips(count, self.recipe.flip, crops.device, generator)
+        flip = draw_flips(count, self.recipe.flip_probability, crops.device, generator)
         images = crops.flip(-1).permute(0, 4, 1, 2, 3).float()
         images = torch.where(flip[:, None, None, None, None], images.flip(-1), images)
         # A clip is one high picture, so that its frames change alike.

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_core.config import departures
+from siam_tracker_core.config import departures, renamed
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.confidence import LostConfig
@@ -27,6 +27,7 @@ from siam_tracker_core.training.engine.recipe import Count, NotNegative, Positiv
 TARGET, BACKGROUND = (0, 220, 90), (220, 60, 0)
 
 
+@renamed(flip="flip_probability", negatives="hard_negatives")
 @dataclass(frozen=True)
 class MDNetTraining(Recipe):
     """Settings of the training; the rates of the defaults are the published ones, for convolutions of VGG-M.
@@ -35,22 +36,22 @@ class MDNetTraining(Recipe):
         domains: most videos that there is a last layer for; those that are not used cost next to nothing.
         convolutions: ``trained`` convolutions are to come with ``start``; ``fresh`` ones begin with random weights of
             a size that suits the inputs (He et al., 2015).
-        negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives`` draws; as
-            many as that leave nothing to choose.
-        flip: probability of mirroring a domain's frames.
+        hard_negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives``
+            draws; as many as that leave nothing to choose.
+        flip_probability: probability of mirroring a domain's frames.
         photometry: how the colours of a frame change.
         tracking: settings of the tracker, which validate and stay with the weights.
     """
 
-    first_rate: Positive = 1e-3
-    last_rate: NotNegative = 1e-3
-    backbone_rate: NotNegative = 0.1
-    clip: NotNegative = 10.0
-    batch: Count = 1
+    lr: Positive = 1e-3
+    final_lr: NotNegative = 1e-3
+    backbone_lr_mult: NotNegative = 0.1
+    grad_clip_norm: NotNegative = 10.0
+    batch_size: Count = 1
     domains: Count = 1024
     convolutions: Literal["trained", "fresh"] = "trained"
-    negatives: Count = 96
-    flip: Share = 0.5
+    hard_negatives: Count = 96
+    flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(grey=0.05, blur=0.1))
     tracking: MDNetConfig = field(default_factory=MDNetConfig)
 
@@ -170,7 +171,7 @@ class MDNetModule(TrainingModule):
         domains, frames, side = crops.shape[:3]
         images = crops.flatten(0, 1).permute(0, 3, 1, 2).flip(1).float()
         images = recolour(images, recipe.photometry, generator)
-        flips = draw_flips(domains, recipe.flip, crops.device, generator).repeat_interleave(frames)
+        flips = draw_flips(domains, recipe.flip_probability, crops.device, generator).repeat_interleave(frames)
         images = torch.where(flips[:, None, None, None], images.flip(3), images)
         boxes = torch.cat((batch["positives"], batch["negatives"]), dim=2).flatten(0, 1)
         sampled = sample_boxes(images, mirrored(boxes, flips, side))
@@ -182,7 +183,7 @@ class MDNetModule(TrainingModule):
     def _hardest(self, patches: Patches, domains: list[int]) -> torch.Tensor:
         """The positives, and the negatives that look most like the target (section 3.3: hard minibatch mining)."""
         near, off = patches.images[:, : patches.positives], patches.images[:, patches.positives :]
-        count = self.recipe.negatives
+        count = self.recipe.hard_negatives
         if off.shape[1] <= count:
             return patches.images
         layers = [self.network.fc5, *(self.network.fc6[domain] for domain in domains)]

@@ -7,26 +7,27 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
-from siam_tracker_core.config import STRICT
+from siam_tracker_core.config import STRICT, renamed
 from siam_tracker_core.errors import ConfigError
 
 Share = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(1)]
 
 
+@renamed(negatives="negative_share")
 @dataclass(frozen=True)
 class PairSampling:
     """Settings of image pairs.
 
     Attributes:
         frame_range: largest distance in frames between the two; SiamFC takes 100.
-        negatives: share of pairs whose search crop shows another video's target (DaSiamRPN, section 3.2).
+        negative_share: share of pairs whose search crop shows another video's target (DaSiamRPN, section 3.2).
         cutouts: folder of objects with alpha (PNG), to compose pairs of; none by default.
         cutout_share: share of composed pairs, where there are cut-outs.
     """
 
     frame_range: Annotated[int, Ge(0)] = 100
-    negatives: Share = 0.0
+    negative_share: Share = 0.0
     cutouts: str | None = None
     cutout_share: Share = 0.35
 
