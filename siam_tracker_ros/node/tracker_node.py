@@ -296,5 +296,16 @@ class TrackerNode(LifecycleNode):
             targets=[] if loop is None else loop.targets,
         )
         self._diagnostics.publish(diagnostics_message(condition, self.get_clock().now().to_msg()))
+        self._look_for_a_double()
         if is_unheard(condition):
             self._remind("no image", never_received(condition.topic, condition.publishers, condition.reliability))
+
+    def _look_for_a_double(self) -> None:
+        own = (self.get_name(), self.get_namespace())
+        count = self.get_node_names_and_namespaces().count(own)
+        if count > 1:
+            self._remind(
+                "double",
+                f"there are {count} nodes named {self.get_fully_qualified_name()}: requests reach any of them; give "
+                "each a name or a namespace of its own (launch arguments name and namespace)",
+            )
