@@ -51,6 +51,7 @@ def _track(header: Header, target: Target) -> TrackedTarget:
         score=target.result.score,
         state=_STATES[target.result.state],
         age=target.age,
+        reason=target.result.reason if target.result.state is TrackState.LOST else "",
     )
 
 

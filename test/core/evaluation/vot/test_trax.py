@@ -27,8 +27,8 @@ from siam_tracker_core.evaluation.vot.ini import trackers_ini, write_trackers_in
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.zoo import read_zoo
 
-SIDE = Path(__file__).with_name("vot_toolkit_side.py")
-ROOT = SIDE.parents[4]
+SIDE = Path(__file__).parents[2] / "vot_toolkit_side.py"  # beside the helpers that it imports
+ROOT = SIDE.parents[2]
 
 needs_trax = pytest.mark.skipif(
     importlib.util.find_spec("trax") is None, reason="vot-trax is not installed here; `make setup` installs it"

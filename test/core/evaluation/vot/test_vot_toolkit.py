@@ -25,7 +25,7 @@ from siam_tracker_core.evaluation.vot import (
     vot_scores,
 )
 
-SIDE = Path(__file__).with_name("vot_toolkit_side.py")
+SIDE = Path(__file__).parents[2] / "vot_toolkit_side.py"  # beside the helpers that it imports
 LENGTHS = {"first": 150, "second": 70, "third": 230}
 
 pytestmark = pytest.mark.skipif(
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 
 def toolkit(command: str, workspace: Path, *arguments: str) -> object:
     """The answer of vot-toolkit, in a process of its own."""
-    paths = [str(SIDE.parent), str(SIDE.parents[4]), os.environ.get("PYTHONPATH", "")]
+    paths = [str(SIDE.parent), str(SIDE.parents[2]), os.environ.get("PYTHONPATH", "")]
     answer = subprocess.run(
         [sys.executable, str(SIDE), command, str(workspace), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "MPLBACKEND": "agg"},
