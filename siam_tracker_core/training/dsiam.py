@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from annotated_types import Ge, MinLen
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_core.config import departures, renamed
+from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import (
@@ -22,8 +22,9 @@ from siam_tracker_core.networks.dsiam import (
     describe,
     with_siamfc,
 )
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
 from siam_tracker_core.training.dsiam_clips import ClipResponses, ClipTracker, Position, crop_at
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
@@ -35,7 +36,6 @@ from siam_tracker_core.training.siamfc import initialise
 SHOWN = 3  # frames of a clip in a picture
 
 
-@renamed(flip="flip_probability", segments="gradient_checkpointing")
 @dataclass(frozen=True)
 class DSiamTraining(Recipe):
     """Settings of the joint training; rates, decay and momentum are the paper's (section 3.6), for SGD.
@@ -81,6 +81,11 @@ class DSiamTraining(Recipe):
     gradient_checkpointing: bool = True
     flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(0.0, 0.0, 0.0, 0.0, 0.0))
+
+    __renamed__: ClassVar[dict[str, str]] = {
+        "flip": "flip_probability",
+        "segments": "gradient_checkpointing",
+    }
     tracking: DSiamConfig = field(default_factory=DSiamConfig)
 
 
@@ -195,11 +200,11 @@ class DSiamModule(TrainingModule):
             rows.append([heat(map_, size, size) for map_ in self.network.fusion.weights.detach().float().cpu().numpy()])
         return rows
 
-    def tracker(self, network: nn.Module) -> DSiam:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, DSiamNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return DSiam(DSiamModel(network, config, self.device, self.kind))
+        return Tracker(DSiamModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         return {

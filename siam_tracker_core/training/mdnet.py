@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -13,11 +13,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_core.config import departures, renamed
+from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.views import Photometry, Share, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
@@ -27,7 +28,6 @@ from siam_tracker_core.training.engine.recipe import Count, NotNegative, Positiv
 TARGET, BACKGROUND = (0, 220, 90), (220, 60, 0)
 
 
-@renamed(flip="flip_probability", negatives="hard_negatives")
 @dataclass(frozen=True)
 class MDNetTraining(Recipe):
     """Settings of the training; the rates of the defaults are the published ones, for convolutions of VGG-M.
@@ -54,6 +54,8 @@ class MDNetTraining(Recipe):
     flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(grey=0.05, blur=0.1))
     tracking: MDNetConfig = field(default_factory=MDNetConfig)
+
+    __renamed__: ClassVar[dict[str, str]] = {"flip": "flip_probability", "negatives": "hard_negatives"}
 
 
 # Patches that go through the network at once when negatives are chosen, and frames of a domain in a picture.
@@ -211,11 +213,11 @@ class MDNetModule(TrainingModule):
             rows.append([_drawn(*each) for each in zip(to_pictures(images), boxes.cpu().numpy(), taken, strict=True)])
         return rows
 
-    def tracker(self, network: nn.Module) -> MDNetTracker:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, MDNet)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return MDNetTracker(MDNetModel(network, config, self.device, self.kind))
+        return Tracker(MDNetModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         return {"tracker": self.kind, "network": {}, "config": departures(self.recipe.tracking)}

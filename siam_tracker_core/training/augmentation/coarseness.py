@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 from torch.nn import functional
 
-from siam_tracker_core.config import STRICT, renamed
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.training.augmentation.views import Share
 
 
-@renamed(most="max_factor", share="probability")
 @dataclass(frozen=True)
 class Coarseness:
     """How often, and how much, detail is taken away.
@@ -30,6 +29,7 @@ class Coarseness:
     max_factor: Annotated[float, Ge(1)] = 6.0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"most": "max_factor", "share": "probability"}
 
     def draw(self, count: int, generator: torch.Generator) -> list[float]:
         """A factor for each pair, 1 for those that stay as they are; the generator is on the CPU."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
-from siam_tracker_core.config import STRICT, renamed
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets.alpha import cuttings, trimmed
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.training.augmentation.views import Share, sample_grid
@@ -20,7 +20,6 @@ from siam_tracker_core.training.augmentation.views import Share, sample_grid
 BANK_SIZE = 96
 
 
-@renamed(exemplar="exemplar_probability", largest="max_size", search="search_probability", smallest="min_size")
 @dataclass(frozen=True)
 class Occlusion:
     """How often and how far targets are covered.
@@ -38,6 +37,12 @@ class Occlusion:
     max_size: Annotated[float, Gt(0), Le(2)] = 0.9
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "exemplar": "exemplar_probability",
+        "largest": "max_size",
+        "search": "search_probability",
+        "smallest": "min_size",
+    }
 
     def __post_init__(self) -> None:
         if self.min_size > self.max_size:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
-from siam_tracker_core.config import STRICT, renamed
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
@@ -46,7 +46,6 @@ class Source:
     __pydantic_config__ = STRICT
 
 
-@renamed(batch="batch_size", shuffle="shuffle_buffer")
 @dataclass(frozen=True)
 class TrainingData:
     """What is trained on, and how it is read.
@@ -85,6 +84,7 @@ class TrainingData:
     seed: Annotated[int, Ge(0)] = 0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"batch": "batch_size", "shuffle": "shuffle_buffer"}
 
     def __post_init__(self) -> None:
         if self.workers and self.streams % self.workers:

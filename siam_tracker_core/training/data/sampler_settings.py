@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Le
 
-from siam_tracker_core.config import STRICT, renamed
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
 
 Share = Annotated[float, Ge(0), Le(1)]
 Count = Annotated[int, Ge(1)]
 
 
-@renamed(negatives="negative_share")
 @dataclass(frozen=True)
 class PairSampling:
     """Settings of image pairs.
@@ -32,6 +31,7 @@ class PairSampling:
     cutout_share: Share = 0.35
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"negatives": "negative_share"}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import torch
 from annotated_types import Ge
 from torch import nn
 
-from siam_tracker_core.config import renamed
 from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.training.augmentation.coarseness import Coarseness, coarsen
 from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude
@@ -18,7 +17,6 @@ from siam_tracker_core.training.engine.module import Batch, TrainingModule
 from siam_tracker_core.training.engine.recipe import NotNegative, Recipe
 
 
-@renamed(flip="flip_probability", strangers="cross_video_weight")
 @dataclass(frozen=True)
 class PairTraining(Recipe):
     """Settings of a training on pairs.
@@ -44,6 +42,11 @@ class PairTraining(Recipe):
     coarseness: Coarseness = field(default_factory=Coarseness)
     occlusion: Occlusion = field(default_factory=Occlusion)
     cross_video_weight: NotNegative = 0.0
+
+    __renamed__: ClassVar[dict[str, str]] = {
+        "flip": "flip_probability",
+        "strangers": "cross_video_weight",
+    }
 
 
 @dataclass(frozen=True)

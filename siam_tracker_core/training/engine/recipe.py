@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from siam_tracker_core.config import STRICT, read_config, renamed
+from siam_tracker_core.config import STRICT, read_config
 from siam_tracker_core.errors import ConfigError
 
 Count = Annotated[int, Ge(1)]
@@ -36,7 +36,6 @@ class Unfreezing:
     __pydantic_config__ = STRICT
 
 
-@renamed(start="start_factor")
 @dataclass(frozen=True)
 class WarmUp:
     """How the learning rate rises at the start, linearly, from ``start_factor`` times its value.
@@ -52,24 +51,13 @@ class WarmUp:
     start_factor: Share = 0.01
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"start": "start_factor"}
 
     def __post_init__(self) -> None:
         if self.steps and self.epochs:
             raise ConfigError(f"warmup has {self.steps} steps and {self.epochs} epochs; give one of the two")
 
 
-@renamed(
-    accumulation="accumulate_grad_batches",
-    average="ema_decay",
-    backbone_rate="backbone_lr_mult",
-    batch="batch_size",
-    clip="grad_clip_norm",
-    decay="lr_schedule",
-    first_rate="lr",
-    frozen_norms="freeze_batch_norm",
-    last_rate="final_lr",
-    warm_up="warmup",
-)
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained, whatever it learns.
@@ -118,6 +106,18 @@ class Recipe:
     seed: Whole = 0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "accumulation": "accumulate_grad_batches",
+        "average": "ema_decay",
+        "backbone_rate": "backbone_lr_mult",
+        "batch": "batch_size",
+        "clip": "grad_clip_norm",
+        "decay": "lr_schedule",
+        "first_rate": "lr",
+        "frozen_norms": "freeze_batch_norm",
+        "last_rate": "final_lr",
+        "warm_up": "warmup",
+    }
 
     def __post_init__(self) -> None:
         if self.lr_schedule == "logarithmic" and self.final_lr == 0:

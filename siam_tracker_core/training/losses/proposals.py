@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
-from siam_tracker_core.config import STRICT, renamed
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou, decode, encode
 from siam_tracker_core.networks.rpn import Proposals
@@ -17,13 +17,6 @@ from siam_tracker_core.networks.rpn import Proposals
 Share = Annotated[float, Ge(0), Le(1)]
 
 
-@renamed(
-    hard="hard_negative_share",
-    most_positives="max_positives",
-    negative="negative_iou",
-    overlap="giou_weight",
-    positive="positive_iou",
-)
 @dataclass(frozen=True)
 class ProposalLoss:
     """Settings of the loss; defaults are the paper's where it gives a value.
@@ -56,6 +49,13 @@ class ProposalLoss:
     regression_weight: Annotated[float, Ge(0)] = 1.2
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "hard": "hard_negative_share",
+        "most_positives": "max_positives",
+        "negative": "negative_iou",
+        "overlap": "giou_weight",
+        "positive": "positive_iou",
+    }
 
     def __post_init__(self) -> None:
         if self.negative_iou > self.positive_iou:

@@ -27,9 +27,9 @@ def test_unknown_keys_and_impossible_values_name_themselves():
         read_recipe(Recipe, {"epoch": 3})
     with pytest.raises(ConfigError, match=r"unfreezing\.evry: there is no such setting"):
         read_recipe(Recipe, {"unfreezing": {"evry": 3}})
-    with pytest.raises(ConfigError, match=r"training: first_rate: this setting is called lr now"):
+    with pytest.raises(ConfigError, match=r"training: first_rate is called lr now"):
         read_recipe(Recipe, {"first_rate": 3})
-    with pytest.raises(ConfigError, match=r"loss\.hard: this setting is called hard_negative_share now"):
+    with pytest.raises(ConfigError, match=r"loss\.hard is called loss\.hard_negative_share now"):
         read_recipe(SiamRPNTraining, {"loss": {"hard": 0.5}})
     with pytest.raises(ConfigError, match="batch_size"):
         read_recipe(Recipe, {"batch_size": 0})
