@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive
 from siam_tracker_core.networks import Backbone
 from siam_tracker_core.networks.scaling import scale_output
 from siam_tracker_core.training.augmentation.views import Photometry, recolour
@@ -30,7 +31,7 @@ from siam_tracker_core.training.data.crop_store import CropStore, build_store
 from siam_tracker_core.training.data.shards import open_prepared
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, to_pictures
-from siam_tracker_core.training.engine.recipe import Count, Decay, NotNegative, Positive, Recipe, WarmUp
+from siam_tracker_core.training.engine.recipe import Recipe, WarmUp
 from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive, Share
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import (
     APPEARANCE_RIDGE,
@@ -29,7 +30,7 @@ from siam_tracker_core.training.augmentation.views import Photometry, draw_flips
 from siam_tracker_core.training.dsiam_clips import ClipResponses, ClipTracker, Position, crop_at
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import Decay, NotNegative, Positive, Recipe, Share
+from siam_tracker_core.training.engine.recipe import Recipe
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.siamfc import initialise
 
@@ -60,7 +61,7 @@ class DSiamTraining(Recipe):
         tracking: settings of the tracker, which train, validate and stay with the weights.
     """
 
-    batch_size: Annotated[int, Ge(1)] = 1
+    batch_size: Count = 1
     lr: Positive = 1e-7
     final_lr: NotNegative = 1e-9
     ema_decay: Decay = 0.0
@@ -68,14 +69,14 @@ class DSiamTraining(Recipe):
     backbone: str = "alexnet"
     layers: Annotated[tuple[str, ...], MinLen(1)] = ("conv5",)
     gain: Positive = 1e-3
-    cells: Annotated[int, Ge(1)] = 17
+    cells: Count = 17
     initial_bias: float = -3.0
     appearance_ridge: Positive = APPEARANCE_RIDGE
     suppression_ridge: Positive = SUPPRESSION_RIDGE
     radius: Positive = 16.0
     balanced: bool = False
     motion: NotNegative = 16.0
-    drift: Annotated[float, Ge(0)] = 48.0
+    drift: NotNegative = 48.0
     position: Position = "argmax"
     sharpness: Positive = 1.0
     gradient_checkpointing: bool = True

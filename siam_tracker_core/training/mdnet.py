@@ -15,14 +15,15 @@ from torch.nn import functional
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
 from siam_tracker_core.trackers.tracker import Tracker
-from siam_tracker_core.training.augmentation.views import Photometry, Share, draw_flips, recolour
+from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
-from siam_tracker_core.training.engine.recipe import Count, NotNegative, Positive, Recipe
+from siam_tracker_core.training.engine.recipe import Recipe
 
 # Colours of boxes in pictures: taken for the target, and for the background.
 TARGET, BACKGROUND = (0, 220, 90), (220, 60, 0)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from siam_tracker_core.config import departures
+from siam_tracker_core.limits import NotNegative, Positive
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
@@ -18,7 +19,7 @@ from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
 from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import NotNegative, Positive, WarmUp
+from siam_tracker_core.training.engine.recipe import WarmUp
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 
 

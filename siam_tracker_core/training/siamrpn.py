@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 import torch
-from annotated_types import Gt, MinLen
+from annotated_types import MinLen
 from torch import nn
 
+from siam_tracker_core.limits import Count, Positive, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
 from siam_tracker_core.networks.rpn import (
@@ -30,7 +31,6 @@ from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
 from siam_tracker_core.training.engine.pictures import overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import Whole
 from siam_tracker_core.training.losses.proposals import ProposalLoss, cross_video_loss, draw_anchors, proposal_loss
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
@@ -53,8 +53,8 @@ class SiamRPNTraining(PairTraining):
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
     backbone: str = "alexnet_wide"
     head: Literal["depthwise", "up_channel"] = "depthwise"
-    hidden: Annotated[int, Gt(0)] = 256
-    ratios: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = RATIOS
+    hidden: Count = 256
+    ratios: Annotated[tuple[Positive, ...], MinLen(1)] = RATIOS
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)

@@ -14,15 +14,16 @@ from torch import nn
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude, read_bank
-from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Share, Views, draw_flips, recolour
+from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Views, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
-from siam_tracker_core.training.engine.recipe import Positive, Recipe, Unfreezing
+from siam_tracker_core.training.engine.recipe import Recipe, Unfreezing
 from siam_tracker_core.training.losses.contrastive import contrastive_loss
 
 
@@ -47,10 +48,10 @@ class SRTTraining(Recipe):
             the weights.
     """
 
-    epochs: Annotated[int, Ge(1)] = 10
-    batch_size: Annotated[int, Ge(1)] = 8
+    epochs: Count = 10
+    batch_size: Count = 8
     lr: Positive = 5e-4
-    final_lr: Annotated[float, Ge(0)] = 5e-4 / 2**9
+    final_lr: NotNegative = 5e-4 / 2**9
     unfreezing: Unfreezing = field(default_factory=lambda: Unfreezing(every=1000, first=3))
     layers: SRTLayers = field(default_factory=SRTLayers)
     margin: Annotated[float, Gt(0), Le(4)] = 1.0

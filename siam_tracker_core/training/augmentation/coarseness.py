@@ -10,7 +10,7 @@ from annotated_types import Ge
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.training.augmentation.views import Share
+from siam_tracker_core.limits import Share
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt, Le
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Whole
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
@@ -25,7 +26,6 @@ from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
 from siam_tracker_core.training.data.streams import Reading, Stream, Supply, Wanted, parts_of_rank
 
 Batch = dict[str, torch.Tensor]
-Count = Annotated[int, Ge(1)]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Source:
     """
 
     path: str
-    weight: Annotated[float, Gt(0)] = 1.0
+    weight: Positive = 1.0
     share: Annotated[float, Gt(0), Le(1)] = 1.0
 
     __pydantic_config__ = STRICT
@@ -75,13 +75,13 @@ class TrainingData:
     domains: DomainSampling = field(default_factory=DomainSampling)
     batch_size: Count = 16
     steps_per_epoch: Count = 60
-    workers: Annotated[int, Ge(0)] = 1
+    workers: Whole = 1
     streams: Count = 8
     shuffle_buffer: Count = 128
     draws: Count = 8
-    memory: Annotated[float, Ge(0)] = 1.0
+    memory: NotNegative = 1.0
     held_out: tuple[str, ...] = ()
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Whole = 0
 
     __pydantic_config__ = STRICT
     __renamed__: ClassVar[dict[str, str]] = {"batch": "batch_size", "shuffle": "shuffle_buffer"}

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Le
+from annotated_types import Ge
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
-
-Share = Annotated[float, Ge(0), Le(1)]
-Count = Annotated[int, Ge(1)]
+from siam_tracker_core.limits import Count, Share, Whole
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class PairSampling:
         cutout_share: share of composed pairs, where there are cut-outs.
     """
 
-    frame_range: Annotated[int, Ge(0)] = 100
+    frame_range: Whole = 100
     negative_share: Share = 0.0
     cutouts: str | None = None
     cutout_share: Share = 0.35
@@ -59,7 +57,7 @@ class BoxPairSampling:
         negatives: boxes that overlap it by less than 0.5.
     """
 
-    frame_range: Annotated[int, Ge(0)] = 1_000_000
+    frame_range: Whole = 1_000_000
     positives: Count = 64
     negatives: Count = 64
 

@@ -10,11 +10,12 @@ from annotated_types import Ge
 from torch import nn
 
 from siam_tracker_core.crop_sizes import check_crop_sizes
+from siam_tracker_core.limits import NotNegative, Share
 from siam_tracker_core.training.augmentation.coarseness import Coarseness, coarsen
 from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude
-from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Share, Views, draw_flips, recolour
+from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Views, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, TrainingModule
-from siam_tracker_core.training.engine.recipe import NotNegative, Recipe
+from siam_tracker_core.training.engine.recipe import Recipe
 
 
 @dataclass(frozen=True)

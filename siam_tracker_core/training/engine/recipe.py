@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
-
-from annotated_types import Ge, Gt, Le, Lt
+from typing import Any, ClassVar, Literal, TypeVar
 
 from siam_tracker_core.config import STRICT, read_config
 from siam_tracker_core.errors import ConfigError
-
-Count = Annotated[int, Ge(1)]
-Whole = Annotated[int, Ge(0)]
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Le(1)]
-Decay = Annotated[float, Ge(0), Lt(1)]
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive, Share, Whole
 
 
 @dataclass(frozen=True)

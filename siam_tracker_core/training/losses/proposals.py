@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
-from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou, decode, encode
 from siam_tracker_core.networks.rpn import Proposals
-
-Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,14 @@ class ProposalLoss:
 
     positive_iou: Share = 0.6
     negative_iou: Share = 0.3
-    max_positives: Annotated[int, Gt(0)] = 16
-    samples: Annotated[int, Gt(0)] = 64
+    max_positives: Count = 16
+    samples: Count = 64
     hard_negative_share: Share = 0.0
     balanced: bool = True
     regression: Literal["smooth_l1", "l1"] = "smooth_l1"
-    sigma: Annotated[float, Gt(0)] = 3.0
-    giou_weight: Annotated[float, Ge(0)] = 0.0
-    regression_weight: Annotated[float, Ge(0)] = 1.2
+    sigma: Positive = 3.0
+    giou_weight: NotNegative = 0.0
+    regression_weight: NotNegative = 1.2
 
     __pydantic_config__ = STRICT
     __renamed__: ClassVar[dict[str, str]] = {
