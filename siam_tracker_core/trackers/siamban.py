@@ -7,8 +7,8 @@ from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from siam_tracker_core.limits import Share
 from siam_tracker_core.trackers.common.calibration import Calibration
-from siam_tracker_core.trackers.common.limits import Share
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamrpn.model import SiamRPNConfig
 

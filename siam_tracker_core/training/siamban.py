@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Gt
 from torch import nn
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import centred_iou
 from siam_tracker_core.networks.rpn import Proposals
@@ -27,12 +27,9 @@ from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining
-from siam_tracker_core.training.engine.recipe import Whole
 from siam_tracker_core.training.proposal_pictures import proposal_rows
 from siam_tracker_core.training.teaching.lesson import TeachingLoss, make_lesson, teaching_loss
 from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
-
-Count = Annotated[int, Gt(0)]
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
 import torch
-from annotated_types import Ge, Le
+from annotated_types import Ge
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.limits import NotNegative, Share
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou
 from siam_tracker_core.training.teaching.teachers import Answers
-
-Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class TeachingLoss:
 
     agreement: Share = 0.4
     sure: Share = 0.3
-    emphasis: Annotated[float, Ge(0)] = 4.0
-    classification_weight: Annotated[float, Ge(0)] = 4.0
-    truth: Annotated[float, Ge(0)] = 1.0
+    emphasis: NotNegative = 4.0
+    classification_weight: NotNegative = 4.0
+    truth: NotNegative = 1.0
     spread: Annotated[float, Ge(0.05)] = 0.2
 
     __pydantic_config__ = STRICT
