@@ -88,8 +88,9 @@ def soak(minutes: float, rate: float, pause: float, out: Path, seed: int) -> Rec
             record.runs[name] = record.runs.get(name, 0) + 1
             try:
                 _befall(bench, name, target)
-            except AssertionError as error:
-                record.failures.append(f"{name} after {time.monotonic() - began:.0f} s: {str(error)[:2000]}")
+            except Exception as error:  # whatever it is, it belongs into the report
+                record.failures.append(f"{name} after {time.monotonic() - began:.0f} s: {error!r:.2000}")
+                (out / "node.log").write_text(bench.node.log())
                 if bench.node.exit_status() is not None:
                     break
         _quiet(bench, record, began, pause)
