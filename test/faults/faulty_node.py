@@ -12,8 +12,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package beside this file, not an installed one
 
-from siam_tracker_core import TrackerGroup  # noqa: E402
-from siam_tracker_ros.node import main, tracking_loop  # noqa: E402
+from siam_tracker_core import TrackerGroup
+from siam_tracker_ros.node import main, tracking_loop
 
 
 class HurtGroup(TrackerGroup):
