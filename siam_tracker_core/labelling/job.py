@@ -139,6 +139,8 @@ def _label(task: Task, name: str, footage: Footage, pair: Pair) -> VideoReport:
         if any(_is_followed(start, labels) for labels in tracks):
             continue
         labels = label_both_ways(footage, start, pair, task.settings)
+        if any(_is_same(labels, earlier) for earlier in tracks):
+            continue
         reports.append(_report(name, start, labels, len(footage), tracks, task.settings))
         if reports[-1].name:
             tracks.append(labels)
@@ -191,6 +193,16 @@ def _is_followed(start: Start, labels: Mapping[int, Label]) -> bool:
     """Whether a track has the start's target already."""
     label = labels.get(start.frame)
     return label is not None and label.kept and label.box.iou(start.box) >= _SAME
+
+
+def _is_same(labels: Mapping[int, Label], earlier: Mapping[int, Label]) -> bool:
+    """Whether two tracks have one target: they overlap in the frames where both have a label."""
+    overlaps = [
+        label.box.iou(earlier[index].box)
+        for index, label in labels.items()
+        if label.kept and index in earlier and earlier[index].kept
+    ]
+    return bool(overlaps) and float(np.mean(overlaps)) >= _SAME
 
 
 def _nothing(task: Task) -> str:

@@ -18,7 +18,7 @@ from siam_tracker_core.labelling.starts import Start
 
 SIDE = 320  # pixels of the longer side at which flow is computed
 STEPS = 5  # flows in a row that a region must be seen in
-STRIDE = 2  # frames from one image of a flow to the next
+STRIDES = (2, 5)  # frames from one image of a flow to the next: for fast and for slow targets
 LEAST_MOTION = 0.8  # pixels a flow at that size, beyond the camera's
 LEAST_SIDE, LEAST_SHARE, LARGEST_SHARE = 8, 0.0015, 0.3  # pixels at that size; shares of the image
 HELD = 0.4  # IoU of a region with where the one before should have gone
@@ -42,15 +42,15 @@ def moving_regions(footage: Footage, every: int) -> list[Start]:
         footage: the video.
         every: frames from one look to the next.
     """
-    span = STEPS * STRIDE
     starts = []
-    for first in range(0, max(len(footage) - span, 0), every):
-        starts += _look(footage, first)
+    for stride in STRIDES:
+        for first in range(0, max(len(footage) - STEPS * stride, 0), every):
+            starts += _look(footage, first, stride)
     return starts
 
 
-def _look(footage: Footage, first: int) -> list[Start]:
-    images = [_small(footage.image(first + STRIDE * step)) for step in range(STEPS + 1)]
+def _look(footage: Footage, first: int, stride: int) -> list[Start]:
+    images = [_small(footage.image(first + stride * step)) for step in range(STEPS + 1)]
     seen = [_regions(*pair) for pair in itertools.pairwise(images)]
     middle = STEPS // 2
     height, width = footage.image(first).shape[:2]
@@ -59,8 +59,10 @@ def _look(footage: Footage, first: int) -> list[Start]:
     for chain in (chain for region in seen[0] if (chain := _chain(region, seen))):
         overlaps = [_overlap(*pair) for pair in itertools.pairwise(chain)]
         score = float(np.mean(overlaps)) * min(1.0, chain[middle].speed / (2 * LEAST_MOTION))
-        box = Box.from_array(chain[middle].box * scale)
-        starts.append(Start(first + STRIDE * middle, box, round(score, 3), "motion"))
+        sides = np.median([region.box[2:] for region in chain], axis=0)
+        centre = chain[middle].box[:2] + chain[middle].box[2:] / 2
+        box = Box.from_centre(*(centre * scale), *(sides * scale))
+        starts.append(Start(first + stride * middle, box, round(score, 3), "motion"))
     return starts
 
 
@@ -92,7 +94,8 @@ def _regions(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> list[_Regio
     regions = []
     for number in range(1, count):
         x, y, width, height, area = table[number].tolist()
-        if min(width, height) < LEAST_SIDE or not least <= area <= largest or area < 0.3 * width * height:
+        at_edge = x == 0 or y == 0 or x + width == moving.shape[1] or y + height == moving.shape[0]  # flow fails there
+        if at_edge or min(width, height) < LEAST_SIDE or not least <= area <= largest or area < 0.3 * width * height:
             continue
         inside = labels == number
         regions.append(

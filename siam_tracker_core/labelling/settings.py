@@ -30,6 +30,6 @@ class LabelSettings:
     stretch: Annotated[int, Ge(4), Le(500)] = 30
     shortest: Annotated[int, Ge(2)] = 10
     targets: Annotated[int, Gt(0)] = 3
-    every: Annotated[int, Gt(0)] = 60
+    every: Annotated[int, Gt(0)] = 30
 
     __pydantic_config__ = STRICT
