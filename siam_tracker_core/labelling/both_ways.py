@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def _label(there: _Answer, back: _Answer, settings: LabelSettings) -> Label:
     return Label(Box.from_array((there.box + back.box) / 2), overlap, score, reason)
 
 
-def _answer(answer: object, settings: LabelSettings) -> _Answer:
+def _answer(answer: Any, settings: LabelSettings) -> _Answer:
     """A tracker's answer of one frame; sure if it is TRACKING, with a score that is not too low and a box."""
     box = getattr(answer, "box", answer)
     if box is None:

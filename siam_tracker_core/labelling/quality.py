@@ -57,7 +57,8 @@ def _compare(folder: Path, path: Path) -> Agreement:
         raise DatasetError(f"{path} has {len(truth)} lines, but {folder.name} has a label for frame {frames.max()}")
     overlaps = iou(labels, truth[frames])
     known = overlaps[~np.isnan(overlaps)]
-    figures = (
-        [float(np.mean(values)) for values in (known, known >= 0.5, known >= 0.7)] if len(known) else [0.0, 0.0, 0.0]
+    mean, half, seven = (
+        float(np.mean(values)) if len(known) else 0.0 for values in (known, known >= 0.5, known >= 0.7)
     )
-    return Agreement(folder.name, len(known), *figures, int((~np.isnan(truth).any(axis=1)).sum()))
+    of = int((~np.isnan(truth).any(axis=1)).sum())
+    return Agreement(folder.name, len(known), mean, half, seven, of)

@@ -64,6 +64,6 @@ def _picture(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
     pixels = Frame.upload(image, "cpu").crops([window], SIDE)[0].permute(1, 2, 0).numpy()
     picture = np.ascontiguousarray(pixels.round().astype(np.uint8))
     inside = window.box_to_crop(box, SIDE)
-    corners = [(round(inside.x), round(inside.y)), (round(inside.right), round(inside.bottom))]
-    cv2.rectangle(picture, *corners, _BGR, 2, cv2.LINE_AA)
+    low, high = (round(inside.x), round(inside.y)), (round(inside.right), round(inside.bottom))
+    cv2.rectangle(picture, low, high, _BGR, 2, cv2.LINE_AA)
     return picture

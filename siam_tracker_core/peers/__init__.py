@@ -15,7 +15,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.peers import fear, nanotrack, opencv
 from siam_tracker_core.peers.result import PeerResult
 
-NETWORKS = {nanotrack.NAME: nanotrack.NanoTrackV3, fear.NAME: fear.FearXS}
+NETWORKS = (nanotrack.NAME, fear.NAME)
 PEERS = (*opencv.NAMES, *NETWORKS)
 DETERMINISTIC = tuple(name for name in PEERS if name != "mil")  # which draws its samples at random
 
@@ -37,7 +37,9 @@ def make_peer(name: str, folders: Sequence[Path] = ()) -> Peer:
     """
     if name not in PEERS:
         raise ConfigError(f"{name!r} is not a published tracker known here: {', '.join(PEERS)}")
-    return NETWORKS[name](folders) if name in NETWORKS else opencv.OpenCVTracker(name, folders)
+    if name == nanotrack.NAME:
+        return nanotrack.NanoTrackV3(folders)
+    return fear.FearXS(folders) if name == fear.NAME else opencv.OpenCVTracker(name, folders)
 
 
 def runtime_of(peer: Peer) -> dict[str, str]:

@@ -103,5 +103,6 @@ def _relative(ratio: Array) -> Array:
 
 def _padded(width: Array | float, height: Array | float) -> Array:
     """The side of the context square of a size (equation 13's s)."""
-    margin = (np.asarray(width) + height) / 2
-    return np.sqrt(np.maximum((width + margin) * (height + margin), 1e-6))
+    margin = (np.asarray(width, dtype=np.float64) + height) / 2
+    product: Array = np.asarray((width + margin) * (height + margin), dtype=np.float64)
+    return np.sqrt(np.maximum(product, 1e-6))
