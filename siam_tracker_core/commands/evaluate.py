@@ -20,6 +20,8 @@ from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
+from siam_tracker_core.evaluation.seen import seen_among, seen_warning
+from siam_tracker_core.evaluation.summary import Results
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
@@ -157,8 +159,19 @@ def _one_pass(request: _Request) -> list[str]:
     note = "A tracker that says the target is lost keeps its last box, and that box is scored."
     facts = request.facts(run.identities, run.failures, run.resumed, total, note)
     labels = {sequence.name: sequence.attributes for sequence in request.sequences}
-    print(accuracy_table(write_report(request.out, finished, labels=labels, **facts)))
+    seen = _seen(finished, run.identities)
+    facts["warnings"] += [seen_warning(name, finished[name], names) for name, names in seen.items()]
+    print(accuracy_table(write_report(request.out, finished, labels=labels, seen=seen, **facts)))
     return facts["warnings"]  # type: ignore[no-any-return]
+
+
+def _seen(results: Results, identities: Identities) -> dict[str, list[str]]:
+    """By tracker, the sequences with a result that it has seen in training; those who have seen none are left out."""
+    found = {
+        name: seen_among([result.name for result in of_tracker], identities[name].get("provenance"))
+        for name, of_tracker in results.items()
+    }
+    return {name: names for name, names in found.items() if names}
 
 
 def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int, rate: float) -> list[str]:
