@@ -43,9 +43,7 @@ def pack(
         raise ConfigError(f"quality is {quality}; give 1 to 100")
     starts = [start] if isinstance(start, str) and start else list(start)
     if starts and len(starts) != len(configs):
-        raise ConfigError(
-            f"there are {len(configs)} configs but {len(starts)} start weights; give - where there is none"
-        )
+        raise ConfigError(f"{len(configs)} configs have {len(starts)} start weights; give - where there is none")
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; choose another --out or remove it")
     packer = _Packer(out)
@@ -94,10 +92,8 @@ class _Packer:
             "data": data,
             "training": self._with_files(config.get("training") or {}),
         }
-        for key, value in (
-            ("start", start if start != "-" else config.get("start")),
-            ("objects", config.get("objects")),
-        ):
+        wanted = {"start": config.get("start") if start == "-" else start, "objects": config.get("objects")}
+        for key, value in wanted.items():
             if value:
                 entry[key] = self._with_files(str(value), needed=True)
         return plain(entry)  # type: ignore[no-any-return]

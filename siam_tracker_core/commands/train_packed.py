@@ -116,9 +116,7 @@ def _train(plan: Mapping[str, Any], out: Path, seconds: float, machine: Mapping[
     pace = json.loads((probe / PACE).read_text())["seconds_a_step"]
     shutil.rmtree(probe, ignore_errors=True)
     if pace is None:
-        raise ConfigError(
-            f"{seconds / 60:.1f} minutes are too few for {plan['name']}: a step takes too long; give more"
-        )
+        raise ConfigError(f"{seconds / 60:.1f} minutes are too few for {plan['name']}, whose steps take longer")
     steps = max(2, int((end - time.monotonic()) * (1 - _RESERVE) / pace))
     epochs = max(2, math.ceil(steps * pace / EPOCH))
     settings = _scheduled(settings, epochs, max(1, steps // epochs))
@@ -195,7 +193,5 @@ def _bring_back(plan: Mapping[str, Any], out: Path) -> list[Path]:
         raise DatasetError(f"{out} cannot be written: {error.strerror or error}; the run stays in {run}") from None
     for path in (weights, log, curves):
         if path.stat().st_size > LARGEST:
-            raise DatasetError(
-                f"{path} has {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f} come back"
-            )
+            raise DatasetError(f"{path} has {path.stat().st_size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}")
     return [weights, log, curves]

@@ -18,6 +18,8 @@ _UNTIMED = 3
 class Deadline(lightning.Callback):
     """Ends the run at the first batch after so many minutes; the epoch ends there, with its checkpoint.
 
+    A few steps are taken in any case, so that there is a pace to tell.
+
     Args:
         minutes: from the making of this object on, so that what comes before the first step counts.
         out: gets ``pace.json`` at the end: ``steps`` in all, ``seconds_a_step`` once it runs (None where too few steps
@@ -33,7 +35,7 @@ class Deadline(lightning.Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *rest: Any) -> None:
         self._ends.append(time.monotonic())
-        over = self._ends[-1] >= self._end
+        over = self._ends[-1] >= self._end and len(self._ends) >= _UNTIMED + 2
         # All processes stop at the same batch, or the others would wait for ever.
         if trainer.strategy.reduce_boolean_decision(over, all=False):
             self._stopped = trainer.should_stop = True
