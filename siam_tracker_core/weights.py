@@ -110,9 +110,8 @@ def share(path: str | Path, others: Sequence[str | Path]) -> list[str]:
 def share_beside(path: str | Path, others: Sequence[str | Path]) -> list[str]:
     """``share`` with those of some files that lie in one folder with ``path`` and share nothing themselves."""
     folder = Path(path).resolve().parent
-    beside = [
-        other for other in map(Path, others) if other.resolve().parent == folder and not _read(other)[1].get(SHARED)
-    ]
+    near = [other for other in map(Path, others) if other.resolve().parent == folder]
+    beside = [other for other in near if not _read(other)[1].get(SHARED)]
     return share(path, beside) if beside else []
 
 

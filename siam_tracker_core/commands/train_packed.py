@@ -152,9 +152,9 @@ def _settings(plan: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, 
     """The plan's settings for this machine: batch with its rate, precision, and workers that share the streams."""
     training = dict(plan["training"])
     if machine["batch"]:
-        factor = math.sqrt(machine["batch"] / training.get("batch", 16))
-        rates = {name: training[name] * factor for name in ("first_rate", "last_rate") if name in training}
-        training |= {"batch": machine["batch"], **rates}
+        factor = math.sqrt(machine["batch"] / training.get("batch_size", 16))
+        rates = {name: training[name] * factor for name in ("lr", "final_lr") if name in training}
+        training |= {"batch_size": machine["batch"], **rates}
     training["precision"] = machine["precision"]
     workers = machine["workers"]
     data = merged(plan["data"], {"workers": workers, "streams": workers or 1, "memory": 4.0})
@@ -169,11 +169,11 @@ def _scheduled(settings: Mapping[str, Any], epochs: int, steps: int) -> dict[str
     if opening.get("every"):
         opening["every"] = max(1, round(opening["every"] * epochs / before))
         training["unfreezing"] = opening
-    rise = dict(training.get("warm_up") or {})
+    rise = dict(training.get("warmup") or {})
     wanted = rise.pop("steps", 0) or (rise.pop("epochs", 0) and epochs * steps)
     rise.pop("epochs", None)
     if wanted:
-        training["warm_up"] = {**rise, "steps": max(1, min(wanted, epochs * steps // 10))}
+        training["warmup"] = {**rise, "steps": max(1, min(wanted, epochs * steps // 10))}
     return {**settings, "training": {**training, "epochs": epochs, "steps_per_epoch": steps}}
 
 

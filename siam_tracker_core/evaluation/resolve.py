@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
-from siam_tracker_core.tuning.record import read_record
 from siam_tracker_core.weights import read_weights, sha256
 
 

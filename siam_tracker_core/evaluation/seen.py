@@ -7,7 +7,7 @@ from typing import Any
 
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.results import SequenceResult
-from siam_tracker_core.tuning.record import plain_name
+from siam_tracker_core.evaluation.tuning_record import plain_name
 
 # Under this key a provenance names what was trained on, also inside that of the weights it started from.
 KEY = "sequences"

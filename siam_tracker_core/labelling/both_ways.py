@@ -20,7 +20,7 @@ from siam_tracker_core.geometry import Box, iou
 from siam_tracker_core.labelling.footage import Footage
 from siam_tracker_core.labelling.settings import LabelSettings
 from siam_tracker_core.labelling.starts import Start
-from siam_tracker_core.trackers.base import TrackState
+from siam_tracker_core.trackers.results import TrackState
 
 KEPT = ""
 DISAGREE = "directions disagree"

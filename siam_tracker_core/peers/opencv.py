@@ -14,7 +14,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.geometry import Box, check_target_box
 from siam_tracker_core.peers.files import find_files, hashes
 from siam_tracker_core.peers.result import PeerResult
-from siam_tracker_core.trackers.base import TrackState
+from siam_tracker_core.trackers.results import TrackState
 
 NANO_FILES = ("nanotrackv2_backbone.onnx", "nanotrackv2_head.onnx")
 

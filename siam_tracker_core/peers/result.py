@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackState
+from siam_tracker_core.trackers.results import TrackState
 
 
 @dataclass(frozen=True)

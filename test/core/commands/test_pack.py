@@ -23,7 +23,13 @@ from siam_tracker_core.weights import read_weights
 def config(shards: dict[str, str], tmp_path: Path) -> Path:
     """A training on prepared videos, as short as can be."""
     path = tmp_path / "tiny.yaml"
-    training = {"epochs": 20, "batch": 2, "warm_up": {"steps": 50}, "unfreezing": {"every": 5}, "precision": "single"}
+    training = {
+        "epochs": 20,
+        "batch_size": 2,
+        "warmup": {"steps": 50},
+        "unfreezing": {"every": 5},
+        "precision": "single",
+    }
     path.write_text(yaml.safe_dump({"data": {"sources": [{"path": shards["video"]}]}, "training": training}))
     return path
 
@@ -34,7 +40,7 @@ def test_a_pack_trains_within_its_minutes_and_goes_on(config: Path, tmp_path: Pa
     train_packed(packed, 0.1, out, workers=0, device="cpu", precision="single")
     settings = json.loads((out / "runs" / "tiny" / "settings.json").read_text())["training"]
     assert settings["epochs"] * settings["steps_per_epoch"] > 1
-    assert settings["warm_up"]["steps"] <= max(1, settings["epochs"] * settings["steps_per_epoch"] // 10)
+    assert settings["warmup"]["steps"] <= max(1, settings["epochs"] * settings["steps_per_epoch"] // 10)
     provenance = read_weights(out / "tiny.safetensors")[1]["provenance"]
     assert provenance["data"]["sequences"] == ["made3", "made4", "made5"]
     with (out / "tiny.csv").open(newline="") as file:
@@ -91,9 +97,9 @@ def test_thinning_keeps_tracks_before_frames_and_spreads_both(tmp_path: Path) ->
 def test_the_length_of_a_run_carries_its_openings_and_rise_along() -> None:
     settings = {
         "data": {},
-        "training": {"epochs": 30, "unfreezing": {"every": 6}, "warm_up": {"epochs": 5, "start": 0.1}},
+        "training": {"epochs": 30, "unfreezing": {"every": 6}, "warmup": {"epochs": 5, "start_factor": 0.1}},
     }
     training = command._scheduled(settings, epochs=10, steps=40)["training"]
     assert training["unfreezing"] == {"every": 2}
-    assert training["warm_up"] == {"start": 0.1, "steps": 40}
+    assert training["warmup"] == {"start_factor": 0.1, "steps": 40}
     assert (training["epochs"], training["steps_per_epoch"]) == (10, 40)
