@@ -25,6 +25,7 @@ from siam_tracker_core.training.engine.validation import Validation, refuse_know
 TRAINABLE = {
     "dsiam": "siam_tracker_core.training.dsiam:DSiamModule",
     "mdnet": "siam_tracker_core.training.mdnet:MDNetModule",
+    "siamban": "siam_tracker_core.training.siamban:SiamBANModule",
     "siamfc": "siam_tracker_core.training.siamfc:SiamFCModule",
     "siamrpn": "siam_tracker_core.training.siamrpn:SiamRPNModule",
     "srt": "siam_tracker_core.training.srt:SRTModule",
@@ -57,7 +58,7 @@ def train(
     ``TRACKER.safetensors``. For several processes or machines start it with torchrun, or name ``processes``.
 
     Args:
-        tracker: what to train: dsiam, mdnet, siamfc, siamrpn or srt.
+        tracker: what to train: dsiam, mdnet, siamban, siamfc, siamrpn or srt.
         out: folder of the run.
         shards: folders or addresses of prepared data sets, of equal weight, in place of data.sources.
         data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out;

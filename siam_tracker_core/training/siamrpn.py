@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import cv2
-import numpy as np
 import torch
 from annotated_types import MinLen
 from torch import nn
@@ -30,8 +28,8 @@ from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
-from siam_tracker_core.training.engine.pictures import overlay, to_pictures
 from siam_tracker_core.training.losses.proposals import ProposalLoss, cross_video_loss, draw_anchors, proposal_loss
+from siam_tracker_core.training.proposal_pictures import proposal_rows
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16
@@ -174,22 +172,8 @@ class SiamRPNModule(PairModule):
         pairs = self.augment(batch, self.generator(0))
         proposals = self.network(pairs.exemplars, pairs.searches)
         scores = proposals.scores
-        best = self._best(proposals.distances, scores).cpu().numpy()
-        maps = scores.amax(dim=1).float().cpu().numpy()
-        rows = []
-        for exemplar, search, map_, box, truth, negative in zip(
-            to_pictures(pairs.exemplars),
-            to_pictures(pairs.searches),
-            maps,
-            best,
-            pairs.boxes.cpu().numpy(),
-            pairs.negative.tolist(),
-            strict=True,
-        ):
-            over = overlay(search, map_, len(map_) * self.network.backbone.stride)
-            drawn = search if negative else _outline(search, truth, (255, 255, 255))
-            rows.append([exemplar, _outline(drawn, box, (255, 160, 0)), over])
-        return rows
+        best = self._best(proposals.distances, scores)
+        return proposal_rows(pairs, best, scores.amax(dim=1), self.network.backbone.stride)
 
     def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamRPNNetwork)
@@ -208,12 +192,3 @@ class SiamRPNModule(PairModule):
             "search_margin": recipe.search_margin,
         }
         return {"tracker": self.kind, "network": network, "config": {}}
-
-
-def _outline(picture: Picture, box: np.ndarray, colour: tuple[int, int, int]) -> Picture:
-    """The picture with a box, given from its middle, drawn in."""
-    result = np.ascontiguousarray(picture).copy()
-    middle = np.array(result.shape[1::-1]) / 2
-    low, high = (np.rint(middle + box[:2] + sign * box[2:] / 2).astype(int) for sign in (-1, 1))
-    cv2.rectangle(result, low.tolist(), high.tolist(), colour, 1)
-    return result

@@ -37,11 +37,14 @@ class Source:
         weight: share of the samples, relative to the other sources' weights.
         share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
             smaller share's are among a larger one's.
+        loose: its boxes are interpolated, labelled by a tracker or otherwise inexact: they teach where targets are, and
+            a teacher, where there is one, how large. Every sample carries this as ``loose``.
     """
 
     path: str
     weight: Positive = 1.0
     share: Annotated[float, Gt(0), Le(1)] = 1.0
+    loose: bool = False
 
     __pydantic_config__ = STRICT
 
@@ -129,7 +132,7 @@ class ShardData(lightning.LightningDataModule):
         self.domains = _domains(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
-            _supply(each, source.weight, unwanted, self.sampler, config.kind)
+            _supply(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
         self.fits = sum(each.size for each in sets) <= config.memory * 1e9
@@ -275,7 +278,7 @@ def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[st
     )
 
 
-def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
+def _supply(prepared: PreparedSet, source: Source, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
     """The samples of a data set that are trained on.
 
     Raises:
@@ -299,7 +302,7 @@ def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: S
             f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
             f"than {sampler.least} frames"
         )
-    return Supply(info, tuple(shards), weight)
+    return Supply(info, tuple(shards), source.weight, source.loose)
 
 
 def loading_rate(data: ShardData, seconds: float = 10.0) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from annotated_types import Ge
@@ -71,6 +71,20 @@ class Pairs:
         return self.boxes[:, :2]
 
 
+class Clear(NamedTuple):
+    """The views of a batch as a camera would show them.
+
+    Attributes:
+        exemplar_views, search_views: which parts of the crops.
+        exemplars, searches: float BGR images (N, 3, size, size) in 0..255.
+    """
+
+    exemplar_views: Views
+    exemplars: torch.Tensor
+    search_views: Views
+    searches: torch.Tensor
+
+
 def cross_video_negatives(batch: Batch) -> torch.Tensor:
     """Bool (N,), where the search image of the sample before cannot show a sample's target: that of another video."""
     track: torch.Tensor = batch["track"]
@@ -107,6 +121,10 @@ class PairModule(TrainingModule):
 
     def augment(self, batch: Batch, generator: torch.Generator) -> Pairs:
         """Random views of a batch's crops, in other colours, and partly covered."""
+        return self.look(batch, generator)[0]
+
+    def look(self, batch: Batch, generator: torch.Generator) -> tuple[Pairs, Clear]:
+        """What ``augment`` gives, and the same views in their own colours, with nothing before them."""
         recipe = self.recipe
         flip = draw_flips(len(batch["search"]), recipe.flip_probability, batch["search"].device, generator)
         factors = recipe.coarseness.draw(len(flip), generator) if recipe.coarseness.probability else []
@@ -114,10 +132,11 @@ class PairModule(TrainingModule):
             ("exemplar", recipe.exemplar_size, recipe.exemplar_view, recipe.occlusion.exemplar_probability),
             ("search", recipe.search_size, recipe.search_view, recipe.occlusion.search_probability),
         )
-        images, boxes = [], torch.empty(0)
+        images, clear, boxes = [], [], torch.empty(0)
         for name, size, jitter, occlusion in parts:
             views = Views.draw(jitter, flip, generator)
             crops = views.resample(batch[name], size)
+            clear.append((views, crops))
             boxes = views.boxes(batch[f"{name}_size"])
             if self.bank is not None:
                 crops = occlude(crops, boxes, self.bank, occlusion, recipe.occlusion, generator)
@@ -125,4 +144,4 @@ class PairModule(TrainingModule):
                 crops = coarsen(crops, factors)
             crops = recolour(crops.flip(1), recipe.photometry, generator)
             images.append(crops.contiguous(memory_format=torch.channels_last))
-        return Pairs(images[0], images[1], boxes, batch["negative"])
+        return Pairs(images[0], images[1], boxes, batch["negative"]), Clear(*clear[0], *clear[1])
