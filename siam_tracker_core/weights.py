@@ -117,7 +117,7 @@ def share_beside(path: str | Path, others: Sequence[str | Path]) -> list[str]:
 
 def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """The tensors that a file shares with others beside it, by its own names."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for name, entry in files.items():
         other = path.with_name(name)
         if not other.is_file():

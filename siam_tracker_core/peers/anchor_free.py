@@ -53,7 +53,7 @@ def points(cells: int, stride: int, middle: float) -> Array:
         stride: distance of the cells in crop pixels.
         middle: the cell, perhaps between two, that lies in the crop's middle.
     """
-    return (np.arange(cells) - middle) * stride
+    return np.asarray((np.arange(cells) - middle) * stride, dtype=np.float64)
 
 
 def boxes_of(distances: Array, along: Array) -> Array:
