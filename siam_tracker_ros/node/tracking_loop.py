@@ -24,6 +24,7 @@ from siam_tracker_core import Tracker, TrackerGroup
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import check_target_box
 from siam_tracker_core.image_header import MAX_PIXELS
+from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.threads import ThreadChooser
 from siam_tracker_ros.image_conversion import BgrImage
 from siam_tracker_ros.node.commands import Command, Refused, RemoveCommand, SetCommand, give, refuse
@@ -32,7 +33,7 @@ from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, 
 from siam_tracker_ros.node.state_file import SavedState, SavedTarget
 from siam_tracker_ros.node.statistics import Statistics
 from siam_tracker_ros.node.targets import Target, first_result, restored_result
-from siam_tracker_ros.node.trouble import Kind, Trouble, is_out_of_memory
+from siam_tracker_ros.node.trouble import Kind, Trouble
 
 # Two steps of catching up for each new image: fewer would never get there when the tracker is as slow as the camera.
 _CATCH_UP_STEPS = 2

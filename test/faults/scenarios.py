@@ -208,7 +208,7 @@ def survive(bench: Bench, name: str, target: int) -> None:
     for word in ("Traceback", "defect"):
         assert word not in log, log
     with pytest.raises(TrackerError, match="there is no target"):
-        bench.client.remove_target(4_000_000_000)
+        bench.client.remove_target(4_000_000_000, timeout=60.0)
 
 
 def _like(message: Image, pixels: np.ndarray) -> Image:
