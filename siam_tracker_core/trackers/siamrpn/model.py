@@ -173,8 +173,9 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
+        backend = TorchBackend(network, device, precision, CPU_BATCH)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
-        return cls(TorchBackend(network, device, precision, CPU_BATCH), config, name)
+        return cls(backend, config, name)
 
     def start(self, frame: Frame, box: Box) -> SiamRPNState:
         config = self.config
