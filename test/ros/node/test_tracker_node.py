@@ -298,12 +298,13 @@ def test_the_newest_image_is_worked_on_and_the_others_are_counted(setup: Setup, 
         setup.camera.send(message)
         time.sleep(0.004)
     setup.client.wait_for_tracks(sent[-1], timeout=30.0)
-    after = setup.figures(
-        diagnostics, lambda now: int(now["images_received"]) == int(before["images_received"]) + len(sent)
-    )
-    gained = {key: int(after[key]) - int(before[key]) for key in after if key.startswith("images_")}
-    assert gained["images_dropped"] > 0
-    assert gained["images_received"] - gained["images_processed"] - gained["images_dropped"] in (0, 1)
+
+    def gained(now: dict[str, Any]) -> dict[str, int]:
+        return {key: int(now[key]) - int(before[key]) for key in now if key.startswith("images_")}
+
+    # the middleware may keep images back, so the node need not have received all of them
+    after = gained(setup.figures(diagnostics, lambda now: gained(now)["images_dropped"] > 0))
+    assert after["images_received"] - after["images_processed"] - after["images_dropped"] in (0, 1)
 
 
 def test_response_map_and_debug_image_while_someone_subscribes(setup: Setup) -> None:
