@@ -27,3 +27,7 @@ class DatasetError(SiamTrackerError):
 
 class BagError(SiamTrackerError):
     """A bag that is missing, truncated, or lacks the topics that were asked for."""
+
+
+class OutputError(SiamTrackerError):
+    """A result that cannot be written, or that would destroy what it is made of."""

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.datasets.otb_form import list_images
-from siam_tracker_core.datasets.types import read_image
+from siam_tracker_core.datasets.images import list_images, read_image
 from siam_tracker_core.errors import DatasetError
 
 

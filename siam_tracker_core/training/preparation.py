@@ -220,17 +220,18 @@ def _of_still(still: Still, root: Path, settings: Preparation, left: LeftOut) ->
     reasons = settings.filters.reject_boxes(still.boxes, np.ones(len(still.boxes)))
     for number in np.flatnonzero(reasons != ""):
         _note(f"{name}#{number}", np.zeros(1, np.intp), reasons[number : number + 1], left)
-    return [_of_box(still.path, name, int(number), still.boxes[number]) for number in np.flatnonzero(reasons == "")]
+    return [_of_box(still, name, int(number), still.boxes[number]) for number in np.flatnonzero(reasons == "")]
 
 
 def _of_photograph(still: Still, root: Path, settings: Preparation) -> list[Piece]:
     """Random windows of one photograph, which are drawn when its size is known."""
     name = _name(still.path, root)
-    return [_of_box(still.path, name, number, np.full(4, np.nan)) for number in range(settings.windows)]
+    return [_of_box(still, name, number, np.full(4, np.nan)) for number in range(settings.windows)]
 
 
-def _of_box(path: Path, name: str, number: int, box: NDArray[np.float64]) -> Piece:
-    return Piece(Sequence(f"{name}#{number}", (path,), box[None]), name, 0, np.zeros(1, np.intp))
+def _of_box(still: Still, name: str, number: int, box: NDArray[np.float64]) -> Piece:
+    frame = Sequence(f"{name}#{number}", (still.path,), box[None], orientation=still.orientation, size=still.size)
+    return Piece(frame, name, 0, np.zeros(1, np.intp))
 
 
 def _name(path: Path, root: Path) -> str:
