@@ -104,8 +104,9 @@ def check_target_box(box: Box, image_width: int, image_height: int) -> None:
     """Refuse a box that no tracker can start from.
 
     Raises:
-        BoxError: if the box is not finite or beyond all images, has a side under one pixel, shows less than one pixel of the image in either
-            direction, or covers the whole image, so that nothing would distinguish the target from its surroundings.
+        BoxError: if the box is not finite or beyond all images, has a side under one pixel, shows less than one pixel
+            of the image in either direction, or covers the whole image, so that nothing would distinguish the target
+            from its surroundings.
     """
     values = (box.x, box.y, box.width, box.height)
     text = "({:g}, {:g}, {:g}, {:g})".format(*values)

@@ -133,9 +133,8 @@ def _oddities(images: Sequence[Path]) -> list[str]:
     if len(series) > 1:
         if max(len(numbers) for numbers in series.values()) < 2:
             return []  # names without an order of their own
-        named = ", ".join(
-            f"{prefix or 'numbers alone'} ({len(numbers)})" for prefix, numbers in list(series.items())[:4]
-        )
+        some = list(series.items())[:4]
+        named = ", ".join(f"{prefix or 'numbers alone'} ({len(numbers)})" for prefix, numbers in some)
         return [f"{len(series)} series of images lie in one folder and are taken one after the other: {named}"]
     numbers = next(iter(series.values()))
     steps = np.diff(numbers)

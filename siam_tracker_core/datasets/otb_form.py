@@ -46,8 +46,8 @@ def read_rectangles(path: Path) -> NDArray[np.float64]:
             raise DatasetError(f"{path}, line {number}: {len(row)} numbers, expected 4: x,y,width,height")
         if not within_reach([value for value in row if not math.isnan(value)]):
             raise DatasetError(
-                f"{path}, line {number}: {line.strip()!r} lies in no image; expected pixels, or nan where the target is "
-                "absent"
+                f"{path}, line {number}: {line.strip()!r} lies in no image; expected pixels, or nan where the target "
+                "is absent"
             )
         rows.append(row)
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Files as they come from the field: their order, their encodings, what they really are, and how results are written."""
+"""Files as they come from the field: their order, their encodings, what they are, and how results are written."""
 
 from siam_tracker_core.files.listing import is_hidden, natural_key, naturally
 from siam_tracker_core.files.outputs import check_outputs

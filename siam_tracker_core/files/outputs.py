@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
@@ -52,7 +51,7 @@ def _named(path: Path, source: Path) -> str:
 def _identity(path: Path) -> Identity | None:
     """Device and number of a file, which its hard links share; None where there is none."""
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:
         return None
     return status.st_dev, status.st_ino

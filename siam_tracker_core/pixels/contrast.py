@@ -1,7 +1,7 @@
 """Wide pixels to eight bits: 12 bits in 16, thermal pictures of a few hundred levels, depth in metres.
 
-Trackers see 256 levels. A fixed division of 65536 levels by 257 leaves a 12-bit camera sixteen of them and a thermal one
-a single one, so by default each picture's own percentiles become black and white. The limits follow slowly, for a
+Trackers see 256 levels. A fixed division of 65536 levels by 257 leaves a 12-bit camera sixteen of them and a thermal
+one a single one, so by default each picture's own percentiles become black and white. The limits follow slowly, for a
 picture whose brightness jumps from frame to frame is hard to track.
 """
 

@@ -1,6 +1,6 @@
 """YUV to BGR by the standards' own formulas: ITU-R BT.601-7 and BT.709-6.
 
-``E'_Y = K_R R + K_G G + K_B B`` (BT.601-7 item 2.5.1, BT.709-6 item 3.2), with the colour differences scaled to one half.
+``E'_Y = K_R R + K_G G + K_B B`` (BT.601-7 item 2.5.1, BT.709-6 item 3.2), with the differences scaled to one half.
 In video range 8-bit luma lies in 16..235 and the differences in 16..240 (BT.601-7 item 2.5.3); in full range, as JPEG
 has it, all of 0..255 is used.
 """
