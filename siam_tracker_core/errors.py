@@ -31,3 +31,7 @@ class BagError(SiamTrackerError):
 
 class OutputError(SiamTrackerError):
     """A result that cannot be written, or that would destroy what it is made of."""
+
+
+class CameraError(SiamTrackerError):
+    """A camera's calibration that tells no directions, or a place in its picture that shows none."""
