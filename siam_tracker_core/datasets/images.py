@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.files.listing import naturally
-from siam_tracker_core.pixels.contrast import Contrast, Stretch
+from siam_tracker_core.pixels.contrast import Stretch
 from siam_tracker_core.pixels.files import Orientation, decode_file
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def read_image(
         raise DatasetError(f"{path} {impostor(path) or 'is not a readable image'}") from None
     if image.dtype == np.uint8:
         return image  # type: ignore[return-value]
-    return (stretch or Stretch(Contrast()))(image)  # type: ignore[arg-type]
+    return (stretch or Stretch())(image)  # type: ignore[arg-type]
 
 
 def is_truncated(path: Path) -> bool:

@@ -1,7 +1,8 @@
 """Which frames of an AVI file are still where its index says.
 
-AVI has no time stamps: a player counts frames, so behind a damaged place all numbers would be too low. The index at the
-file's end (``idx1``, Microsoft's "AVI RIFF File Reference") tells where each frame begins, and the file whether it does.
+AVI has no time stamps: a player counts frames, so behind a damaged place all numbers would be too low. The index at
+the file's end (``idx1``, Microsoft's "AVI RIFF File Reference") tells where each frame begins, and the file whether it
+does. Of Motion JPEG a damaged frame is known too: it lacks its end mark, and a decoder makes up the rest.
 """
 
 from __future__ import annotations
@@ -10,13 +11,30 @@ import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _VIDEO = (b"dc", b"db")  # compressed and uncompressed frames
 _ENTRY = struct.Struct("<4sIII")  # chunk's name, flags, place, size
 
 
-def intact_frames(path: Path) -> list[bool] | None:
-    """For each frame of the first video stream whether its chunk begins where the index says.
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+_JPEG_TAIL = 64  # bytes that some cameras write behind the end mark
+
+
+class AviFrames(NamedTuple):
+    """The frames of the first video stream by their numbers.
+
+    Attributes:
+        there: whether each frame's chunk begins where the index says.
+        damaged: the frames whose chunk is there, but not whole.
+    """
+
+    there: list[bool]
+    damaged: list[int]
+
+
+def avi_frames(path: Path) -> AviFrames | None:
+    """Look up each frame that the index of an AVI file names.
 
     Returns:
         None if the file is no AVI, or its index is missing or damaged.
@@ -30,7 +48,7 @@ def intact_frames(path: Path) -> list[bool] | None:
         return None
 
 
-def _intact(data: mmap.mmap) -> list[bool] | None:
+def _intact(data: mmap.mmap) -> AviFrames | None:
     chunks = dict(_chunks(data))
     if b"movi" not in chunks or b"idx1" not in chunks:
         return None
@@ -41,13 +59,20 @@ def _intact(data: mmap.mmap) -> list[bool] | None:
         return None
     # Places are counted from the list's name, or from the file's begin.
     origin = max((0, movi), key=lambda start: sum(_is_there(data, start, entry) for entry in frames))
-    return [_is_there(data, origin, entry) for entry in frames]
+    there = [_is_there(data, origin, entry) for entry in frames]
+    damaged = [number for number, entry in enumerate(frames) if there[number] and _is_cut(data, origin, entry)]
+    return AviFrames(there, damaged)
 
 
 def _is_there(data: mmap.mmap, origin: int, entry: tuple[bytes, int, int, int]) -> bool:
     name, _, place, size = entry
     start = origin + place
     return data[start : start + 8] == name + struct.pack("<I", size) and start + 8 + size <= len(data)
+
+
+def _is_cut(data: mmap.mmap, origin: int, entry: tuple[bytes, int, int, int]) -> bool:
+    first, last = origin + entry[2] + 8, origin + entry[2] + 8 + entry[3]
+    return data[first : first + 2] == _JPEG_START and _JPEG_END not in data[max(first, last - _JPEG_TAIL) : last]
 
 
 def _chunks(data: mmap.mmap) -> Iterator[tuple[bytes, tuple[int, int]]]:

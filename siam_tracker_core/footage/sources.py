@@ -1,4 +1,4 @@
-"""Where frames come from when no ROS is at hand: videos, folders, patterns, cameras, network streams, standard input."""
+"""Where frames come from when no ROS is at hand: videos, folders, patterns, cameras, streams, standard input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.files import naturally
 from siam_tracker_core.footage.numbering import ranges
 from siam_tracker_core.footage.video import USUAL_RATE, NumberedFrame, Opened, VideoFile, open_video
-from siam_tracker_core.pixels.contrast import Contrast, Stretch
+from siam_tracker_core.pixels.contrast import DEFAULT, Contrast, Stretch
 from siam_tracker_core.pixels.files import Orientation
 
 _ADDRESS = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://")
@@ -44,7 +44,7 @@ class FrameSource:
     files: tuple[Path, ...] = ()
 
 
-def open_source(source: str, orientation: Orientation = "exif", contrast: Contrast = Contrast()) -> FrameSource:
+def open_source(source: str, orientation: Orientation = "exif", contrast: Contrast = DEFAULT) -> FrameSource:
     """Open whatever frames come from.
 
     Args:
@@ -115,9 +115,7 @@ def _counted(capture: cv2.VideoCapture) -> Iterator[NumberedFrame]:
         capture.release()
 
 
-def _image_files(
-    name: str, images: tuple[Path, ...], orientation: Orientation, contrast: Contrast
-) -> FrameSource:
+def _image_files(name: str, images: tuple[Path, ...], orientation: Orientation, contrast: Contrast) -> FrameSource:
     unreadable: dict[int, str] = {}
 
     def frames() -> Iterator[NumberedFrame]:

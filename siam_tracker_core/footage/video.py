@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.files.kinds import impostor
-from siam_tracker_core.footage.avi import intact_frames
+from siam_tracker_core.footage.avi import avi_frames
 from siam_tracker_core.footage.numbering import FrameNumbers, ranges
 from siam_tracker_core.pixels.files import Orientation
 
@@ -47,9 +47,7 @@ class Opened:
     rate: float
 
 
-def open_video(
-    source: str | int, name: str, orientation: Orientation = "exif", backend: int = cv2.CAP_ANY
-) -> Opened:
+def open_video(source: str | int, name: str, orientation: Orientation = "exif", backend: int = cv2.CAP_ANY) -> Opened:
     """Open a video file, stream or camera.
 
     Args:
@@ -67,7 +65,9 @@ def open_video(
     capture = cv2.VideoCapture(source, backend, parameters) if parameters else cv2.VideoCapture(source, backend)
     if not capture.isOpened():
         what = impostor(Path(source)) if isinstance(source, str) and Path(source).is_file() else ""
-        raise DatasetError(f"{name} {what or 'cannot be opened as a video; it is damaged, or of a format not known here'}")
+        raise DatasetError(
+            f"{name} {what or 'cannot be opened as a video; it is damaged, or of a format not known here'}"
+        )
     if orientation == "stored":
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))
@@ -98,12 +98,15 @@ class VideoFile:
         self._opened = self._open()
         self.count, self.rate = self._opened.count, self._opened.rate
         self._seen: set[int] = set()
+        self._damaged: set[int] = set()
         self._ended = False
 
     def frames(self) -> Iterator[NumberedFrame]:
         """The frames that can be read, in order, with their numbers; once."""
         capture = self._opened.capture
-        numbers = FrameNumbers(self.rate or USUAL_RATE, self.count, intact_frames(self.path), self._decodable)
+        indexed = avi_frames(self.path)
+        self._damaged = set(indexed.damaged) if indexed else set()
+        numbers = FrameNumbers(self.rate or USUAL_RATE, self.count, indexed.there if indexed else None, self._decodable)
         try:
             while True:
                 there, image = capture.read()
@@ -129,12 +132,10 @@ class VideoFile:
         return gone
 
     def complaint(self) -> str:
-        """A sentence about the missing frames: how many of how many, and where; empty if all came."""
-        gone = self.missing()
-        if not gone:
-            return ""
-        what = "frame is missing" if len(gone) == 1 else "frames are missing"
-        return f"{self.path}: {len(gone)} of {self.count} {what} or damaged: {ranges(gone)} (counted from 0)"
+        """A sentence about frames that are missing or damaged: how many, and where; empty if all came whole."""
+        found = [("missing", self.missing()), ("damaged", sorted(self._seen & self._damaged))]
+        parts = [f"{len(some)} {what} ({ranges(some)})" for what, some in found if some]
+        return f"{self.path}: of {self.count} frames, {' and '.join(parts)}, counted from 0" if parts else ""
 
     def _open(self) -> Opened:
         return open_video(os.fspath(self.path), str(self.path), self._orientation, cv2.CAP_FFMPEG)

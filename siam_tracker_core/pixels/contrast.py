@@ -53,6 +53,9 @@ class Contrast:
             raise ConfigError(f"the contrast's hold is {self.hold:g}; expected 0 to below 1")
 
 
+DEFAULT = Contrast()
+
+
 class Stretch:
     """Stretches the pictures of one camera, one after the other.
 
@@ -63,7 +66,7 @@ class Stretch:
         limits: the values that become 0 and 255 at present; None before the first picture.
     """
 
-    def __init__(self, contrast: Contrast = Contrast()) -> None:
+    def __init__(self, contrast: Contrast = DEFAULT) -> None:
         self.contrast = contrast
         self.limits: tuple[float, float] | None = None
 

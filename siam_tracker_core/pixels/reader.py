@@ -58,6 +58,9 @@ class PixelSettings:
                 raise ConfigError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(known)}")
 
 
+DEFAULT = PixelSettings()
+
+
 class PixelReader:
     """Makes uint8 BGR pixels of the images of one camera, one after the other.
 
@@ -65,7 +68,7 @@ class PixelReader:
         settings: how.
     """
 
-    def __init__(self, settings: PixelSettings = PixelSettings()) -> None:
+    def __init__(self, settings: PixelSettings = DEFAULT) -> None:
         self.settings = settings
         self._stretch = Stretch(settings.contrast)
 
