@@ -11,6 +11,7 @@ import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import read_text
 
 T = TypeVar("T")
 
@@ -56,11 +57,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         ConfigError: if the file is missing, is not YAML, or holds something else.
     """
     path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"configuration file {path} does not exist")
     try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise ConfigError(f"configuration file {path} does not exist") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_text(path, ConfigError))
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
     if content is None:
         return {}

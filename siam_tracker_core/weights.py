@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.files.kinds import impostor
 
 METADATA_KEY = "siam_tracker"
 
@@ -42,7 +43,7 @@ def _small(tensor: torch.Tensor) -> torch.Tensor:
 
     The variance of a convolution over pixels of 0..255 exceeds 65504, and would become infinite.
     """
-    if not tensor.is_floating_point() or tensor.abs().amax() > torch.finfo(torch.float16).max:
+    if not tensor.is_floating_point() or not tensor.numel() or tensor.abs().amax() > torch.finfo(torch.float16).max:
         return tensor
     return tensor.half()
 
@@ -56,13 +57,35 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"weights file {path} does not exist")
+    if what := impostor(path):
+        raise WeightsError(f"weights file {path} {what}")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise WeightsError(f"weights file {path} is truncated or no safetensors file ({error})") from error
+    _check_metadata(path, metadata)
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, metadata
+
+
+def _check_metadata(path: Path, metadata: object) -> None:
+    """Refuse metadata of another form than this package writes, before something trips over them.
+
+    Raises:
+        WeightsError: names the entry and what it holds.
+    """
+    if not isinstance(metadata, Mapping):
+        raise WeightsError(f"{path}: its metadata are a {type(metadata).__name__}, expected a mapping")
+    for key, kind, wanted in (
+        ("network", Mapping, "a mapping"),
+        ("config", Mapping, "a mapping"),
+        ("provenance", Mapping, "a mapping"),
+        ("tracker", str, "a text"),
+    ):
+        if key in metadata and not isinstance(metadata[key], kind):
+            found = f"{metadata[key]!r}, a {type(metadata[key]).__name__}"
+            raise WeightsError(f"{path}: {key!r} in its metadata is {found}; expected {wanted}")
 
 
 def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], origin: str) -> None:

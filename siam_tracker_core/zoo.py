@@ -11,7 +11,7 @@ import torch
 
 from siam_tracker_core.builders import BUILDERS, Blueprint
 from siam_tracker_core.config import read_yaml
-from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.networks.inference import PRECISIONS
 from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.weights import read_weights
@@ -125,4 +125,10 @@ def load_tracker(
     changes = config if isinstance(config, Mapping) else read_yaml(config) if config else {}
     origin = "the given settings" if isinstance(config, Mapping) else str(config or path)
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
-    return BUILDERS[kind](Blueprint(state, metadata, changes, where, precision, name, str(path), origin))
+    blueprint = Blueprint(state, metadata, changes, where, precision, name, str(path), origin)
+    try:
+        return BUILDERS[kind](blueprint)
+    except SiamTrackerError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # values of a wrong type in the description
+        raise WeightsError(f"{path}: its metadata describe no {kind} that can be built ({error})") from error

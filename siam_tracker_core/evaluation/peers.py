@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.geometry import Box, check_target_box
 from siam_tracker_core.trackers.base import TrackState
 
@@ -127,6 +128,8 @@ def _nano_parameters(folder: Path) -> tuple[Any, dict[str, str]]:
                 f"tracker 'nano' needs {path}, which does not exist; give the folder that holds {NANO_BACKBONE} and "
                 f"{NANO_HEAD} with --nano_models, or leave 'nano' out"
             )
+        if what := impostor(path):
+            raise WeightsError(f"{path} {what}")
     parameters: Any = cv2.TrackerNano_Params()  # type: ignore[attr-defined]
     parameters.backbone, parameters.neckhead = (str(path) for path in paths)
     return parameters, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

@@ -65,9 +65,8 @@ def open_video(source: str | int, name: str, orientation: Orientation = "exif", 
     capture = cv2.VideoCapture(source, backend, parameters) if parameters else cv2.VideoCapture(source, backend)
     if not capture.isOpened():
         what = impostor(Path(source)) if isinstance(source, str) and Path(source).is_file() else ""
-        raise DatasetError(
-            f"{name} {what or 'cannot be opened as a video; it is damaged, or of a format not known here'}"
-        )
+        why = what or "cannot be opened as a video; it is damaged, or of a format that is not known here"
+        raise DatasetError(f"{name} {why}")
     if orientation == "stored":
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))

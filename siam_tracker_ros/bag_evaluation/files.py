@@ -22,6 +22,7 @@ from siam_tracker_core.bags import BagFrame, BagReader
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.evaluation import SequenceResult
 from siam_tracker_core.evaluation.report.film_strip import chosen_frames
+from siam_tracker_core.files import write_text
 from siam_tracker_ros.bag_evaluation.replay import image_type
 from siam_tracker_ros.image_conversion import BgrImage, compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.stamps import as_text
@@ -61,7 +62,7 @@ def write_tracks(path: Path, stamps: NDArray[np.int64], result: SequenceResult) 
 
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
     """Write ``scores.json``."""
-    path.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(scores, indent=2) + "\n")
 
 
 def write_pictures(

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence, Still
+from siam_tracker_core.pixels import Orientation
 from siam_tracker_core.training.data.crop_store import CROP_SIZE, EXEMPLAR_SIZE
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.shards import Kind
@@ -42,6 +43,7 @@ class Preparation:
         windows: random square windows of a photograph without targets.
         seed: of the order of the tracks in the shards, and of the windows.
         filters: which targets are left out.
+        orientation: ``exif`` turns images as they say, ``stored`` leaves them as they lie.
     """
 
     crop_size: Annotated[int, Ge(EXEMPLAR_SIZE)] = CROP_SIZE
@@ -52,6 +54,7 @@ class Preparation:
     windows: Annotated[int, Ge(1)] = 2
     seed: Annotated[int, Ge(0)] = 0
     filters: CropFilter = field(default_factory=CropFilter)
+    orientation: Orientation = "exif"
 
     __pydantic_config__ = STRICT
 
