@@ -48,7 +48,8 @@ class Skipped:
 
     def lines(self) -> list[str]:
         """One line for each reason, the most frequent first."""
-        return [
-            f"{count} left out: {reason} ({', '.join(self.names[reason])}{', ...' if count > len(self.names[reason]) else ''})"
-            for reason, count in self.counts.most_common()
-        ]
+        return [f"{count} left out: {reason} ({self._named_of(reason)})" for reason, count in self.counts.most_common()]
+
+    def _named_of(self, reason: str) -> str:
+        names = self.names[reason]
+        return ", ".join(names) + (", ..." if self.counts[reason] > len(names) else "")

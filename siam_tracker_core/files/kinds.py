@@ -19,8 +19,6 @@ def impostor(path: Path) -> str:
     except OSError:
         return ""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if not head:
-        return "is empty; download it again"
     if start.startswith(b"version https://git-lfs"):
         return "is a Git LFS pointer, not the file that it points to; run `git lfs pull`, or download the file itself"
     if start.startswith((b"<!doctype html", b"<html", b"<head")):

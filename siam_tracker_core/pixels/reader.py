@@ -91,7 +91,7 @@ class PixelReader:
         if not isinstance(layout, Packed):
             return self._planar(planes(image, layout))
         pixels = packed_pixels(image, layout)
-        if layout.pairs and not self._usual_yuv:
+        if layout.pairs and not self.usual_yuv:
             return self._planar(_pairs(np.asarray(pixels, dtype=np.uint8), layout.code))
         if layout.code is not None and layout.channels == 1 and layout.code == cv2.COLOR_GRAY2BGR:
             return _grey(self.narrow(pixels, learn))
@@ -116,7 +116,8 @@ class PixelReader:
         return self._stretch(pixels, learn)  # type: ignore[arg-type]
 
     @property
-    def _usual_yuv(self) -> bool:
+    def usual_yuv(self) -> bool:
+        """Whether YUV is taken for BT.601 in video range, for which OpenCV has fast conversions."""
         return self.settings.yuv_matrix == "bt601" and self.settings.yuv_range == "video"
 
     def _planar(self, found: Planes) -> BgrImage:

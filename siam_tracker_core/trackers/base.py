@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box, Window, check_target_box
+from siam_tracker_core.trackers.rescaling import FrameView
 
 
 class TrackState(enum.Enum):
@@ -49,6 +50,18 @@ class ResponseMap:
         if self._values is None:
             self._values = self._fetch()
         return self._values
+
+    def over(self, box: Box) -> ResponseMap:
+        """The same map over the image region that it covers in other coordinates."""
+        return ResponseMap(lambda: self.values, box)
+
+    def __reduce__(self) -> tuple[Callable[..., ResponseMap], tuple[NDArray[np.float32], Box]]:
+        """As its values, for what fetches them from a device cannot be pickled."""
+        return _restored, (self.values, self.box)
+
+
+def _restored(values: NDArray[np.float32], box: Box) -> ResponseMap:
+    return ResponseMap(lambda: values, box)
 
 
 @dataclass(frozen=True)
@@ -136,15 +149,15 @@ class Tracker(ABC):
         """Find the target in the next image.
 
         Args:
-            image: as for ``init``, of the same size as the image there.
+            image: as for ``init``, of the same size as the image there, or the same picture at another scale.
 
         Raises:
             ImageError: if the image is not of that form or size; the target is kept and later images can go on.
             RuntimeError: if ``init`` was not called.
         """
         frame = self.upload(image)
-        self.check_frame(frame)
-        return self.update_together([self], frame)[0]
+        view = self.view(frame)
+        return view.to_image(self.update_together([self], view.frame)[0])
 
     def upload(self, image: Image) -> Frame:
         """Check an image and put it on the device; a ``Frame`` is passed through."""
@@ -161,18 +174,20 @@ class Tracker(ABC):
             raise RuntimeError("update() before init(): no target has been given yet")
         return self._image_size
 
-    def check_frame(self, frame: Frame) -> None:
-        """Refuse a frame of another size than the one the target was shown on.
+    def view(self, frame: Frame) -> FrameView:
+        """A frame in the coordinates of the images that the target was shown on.
 
         Raises:
-            ImageError: for another size.
+            ImageError: for a frame of another shape, which shows another part of the scene.
             RuntimeError: if there is no target yet.
         """
-        if (frame.width, frame.height) != self.image_size:
+        view = FrameView.of(frame, self.image_size)
+        if view is None:
             raise ImageError(
                 "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
                 "new size".format(frame.width, frame.height, *self.image_size)
             )
+        return view
 
     @staticmethod
     def update_together(trackers: Sequence[Tracker], frame: Frame) -> list[TrackResult]:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Hashable, Sequence
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.base import Image, Tracker, TrackResult
+from siam_tracker_core.trackers.rescaling import FrameView
 
 
 class TrackerGroup:
@@ -68,8 +69,8 @@ class TrackerGroup:
             only: the ids to update; all by default.
 
         Returns:
-            A result for each id. A target that was shown on images of another size is LOST in this one, with the
-            reason; the others are not disturbed.
+            A result for each id. A target that was shown on the same picture at another scale is followed on; one that
+            was shown on images of another shape is LOST in this one, with the reason; the others are not disturbed.
 
         Raises:
             ImageError: if the image is not of that form; no target has been touched then.
@@ -77,12 +78,16 @@ class TrackerGroup:
         frame = self._model.upload(image)
         wanted = {key: tracker for key, tracker in self._trackers.items() if only is None or key in only}
         results: dict[Hashable, TrackResult] = {}
-        ready: dict[Hashable, Tracker] = {}
+        ready: dict[tuple[int, int], dict[Hashable, Tracker]] = {}
+        views: dict[tuple[int, int], FrameView] = {}
         for key, tracker in wanted.items():
+            size = tracker.image_size
             try:
-                tracker.check_frame(frame)
-                ready[key] = tracker
+                views[size] = views.get(size) or tracker.view(frame)
+                ready.setdefault(size, {})[key] = tracker
             except ImageError as error:
                 results[key] = tracker.lost(str(error))
-        results.update(zip(ready, self._model.update_together(list(ready.values()), frame), strict=True))
+        for size, trackers in ready.items():
+            found = self._model.update_together(list(trackers.values()), views[size].frame)
+            results.update(zip(trackers, map(views[size].to_image, found), strict=True))
         return {key: results[key] for key in wanted}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import enum
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
 from siam_tracker_core.errors import ConfigError, SiamTrackerError
+from siam_tracker_core.pixels import SUPPORTED_ENCODINGS, Contrast, Orientation, PixelSettings
+from siam_tracker_core.pixels.contrast import ContrastMode
+from siam_tracker_core.pixels.yuv import Matrix, Range
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
@@ -57,6 +60,15 @@ class Settings:
     reliability: str
     queue_depth: int
     history_frames: int
+    contrast: str
+    contrast_low: float
+    contrast_high: float
+    contrast_percentile: float
+    contrast_hold: float
+    yuv_matrix: str
+    yuv_range: str
+    image_encoding: str
+    image_orientation: str
     max_targets: int
     stamp_patience: float
     autostart: bool
@@ -69,6 +81,28 @@ class Settings:
     def model(self) -> str:
         """What ``load_tracker`` is to load: the weights file where one is given, else the name."""
         return self.weights or self.tracker
+
+    @property
+    def pixels(self) -> PixelSettings:
+        """How images become pixels.
+
+        Raises:
+            ConfigError: if values that are possible each by itself do not go together.
+        """
+        contrast = Contrast(
+            cast(ContrastMode, self.contrast),
+            self.contrast_low,
+            self.contrast_high,
+            self.contrast_percentile,
+            self.contrast_hold,
+        )
+        return PixelSettings(
+            contrast,
+            cast(Matrix, self.yuv_matrix),
+            cast(Range, self.yuv_range),
+            self.image_encoding,
+            cast(Orientation, self.image_orientation),
+        )
 
 
 DECLARATIONS: dict[str, Declaration] = {
@@ -106,6 +140,61 @@ DECLARATIONS: dict[str, Declaration] = {
         "How many images are kept, so that a target drawn on an image of a moment ago can start there; each takes its "
         "own size in memory.",
         range=(1, 1000),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "contrast": Declaration(
+        "percentiles",
+        "How pixels of more than 8 bits (mono16, 16UC1, 32FC1, ...) become 8: percentiles of the pictures, held steady "
+        "over time; range, from contrast_low to contrast_high; or full, the whole range of their type.",
+        choices=("percentiles", "range", "full"),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "contrast_low": Declaration(
+        Contrast.low,
+        "With contrast range: the value that becomes black, in the image's own units.",
+        range=(-1e9, 1e9),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "contrast_high": Declaration(
+        Contrast.high,
+        "With contrast range: the value that becomes white; greater than contrast_low.",
+        range=(-1e9, 1e9),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "contrast_percentile": Declaration(
+        Contrast.percentile,
+        "With contrast percentiles: the percentage of pixels that become black, and the same that become white.",
+        range=(0.0, 49.0),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "contrast_hold": Declaration(
+        Contrast.hold,
+        "With contrast percentiles: the share of the former limits that each picture keeps; 0 follows at once.",
+        range=(0.0, 0.999),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "yuv_matrix": Declaration(
+        "bt601",
+        "The standard by which YUV becomes RGB: bt601, or bt709 as for most HD cameras.",
+        choices=("bt601", "bt709"),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "yuv_range": Declaration(
+        "video",
+        "The range of YUV: video (luma 16 to 235) or full (0 to 255, as JPEG has it).",
+        choices=("video", "full"),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "image_encoding": Declaration(
+        "",
+        "Read every raw image as this encoding, whatever its driver calls it, e.g. yuyv; empty to believe the driver.",
+        choices=("", *SUPPORTED_ENCODINGS),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "image_orientation": Declaration(
+        "exif",
+        "exif turns compressed images as their EXIF says, stored leaves them as they lie.",
+        choices=("exif", "stored"),
         changes=Changes.WHILE_INACTIVE,
     ),
     "max_targets": Declaration(16, "How many targets may be followed at once.", range=(1, 1024)),
@@ -165,7 +254,7 @@ def expected(name: str) -> str:
     """What a parameter may be, in words."""
     declaration = DECLARATIONS[name]
     if declaration.choices:
-        return " or ".join(declaration.choices)
+        return " or ".join(choice or "empty" for choice in declaration.choices)
     if declaration.range is not None:
         kind = "a whole number" if isinstance(declaration.default, int) else "a number with a decimal point"
         return f"{kind} from {declaration.range[0]:.12g} to {declaration.range[1]:.12g}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-from siam_tracker_ros.image_conversion import BgrImage, compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader, compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.stamps import as_text, to_nanoseconds
 
 
@@ -21,11 +21,13 @@ class ReceivedImage:
         number: counts the images received, from 1.
         message: the message.
         received: when it came, in seconds of ``time.monotonic``.
+        reader: makes its pixels, as those of all images of its topic; None to read it by itself.
     """
 
     number: int
     message: Image | CompressedImage
     received: float
+    reader: ImageReader | None = None
 
     @property
     def header(self) -> Header:
@@ -43,6 +45,8 @@ class ReceivedImage:
         Raises:
             ImageError: if the message is not an image that can be read.
         """
+        if self.reader is not None:
+            return self.reader.read(self.message, self.number)
         if isinstance(self.message, CompressedImage):
             return compressed_to_bgr(self.message)
         return image_to_bgr(self.message)

@@ -18,6 +18,8 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import Tracker, load_tracker
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_ros.image_conversion import ImageReader
 from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
 from siam_tracker_ros.node.complaints import Complaints
@@ -91,9 +93,14 @@ class TrackerNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Subscribe to the images and begin to answer requests."""
         assert self._loop is not None
+        try:
+            reader = ImageReader(self._settings.pixels)
+        except ConfigError as error:
+            return self._fail(str(error))
         outcome = super().on_activate(state)
         compressed = self._settings.image_transport == "compressed"
         self._topic = self.resolve_topic_name("image/compressed" if compressed else "image")
+        self._loop.reader = reader
         self._loop.start(self._settings.history_frames, self._topic)
         self._subscribe(CompressedImage if compressed else Image)
         self.get_logger().info(f"waiting for images on {self._topic}")

@@ -20,7 +20,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import Box, Tracker, TrackerGroup
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_ros.image_conversion import BgrImage
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader
+from siam_tracker_ros.node.pictures import PictureWatch
 from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, StampRefused
 from siam_tracker_ros.node.statistics import Statistics
 from siam_tracker_ros.node.targets import Target, first_result
@@ -96,6 +97,8 @@ class TrackingLoop:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
+        self.reader = ImageReader()
+        self._watch = PictureWatch()
 
     def start(self, history_frames: int, source: str) -> None:
         """Begin to take images and requests; targets from before a stop are followed on.
@@ -125,7 +128,7 @@ class TrackingLoop:
         received = time.monotonic()
         with self._changed:
             self.statistics.image_received(overtook=self._newest is not None)
-            self._newest = ReceivedImage(next(self._numbers), message, received)
+            self._newest = ReceivedImage(next(self._numbers), message, received, reader=self.reader)
             in_order = self._ring.add(self._newest)
             self._changed.notify_all()
         if not in_order:
@@ -276,7 +279,9 @@ class TrackingLoop:
             if target.behind:
                 target.behind.append(image)
         pixels, refusal, seconds = self._search(image, current)
-        if refusal:
+        for sentence in [refusal] if pixels is None else self._watch.sentences(pixels, len(self._targets)):
+            self._report(sentence)
+        if refusal and pixels is not None:
             self._report(refusal)
         up_to_date = [target for target in self._targets.values() if target.seen == image.number]
         answer = Answer(image, pixels, up_to_date, refusal)
