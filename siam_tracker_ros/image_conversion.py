@@ -1,8 +1,8 @@
 """ROS images to and from the arrays that trackers take.
 
-The layouts and formulas are ``siam_tracker_core.pixels``. Pixels go through cv_bridge where it is installed and answered
-a self-test correctly, with the same result. Two cases never go through cv_bridge because it gets them wrong: rows whose
-``step`` is not a whole number of pixels, and big-endian data.
+Layouts and formulas are those of ``siam_tracker_core.pixels``. Pixels go through cv_bridge where it is installed and
+answered a self-test correctly, with the same result. Two cases never go through cv_bridge, for it gets them wrong: rows
+whose ``step`` is not a whole number of pixels, and big-endian data.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -190,7 +190,7 @@ class _Run:
             pass
         return ""
 
-    def _take(self, writer: csv._writer, frame: NumberedFrame, result: TrackResult) -> None:
+    def _take(self, writer: Any, frame: NumberedFrame, result: TrackResult) -> None:
         box = (round(value, 3) for value in result.box.to_array())
         writer.writerow([frame.number, *box, round(result.score, 4), result.state.value])
         if self.video is not None:

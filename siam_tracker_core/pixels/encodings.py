@@ -162,7 +162,8 @@ def packed_pixels(image: RawImage, layout: Packed) -> NDArray[np.uint8] | NDArra
         return rows.reshape(shape)
     order = ">" if image.big_endian else "<"
     native = np.uint16 if layout.type == "u2" else np.float32
-    return np.ascontiguousarray(rows).view(f"{order}{layout.type}").astype(native).reshape(shape)
+    wide = np.ascontiguousarray(rows).view(f"{order}{layout.type}")
+    return np.asarray(wide.astype(native).reshape(shape), dtype=native)
 
 
 def planes(image: RawImage, layout: Planar) -> Planes:

@@ -246,7 +246,7 @@ class SiamRPN(FollowingTracker):
             ImageError, RuntimeError: as ``update``.
         """
         frame = self.upload(image)
-        self.check_frame(frame)
+        frame = self.view(frame).frame
         window, config = self.search_window, self.config
         with torch.inference_mode():
             crops = frame.crops([window], self.search_size)

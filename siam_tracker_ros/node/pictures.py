@@ -34,6 +34,6 @@ class PictureWatch:
         if scale_between(before, size) is not None:
             return f"{said}, which is the same picture at another scale: the {targets} target(s) are followed on"
         return (
-            f"{said}, another part of the scene: the {targets} target(s) set on the former size are LOST; set them again "
-            "on an image of the new size"
+            f"{said}, another part of the scene: the {targets} target(s) set on the former size are LOST; set them "
+            "again on an image of the new size"
         )
