@@ -17,7 +17,13 @@ from siam_tracker_core.files.writing import made_folder
 
 def test_numbers_are_sorted_by_value_and_litter_is_left_out() -> None:
     names = ["a/10.jpg", "a/9.jpg", "a/._9.jpg", "b/1.jpg", "a/1.jpg", "a/01.jpg", "a/Thumbs.db", "__MACOSX/2.jpg"]
-    assert [str(path) for path in naturally(map(Path, names))] == ["a/01.jpg", "a/1.jpg", "a/9.jpg", "a/10.jpg", "b/1.jpg"]
+    assert [str(path) for path in naturally(map(Path, names))] == [
+        "a/01.jpg",
+        "a/1.jpg",
+        "a/9.jpg",
+        "a/10.jpg",
+        "b/1.jpg",
+    ]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])

@@ -55,7 +55,9 @@ def test_nothing_finite_is_black() -> None:
     assert Stretch()(np.full((4, 4), np.nan, np.float32)).max() == 0
 
 
-@pytest.mark.parametrize("wrong", [{"low": 5.0, "high": 5.0}, {"percentile": 50.0}, {"hold": 1.0}, {"contrast": "auto"}])
+@pytest.mark.parametrize(
+    "wrong", [{"low": 5.0, "high": 5.0}, {"percentile": 50.0}, {"hold": 1.0}, {"contrast": "auto"}]
+)
 def test_impossible_contrasts_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         Contrast(**wrong)
