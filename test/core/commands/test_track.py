@@ -71,7 +71,7 @@ def test_negative_coordinates_and_odd_paths(video: Path, tmp_path: Path) -> None
         (["--frames", "0"], "frames is 0"),
         (["--frames", "-3"], "frames is -3"),
         (["--start", "6"], "has no frame 6"),
-        (["--overlay", "none/x.mp4"], "the folder none does not exist"),
+        (["--overlay", "none/x.mp4"], "none does not exist; make it first"),
         (["--overlay", "."], "is a folder"),
         (["--overlay", "in.avi"], "--overlay in.avi is the input"),
         (["--overlay", "out.csv"], "both write"),

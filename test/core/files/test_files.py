@@ -17,13 +17,8 @@ from siam_tracker_core.files.writing import made_folder
 
 def test_numbers_are_sorted_by_value_and_litter_is_left_out() -> None:
     names = ["a/10.jpg", "a/9.jpg", "a/._9.jpg", "b/1.jpg", "a/1.jpg", "a/01.jpg", "a/Thumbs.db", "__MACOSX/2.jpg"]
-    assert [str(path) for path in naturally(map(Path, names))] == [
-        "a/01.jpg",
-        "a/1.jpg",
-        "a/9.jpg",
-        "a/10.jpg",
-        "b/1.jpg",
-    ]
+    order = ["a/01.jpg", "a/1.jpg", "a/9.jpg", "a/10.jpg", "b/1.jpg"]
+    assert [str(path) for path in naturally(map(Path, names))] == order
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
@@ -98,13 +93,18 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
+def half_written(path: Path) -> None:
+    with whole_file(path) as file:
+        file.write("half")
+        raise RuntimeError
+
+
 def test_what_stood_there_stays_until_the_new_is_whole(tmp_path: Path) -> None:
     path, link = tmp_path / "a.csv", tmp_path / "link.csv"
     path.write_text("old")
     link.symlink_to(path)
-    with pytest.raises(RuntimeError), whole_file(path) as file:
-        file.write("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        half_written(path)
     assert path.read_text() == "old"
     with whole_file(link) as file:
         file.write("new")
