@@ -25,7 +25,8 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.pixels import Contrast, Orientation
 from siam_tracker_core.pixels.contrast import ContrastMode
 from siam_tracker_core.pixels.reader import flatness
-from siam_tracker_core.trackers.base import Tracker, TrackResult, TrackState
+from siam_tracker_core.trackers.results import TrackResult, TrackState
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.zoo import load_tracker
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 

@@ -163,7 +163,7 @@ def packed_pixels(image: RawImage, layout: Packed) -> NDArray[np.uint8] | NDArra
     order = ">" if image.big_endian else "<"
     native = np.uint16 if layout.type == "u2" else np.float32
     wide = np.ascontiguousarray(rows).view(f"{order}{layout.type}")
-    return np.asarray(wide.astype(native).reshape(shape), dtype=native)
+    return np.asarray(wide.astype(native).reshape(shape), dtype=native)  # type: ignore[return-value]
 
 
 def planes(image: RawImage, layout: Planar) -> Planes:

@@ -14,7 +14,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box
 
 if TYPE_CHECKING:
-    from siam_tracker_core.trackers.base import TrackResult
+    from siam_tracker_core.trackers.results import TrackResult
 
 Size = tuple[int, int]
 

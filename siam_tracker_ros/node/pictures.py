@@ -12,8 +12,8 @@ class PictureWatch:
     def __init__(self) -> None:
         self._size: tuple[int, int] | None = None
 
-    def sentences(self, pixels: BgrImage, targets: int) -> list[str]:
-        """What is to be reported of a picture.
+    def sentences(self, pixels: BgrImage, targets: int) -> list[tuple[str, str]]:
+        """What is to be reported of a picture: each time the kind of trouble and a sentence.
 
         Args:
             pixels: uint8 (H, W, 3) BGR.
@@ -21,9 +21,12 @@ class PictureWatch:
         """
         size = (pixels.shape[1], pixels.shape[0])
         before, self._size = self._size, size
-        found = [self._changed(before, size, targets)] if before not in (None, size) else []
-        flat = ImageReader.complaint(pixels)
-        return [*found, flat] if flat else found
+        found = []
+        if before not in (None, size):
+            found.append(("another size of images", self._changed(before, size, targets)))
+        if flat := ImageReader.complaint(pixels):
+            found.append(("flat picture", flat))
+        return found
 
     @staticmethod
     def _changed(before: tuple[int, int] | None, size: tuple[int, int], targets: int) -> str:

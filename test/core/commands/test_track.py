@@ -15,7 +15,7 @@ from siam_tracker_core.cli import main
 from siam_tracker_core.commands import track as command
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackResult, TrackState
+from siam_tracker_core.trackers.results import TrackResult, TrackState
 
 
 class Still:
