@@ -20,11 +20,12 @@ from tqdm import tqdm
 from siam_tracker_core.drawing import draw_track
 from siam_tracker_core.errors import BoxError, ConfigError, DatasetError, ImageError
 from siam_tracker_core.files import check_outputs, check_writable, whole_file
-from siam_tracker_core.footage import FrameSource, NumberedFrame, VideoOutput, open_source
+from siam_tracker_core.footage import NumberedFrame, VideoOutput
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.pixels import Contrast, Orientation
 from siam_tracker_core.pixels.contrast import ContrastMode
 from siam_tracker_core.pixels.reader import flatness
+from siam_tracker_core.sources import FrameSource, open_source
 from siam_tracker_core.trackers.results import TrackResult, TrackState
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.zoo import load_tracker

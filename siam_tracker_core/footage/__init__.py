@@ -1,6 +1,6 @@
-"""Frames from videos, folders, cameras and streams, and videos written."""
+"""Videos: read frame by frame and counted against their container, and written whole."""
 
-from siam_tracker_core.footage.sources import FrameSource, NumberedFrame, open_source
+from siam_tracker_core.footage.video import NumberedFrame, VideoFile
 from siam_tracker_core.footage.writer import VideoOutput
 
-__all__ = ["FrameSource", "NumberedFrame", "VideoOutput", "open_source"]
+__all__ = ["NumberedFrame", "VideoFile", "VideoOutput"]

@@ -78,7 +78,7 @@ class VideoOutput:
         Raises:
             OutputError: if it cannot, as on a full disk.
         """
-        if self._writer is None:
+        if self._writer is None or not self._count:
             return
         self._writer.release()
         self._writer = None
