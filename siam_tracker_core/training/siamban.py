@@ -76,7 +76,8 @@ def initialise(head: PixelwiseHead) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for last, bias in ((head.cls[-1], -3.0), (head.loc[-1], float(np.log(2.0)))):
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.normal_(last.weight, std=0.01)
         nn.init.constant_(last.bias, bias)
 
