@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import enum
 import re
 from dataclasses import dataclass
@@ -53,11 +54,19 @@ class Settings:
     tracker: str
     weights: str
     device: str
+    threads: int
+    lock_memory: bool
     image_transport: str
     reliability: str
     queue_depth: int
     history_frames: int
+    history_mb: int
+    max_megapixels: int
+    deadline: float
+    state_file: str
+    state_max_age: float
     max_targets: int
+    hang_timeout: float
     stamp_patience: float
     autostart: bool
     diagnostics_period: float
@@ -83,6 +92,18 @@ DECLARATIONS: dict[str, Declaration] = {
     "device": Declaration(
         "auto", "Where the network runs: auto, cpu, cuda or cuda:N.", changes=Changes.WHILE_UNCONFIGURED
     ),
+    "threads": Declaration(
+        0,
+        "Threads that an update runs on; 0: one on up to two cores, on more cores what short trials while tracking "
+        "show to be best.",
+        range=(0, 256),
+        changes=Changes.WHILE_UNCONFIGURED,
+    ),
+    "lock_memory": Declaration(
+        False,
+        "Keep all of the process's memory from being swapped out; the user's limit on locked memory must allow it.",
+        changes=Changes.WHILE_UNCONFIGURED,
+    ),
     "image_transport": Declaration(
         "raw",
         "raw subscribes to image (sensor_msgs/Image), compressed to image/compressed (sensor_msgs/CompressedImage).",
@@ -103,12 +124,44 @@ DECLARATIONS: dict[str, Declaration] = {
     ),
     "history_frames": Declaration(
         60,
-        "How many images are kept, so that a target drawn on an image of a moment ago can start there; each takes its "
-        "own size in memory.",
+        "How many images are kept, as far as history_mb allows, so that a target drawn on an image of a moment ago can "
+        "start there.",
         range=(1, 1000),
         changes=Changes.WHILE_INACTIVE,
     ),
+    "history_mb": Declaration(
+        64,
+        "How many megabytes the images that are kept may take together; compressed images are kept compressed.",
+        range=(1, 16384),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "max_megapixels": Declaration(
+        64,
+        "The most million pixels that an image may have; a larger one is refused before memory is taken for it.",
+        range=(1, 1000),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "deadline": Declaration(
+        0.0,
+        "Seconds from an image's receipt to its tracks after which they count as late in /diagnostics; 0: the time "
+        "between two images.",
+        range=(0.0, 10.0),
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "state_file": Declaration(
+        "",
+        "Path of a file that the targets are saved in once a second, to come back after an unclean death; empty: none.",
+        changes=Changes.WHILE_INACTIVE,
+    ),
+    "state_max_age": Declaration(
+        30.0, "Seconds after which the targets in state_file are too old to come back.", range=(0.0, 86400.0)
+    ),
     "max_targets": Declaration(16, "How many targets may be followed at once.", range=(1, 1024)),
+    "hang_timeout": Declaration(
+        10.0,
+        "Seconds that the tracking thread may be at one image before it is taken to hang and is replaced.",
+        range=(0.5, 600.0),
+    ),
     "stamp_patience": Declaration(
         0.5, "Seconds that set_target waits for the image of its stamp when that has not come yet.", range=(0.0, 10.0)
     ),
@@ -150,6 +203,19 @@ def declare(node: Node) -> None:
 def read(node: Node) -> Settings:
     """The present values of all parameters."""
     return Settings(**{name: node.get_parameter(name).value for name in DECLARATIONS})
+
+
+def unknown(node: Node) -> list[str]:
+    """A sentence for each value given at start that belongs to no parameter, e.g. of a misspelt key in a file."""
+    given = getattr(node, "_parameter_overrides", {})
+    names = [name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides.")]
+    return [_unknown(name) for name in sorted(names)]
+
+
+def _unknown(name: str) -> str:
+    alike = difflib.get_close_matches(name, DECLARATIONS, 1)
+    guess = f"; did you mean {alike[0]}?" if alike else ""
+    return f"the parameter {name} that was given at start is unknown and has no effect{guess}"
 
 
 def problem(name: str, value: Any) -> str:
