@@ -103,22 +103,6 @@ def draw(
     return found[:count]
 
 
-def scaled_boxes(centres: NDArray[np.float64], size: tuple[float, float], factors: NDArray[np.float64]) -> Boxes:
-    """Boxes of a size in several scales around several centres.
-
-    Args:
-        centres: (n, 2) in pixels.
-        size: width and height in pixels.
-        factors: (s,) on both.
-
-    Returns:
-        (n * s, 4) of ``x, y, width, height`` in pixels, those of the first centre first.
-    """
-    extents = np.asarray(factors)[None, :, None] * np.asarray(size)
-    extents = np.broadcast_to(extents, (len(centres), *extents.shape[1:]))
-    return np.concatenate([np.asarray(centres)[:, None] - extents / 2, extents], axis=2).reshape(-1, 4)
-
-
 def _spread(
     spread: Spread,
     box: Box,

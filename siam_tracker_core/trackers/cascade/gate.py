@@ -5,23 +5,21 @@ only where both scores, that of matching and that of classification, keep up wit
 
 The paper asks the first question with gamma_m ("no other peaks ... that exceed a ratio gamma_m of the highest peak
 value") and its opposite with gamma_p ("one or more peaks exceeds the ratio gamma_p"), which leaves peaks between the
-two open to both answers. Here both are one question and its threshold is ``GateConfig.rival``: gamma_m by default, and
-gamma_p's value for the other reading. *Other* is every peak but the one that the target is at; so where classification
-prefers a lower peak, the highest is another one.
+two open to both answers. Here both are one question and its threshold is ``GateConfig.distractor``: gamma_m by
+default, and gamma_p's value for the other reading. *Other* is every peak but the one that the target is at; so where
+classification prefers a lower peak, the highest is another one.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.config import STRICT
-
-Share = Annotated[float, Ge(0), Le(1)]
+from siam_tracker_core.trackers.common.limits import Share
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class GateConfig:
 
     Attributes:
         policy: ``gate`` asks it; ``always`` learns from every frame, and ``never`` from none but the target's own.
-        rival: another peak above this share of the highest one makes a frame ambiguous: gamma_m.
+        distractor: another peak above this share of the highest one makes a frame ambiguous: gamma_m.
         matching: share of the mean matching score that an ambiguous frame must exceed: gamma_m.
         classification: share of the mean classification score that it must exceed: gamma_c.
         frames: n, over so many frames before are the means taken.
@@ -39,13 +37,14 @@ class GateConfig:
     """
 
     policy: Literal["gate", "always", "never"] = "gate"
-    rival: Share = 0.8
+    distractor: Share = 0.8
     matching: Annotated[float, Gt(0), Le(2)] = 0.8
     classification: Annotated[float, Gt(0), Le(2)] = 0.6
     frames: Annotated[int, Ge(1), Le(1000)] = 6
     least: Share = 0.0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar = {"rival": "distractor"}
 
 
 class Decision(NamedTuple):
@@ -63,6 +62,7 @@ class Decision(NamedTuple):
         return f"{'learned' if self.learn else 'not learned'}: {self.reason}"
 
 
+@dataclass(frozen=True)
 class Gate:
     """Decides frame after frame for one target, and remembers its scores.
 
@@ -70,35 +70,32 @@ class Gate:
     of the response (or the response itself, see ``PeakConfig.measure``), and the softmax of the classifier. While fewer
     than ``frames`` have been seen, the means are over those that have; the target's own frame is the first.
 
-    Args:
+    Attributes:
         config: thresholds.
-        matching: score of matching at the target in its own frame.
-        classification: score of classification there.
+        scores: of matching and classification at the target in the last frames, at least one of them.
     """
 
-    def __init__(self, config: GateConfig, matching: float, classification: float) -> None:
-        self.config = config
-        self._scores: deque[tuple[float, float]] = deque([(matching, classification)], maxlen=config.frames)
+    config: GateConfig
+    scores: tuple[tuple[float, float], ...]
 
     @property
     def means(self) -> tuple[float, float]:
         """S_M and S_C of the paper: the mean scores of the last frames."""
-        matching, classification = zip(*self._scores, strict=True)
+        matching, classification = zip(*self.scores, strict=True)
         return sum(matching) / len(matching), sum(classification) / len(classification)
 
+    def after(self, matching: float, classification: float) -> Gate:
+        """The gate that remembers the scores of one more frame."""
+        return replace(self, scores=(*self.scores, (matching, classification))[-self.config.frames :])
+
     def decide(self, matching: float, classification: float, others: Sequence[float]) -> Decision:
-        """Decide about a frame, and remember its scores for those that follow.
+        """Decide about a frame.
 
         Args:
             matching: score of matching where the target was found, S_M^t.
             classification: score of classification there, S_C^t.
             others: of all other peaks, the ratios to the highest one.
         """
-        decision = self._judge(matching, classification, others)
-        self._scores.append((matching, classification))
-        return decision
-
-    def _judge(self, matching: float, classification: float, others: Sequence[float]) -> Decision:
         config = self.config
         if config.policy != "gate":
             return Decision(config.policy == "always", f"by the settings, which {config.policy} learn from a frame")
@@ -106,11 +103,11 @@ class Gate:
             return Decision(
                 False, f"the classification score {classification:.2f} is below the least, {config.least:g}"
             )
-        rivals = sum(ratio > config.rival for ratio in others)
-        near = f"above {config.rival:g} of the highest"
-        if not rivals:
+        distractors = sum(ratio > config.distractor for ratio in others)
+        near = f"above {config.distractor:g} of the highest"
+        if not distractors:
             return Decision(True, f"no other peak is {near}")
-        peaks = f"{rivals} other {'peak is' if rivals == 1 else 'peaks are'} {near}"
+        peaks = f"{distractors} other {'peak is' if distractors == 1 else 'peaks are'} {near}"
         means = self.means
         falls_short = [
             f"the {name} score {score:.2f} is not above {share:g} of its mean {mean:.2f}"

@@ -1,8 +1,10 @@
 """Which proposal is the target (SiamRPN section 4.3), for a batch of windows on the device.
 
-Anchors near the centre, a penalty on changes of scale and ratio (equation 13), and a cosine window put the proposals in
-an order. The paper then suppresses among the best of them what overlaps with a better one; the first in the order has
-no better one and always remains, so finding the target needs no suppression. ``networks.anchors.suppress`` does it
+It works on what any head gives: scores, and boxes in pixels of the crop, one or several in each cell.
+
+Boxes of cells near the centre, a penalty on changes of scale and ratio (equation 13), and a cosine window put the
+proposals in an order. The paper then suppresses among the best of them what overlaps with a better one; the first in
+the order has no better one and always remains, so finding the target needs no suppression. ``networks.anchors.suppress`` does it
 where several proposals are asked for.
 """
 
@@ -15,9 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from siam_tracker_core.networks.anchors import decode
-from siam_tracker_core.networks.rpn import Proposals
-from siam_tracker_core.trackers.confidence import peak_to_sidelobe
+from siam_tracker_core.trackers.common.response import peak_to_sidelobe
 
 # Cells around the peak that the peak-to-sidelobe ratio leaves out: half the middle anchor.
 PEAK_RADIUS = 4
@@ -29,14 +29,14 @@ class Preference(NamedTuple):
     Attributes:
         width, height: of the target in pixels of the search crop, as last seen.
         influence: share of the cosine window in the final score.
-        penalty: k of equation 13.
-        cells: only anchors of the central so many cells are taken.
+        penalty_k: k of equation 13.
+        cells: only boxes of the central so many cells are taken.
     """
 
     width: float
     height: float
     influence: float = 0.0
-    penalty: float = 0.0
+    penalty_k: float = 0.0
     cells: float = math.inf
 
 
@@ -47,20 +47,22 @@ class Ranking(NamedTuple):
         scores: (N, k, rows, columns), probability of "target".
         boxes: (N, k, rows, columns, 4): centre from the crop's middle, width, height, in pixels of the crop.
         factors: (N, k, rows, columns), 0..1, on changes of scale and ratio (equation 13).
-        ranks: (N, k, rows, columns), final scores; -1 where anchors are too far from the centre.
+        ranks: (N, k, rows, columns), final scores; -1 where cells are too far from the centre.
+        known: bool (N,), whether any score of a window was a number.
     """
 
     scores: torch.Tensor
     boxes: torch.Tensor
     factors: torch.Tensor
     ranks: torch.Tensor
+    known: torch.Tensor
 
 
-class Choice(NamedTuple):
+class Proposal(NamedTuple):
     """The proposal that is taken in one window.
 
     Attributes:
-        score: probability of "target".
+        score: probability of "target"; no number where the network gave none.
         psr: peak-to-sidelobe ratio of the scores there.
         dx, dy: its centre from the crop's middle, in pixels of the crop.
         width, height: in pixels of the crop.
@@ -76,33 +78,28 @@ class Choice(NamedTuple):
     factor: float
 
 
-def rank(
-    proposals: Proposals, anchors: torch.Tensor, cosine: torch.Tensor, preferences: Sequence[Preference]
-) -> Ranking:
+def rank(scores: torch.Tensor, boxes: torch.Tensor, cosine: torch.Tensor, preferences: Sequence[Preference]) -> Ranking:
     """Put the proposals of each window in order.
 
-    What is no finite number, as half precision may give, counts as a score of 0 and as no distance from the anchor.
+    A score that is no number, as half precision may give, counts as 0.
 
     Args:
-        proposals: of N windows.
-        anchors: (k, size, size, 4), of their grid.
+        scores, boxes: of N windows, see ``Ranking``.
         cosine: (size, size), the window on displacement.
         preferences: N, one for each window.
     """
     table = torch.from_numpy(np.array(preferences, dtype=np.float32)).to(cosine.device)[..., None, None, None]
-    width, height, influence, penalty, cells = table.unbind(dim=1)
-    scores = proposals.scores.nan_to_num(nan=0.0)
-    boxes = decode(
-        proposals.distances.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).permute(0, 2, 3, 4, 1), anchors
-    )
+    width, height, influence, penalty_k, cells = table.unbind(dim=1)
+    known = scores.isfinite().flatten(1).any(dim=1)
+    scores = scores.nan_to_num(nan=0.0)
     change = shape_change(boxes[..., 2:], torch.stack((width, height), dim=-1))
     # The printed exponent grows with the change; published implementations use this one.
-    factors = torch.exp(-(change - 1) * penalty)
+    factors = torch.exp(-(change - 1) * penalty_k)
     ranks = scores * factors * (1 - influence) + cosine * influence
-    return Ranking(scores, boxes, factors, ranks.masked_fill(~centre_region(len(cosine), cells), -1.0))
+    return Ranking(scores, boxes, factors, ranks.masked_fill(~centre_region(len(cosine), cells), -1.0), known)
 
 
-def choose(ranking: Ranking, surroundings: int) -> tuple[list[Choice], torch.Tensor]:
+def choose(ranking: Ranking, surroundings: int) -> tuple[list[Proposal], torch.Tensor]:
     """The first proposal of each window.
 
     Args:
@@ -111,7 +108,7 @@ def choose(ranking: Ranking, surroundings: int) -> tuple[list[Choice], torch.Ten
             means the same for larger maps; smaller maps are looked at as a whole.
 
     Returns:
-        N choices, and the score maps (N, rows, columns), the best over anchors.
+        N proposals, and the score maps (N, rows, columns), the best over anchors.
     """
     count, size = len(ranking.scores), ranking.scores.shape[-1]
     place = ranking.ranks.flatten(1).argmax(dim=1)
@@ -120,10 +117,11 @@ def choose(ranking: Ranking, surroundings: int) -> tuple[list[Choice], torch.Ten
     cell = place % (size * size)
     psr = peak_to_sidelobe(*surrounding(maps, cell // size, cell % size, min(surroundings, size)), PEAK_RADIUS)
     taken = [part.flatten(1)[each, place] for part in (ranking.scores, ranking.factors)]
+    taken[0] = torch.where(ranking.known, taken[0], torch.nan)
     boxes = ranking.boxes.flatten(1, 3)[each, place]
     table = torch.cat([torch.stack([taken[0], psr], dim=1), boxes, taken[1][:, None]], dim=1)
     # One transfer for all windows.
-    return [Choice(*row) for row in table.cpu().tolist()], maps
+    return [Proposal(*row) for row in table.cpu().tolist()], maps
 
 
 def shape_change(sizes: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
@@ -136,12 +134,6 @@ def shape_change(sizes: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
     ratio = (sizes[..., 1] / sizes[..., 0]) / (last[..., 1] / last[..., 0])
     scale = padded(sizes) / padded(last)
     return torch.maximum(ratio, 1 / ratio) * torch.maximum(scale, 1 / scale)
-
-
-def cosine_window(size: int, device: torch.device) -> torch.Tensor:
-    """Hann window (size, size) with maximum one, above zero in all cells."""
-    hann = torch.from_numpy(np.hanning(size + 2)[1:-1]).to(device, torch.float32)
-    return torch.outer(hann, hann)
 
 
 def centre_region(size: int, cells: torch.Tensor) -> torch.Tensor:

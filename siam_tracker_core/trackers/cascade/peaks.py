@@ -57,8 +57,8 @@ class Peaks(NamedTuple):
     heights: torch.Tensor
 
 
-def find_peaks(maps: torch.Tensor, upsampling: int, most: int) -> Peaks:
-    """All local maxima of response maps, whatever their height; places by bicubic upsampling, as SiamFC's.
+def find_peaks(maps: torch.Tensor, response_up: int, most: int) -> Peaks:
+    """All local maxima of response maps, whatever their height; places by bicubic response_up, as SiamFC's.
 
     A cell is a maximum if it is above the neighbours that come before it in the order of reading, and not below those
     that come after it; so one cell of a plateau is. Its peak is the highest point of the upsampled map within one cell
@@ -66,27 +66,27 @@ def find_peaks(maps: torch.Tensor, upsampling: int, most: int) -> Peaks:
 
     Args:
         maps: float32 (N, H, W), on any device.
-        upsampling: factor on the maps.
+        response_up: factor on the maps.
         most: K, how many peaks of a map are kept; fewer if the map has fewer cells.
     """
     height, width = maps.shape[1:]
     numbers = maps.isfinite()
     lowest = torch.where(numbers, maps, torch.inf).amin(dim=(1, 2), keepdim=True)
-    fine = functional.interpolate(torch.where(numbers, maps, lowest)[:, None], scale_factor=upsampling, mode="bicubic")
+    fine = functional.interpolate(torch.where(numbers, maps, lowest)[:, None], scale_factor=response_up, mode="bicubic")
     maps = torch.where(numbers, maps, -torch.inf)
     kept = local_maxima(maps).flatten(1)
     # Cells are ranked before they are refined, with some to spare: refining changes the order of close ones.
     spare = min(2 * most, height * width)
     cells = torch.where(kept, maps.flatten(1), -torch.inf).topk(spare, dim=1)
     rows, columns = cells.indices // width, cells.indices % width
-    down, across, heights = _refine(fine[:, 0], rows, columns, upsampling)
+    down, across, heights = _refine(fine[:, 0], rows, columns, response_up)
     heights = torch.where(cells.values.isfinite(), heights, -torch.inf)
     order = heights.topk(min(most, spare), dim=1).indices
     return Peaks(
         rows.gather(1, order),
         columns.gather(1, order),
-        (down.gather(1, order) + 0.5) / upsampling - height / 2,
-        (across.gather(1, order) + 0.5) / upsampling - width / 2,
+        (down.gather(1, order) + 0.5) / response_up - height / 2,
+        (across.gather(1, order) + 0.5) / response_up - width / 2,
         heights.gather(1, order),
     )
 
@@ -103,15 +103,15 @@ def local_maxima(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _refine(
-    fine: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, upsampling: int
+    fine: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor, response_up: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Row, column and height of the highest sample of upsampled maps within one cell of each cell (N, K)."""
-    around = torch.arange(2 * upsampling, device=fine.device) - upsampling // 2
-    down = (rows[..., None] * upsampling + around).clamp(0, fine.shape[1] - 1)
-    across = (columns[..., None] * upsampling + around).clamp(0, fine.shape[2] - 1)
+    around = torch.arange(2 * response_up, device=fine.device) - response_up // 2
+    down = (rows[..., None] * response_up + around).clamp(0, fine.shape[1] - 1)
+    across = (columns[..., None] * response_up + around).clamp(0, fine.shape[2] - 1)
     each = torch.arange(len(fine), device=fine.device)[:, None, None, None]
     heights, places = fine[each, down[..., :, None], across[..., None, :]].flatten(2).max(dim=2)
-    side = 2 * upsampling
+    side = 2 * response_up
     return (
         down.gather(2, (places // side)[..., None])[..., 0].float(),
         across.gather(2, (places % side)[..., None])[..., 0].float(),

@@ -25,11 +25,6 @@ def ring_offsets(radial: int, angular: int) -> FloatArray:
     return np.concatenate([np.zeros((1, 2)), places])
 
 
-def scale_factors(count: int, step: float) -> FloatArray:
-    """(count,) factors around 1, ``step`` times the one before."""
-    return np.power(step, np.arange(count, dtype=np.float64) - (count - 1) / 2)
-
-
 def ring_map(scores: FloatArray, radial: int, angular: int, side: int) -> NDArray[np.float32]:
     """Scores at ``ring_offsets`` as a square map over the disc's bounding square, linear in radius and angle.
 

@@ -45,23 +45,23 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Descent:
+class SGDConfig:
     """How a round of learning goes.
 
     Attributes:
-        rate: of fc4 and fc5.
-        last_factor: on the rate of fc6.
+        lr: learning rate of fc4 and fc5.
+        lr_mult: factor on that of fc6.
         momentum: share of the last step.
         weight_decay: on weights and biases.
-        clip: largest norm of one target's gradient; 0 clips nothing.
+        grad_clip_norm: largest norm of one target's gradient; 0 clips nothing.
         dropout: share of fc4's and fc5's outputs that is left out; published networks have one half.
     """
 
-    rate: float
-    last_factor: float
+    lr: float
+    lr_mult: float
     momentum: float
     weight_decay: float
-    clip: float
+    grad_clip_norm: float
     dropout: float = 0.5
 
 
@@ -82,13 +82,13 @@ def write_back(heads: Sequence[Head], stack: Stack, part: str = "parameters") ->
             own.copy_(tensor[place])
 
 
-def logits(stack: Stack, features: torch.Tensor, kept: Sequence[torch.Tensor] = ()) -> torch.Tensor:
+def logits(stack: Stack, features: torch.Tensor, dropout_masks: Sequence[torch.Tensor] = ()) -> torch.Tensor:
     """What T heads say of features.
 
     Args:
         stack: their parameters, in the features' type.
         features: (T, n, 4608).
-        kept: factors (T, n, 512) on the outputs of fc4 and of fc5, in learning.
+        dropout_masks: factors (T, n, 512) on the outputs of fc4 and of fc5, in learning.
 
     Returns:
         (T, n, 2), of background and target.
@@ -96,8 +96,8 @@ def logits(stack: Stack, features: torch.Tensor, kept: Sequence[torch.Tensor] = 
     for layer in range(len(stack) // 2):
         if layer:
             features = functional.relu(features)
-            if kept:
-                features = features * kept[layer - 1]
+            if dropout_masks:
+                features = features * dropout_masks[layer - 1]
         features = torch.baddbmm(stack[2 * layer + 1][:, None], features, stack[2 * layer])
     return features
 
@@ -124,13 +124,13 @@ def hardest(stack: Stack, pool: torch.Tensor, again: torch.Tensor, count: int) -
         return pool.gather(1, best[..., None].expand(-1, -1, pool.shape[2]))
 
 
-def descend(
+def sgd_step(
     stack: Stack,
     momenta: Stack,
     positives: torch.Tensor,
     negatives: torch.Tensor,
-    kept: Sequence[torch.Tensor],
-    settings: Descent,
+    dropout_masks: Sequence[torch.Tensor],
+    settings: SGDConfig,
 ) -> None:
     """One step of stochastic gradient descent on the mean cross-entropy of each target's samples, in place.
 
@@ -138,24 +138,24 @@ def descend(
         stack, momenta: of T heads.
         positives: (T, p, 4608).
         negatives: (T, n, 4608).
-        kept: factors (T, p + n, 512), see ``logits``.
+        dropout_masks: factors (T, p + n, 512), see ``logits``.
         settings: of the step.
     """
     features = torch.cat((positives, negatives), dim=1).float()
     with torch.enable_grad():
         leaves = [tensor.detach().requires_grad_() for tensor in stack]
-        said = functional.log_softmax(logits(leaves, features, kept), dim=2)
+        said = functional.log_softmax(logits(leaves, features, dropout_masks), dim=2)
         right = torch.cat((said[:, : positives.shape[1], 1], said[:, positives.shape[1] :, 0]), dim=1)
         # A mean over each target's samples, and a sum over targets: they do not know of each other.
         gradients = torch.autograd.grad(-right.mean(dim=1).sum(), leaves)
-    factors = _clip_factors(gradients, settings.clip)
+    factors = _clip_factors(gradients, settings.grad_clip_norm)
     with torch.no_grad():
         for place, (parameter, momentum, gradient) in enumerate(zip(stack, momenta, gradients, strict=True)):
             shape = (-1,) + (1,) * (gradient.dim() - 1)
             step = gradient * factors.view(shape) + settings.weight_decay * parameter
             momentum.mul_(settings.momentum).add_(step)
             last = place >= len(stack) - 2
-            parameter.sub_(momentum * (settings.rate * (settings.last_factor if last else 1.0)))
+            parameter.sub_(momentum * (settings.lr * (settings.lr_mult if last else 1.0)))
 
 
 def _clip_factors(gradients: Sequence[torch.Tensor], clip: float) -> torch.Tensor:
