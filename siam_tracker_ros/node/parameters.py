@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import enum
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -15,40 +14,14 @@ from rclpy.node import Node
 from siam_tracker_core.errors import ConfigError, SiamTrackerError
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
+from siam_tracker_ros.node.declaration import Changes, Declaration
+from siam_tracker_ros.robot_side.parameters import ROBOT_DECLARATIONS, RobotSettings
 
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
-class Changes(enum.Enum):
-    """When a parameter may be changed."""
-
-    ANY_TIME = "any time"
-    WHILE_INACTIVE = "takes effect on activation"
-    WHILE_UNCONFIGURED = "takes effect on configuration"
-    NEVER = "read-only"
-
-
 @dataclass(frozen=True)
-class Declaration:
-    """One parameter.
-
-    Attributes:
-        default: also gives its type.
-        description: for `ros2 param describe`.
-        range: lowest and highest value of a number.
-        choices: the values a string may have.
-        changes: when it may be changed.
-    """
-
-    default: str | int | float | bool
-    description: str
-    range: tuple[float, float] | None = None
-    choices: tuple[str, ...] = ()
-    changes: Changes = Changes.ANY_TIME
-
-
-@dataclass(frozen=True)
-class Settings:
+class Settings(RobotSettings):
     """The values of all parameters, checked; ``DECLARATIONS`` says what each means."""
 
     tracker: str
@@ -178,6 +151,7 @@ DECLARATIONS: dict[str, Declaration] = {
         1.0, "Size of the debug image as a share of the source image's.", range=(0.05, 1.0)
     ),
     "debug_image_labels": Declaration(True, "Write id, label, score and state above each box of the debug image."),
+    **ROBOT_DECLARATIONS,
 }
 
 
