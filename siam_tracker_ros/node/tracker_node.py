@@ -19,7 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from siam_tracker_core import load_tracker
 from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
-from siam_tracker_ros.node.commands import Refused
+from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
 from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
@@ -257,7 +257,13 @@ class TrackerNode(LifecycleNode):
     # Requests.
 
     def _set_target(self, request: SetTarget.Request) -> Future[Any]:
-        return answer_set(request, self._active_loop, self._settings, self.get_logger(), self._refuse)
+        return answer_set(request, self._active_loop, self._settings, self.get_logger(), self._refuse, self._detected)
+
+    def _detected(self, request: SetTarget.Request, image_deadline: float) -> SetCommand:
+        robot = self._robot
+        if robot is None:
+            raise Refused(f"the tracker is {self._state()}; activate it first")
+        return robot.detected(request, image_deadline)
 
     def _refuse(self, kind: str, sentence: str) -> None:
         self._complain(kind, sentence)

@@ -9,20 +9,26 @@ from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
-from rclpy.handle import InvalidHandle
+from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import Header
 
-from siam_tracker_ros.interfaces import TargetEvent, TrackedTargetArray
+from siam_tracker_ros.detections.desk import DetectionDesk
+from siam_tracker_ros.interfaces import SetTarget, TargetEvent, TrackedTargetArray
+from siam_tracker_ros.node.commands import Refused, SetCommand
+from siam_tracker_ros.node.messages import import_vision_msgs
+from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
 from siam_tracker_ros.positions.part import PositionsPart
-from siam_tracker_ros.qos import output_qos
+from siam_tracker_ros.qos import image_qos, output_qos
 from siam_tracker_ros.robot_side.events import Events
-from siam_tracker_ros.robot_side.parameters import POSITIONS_OFF, RobotSettings
+from siam_tracker_ros.robot_side.parameters import POSITIONS_OFF
 from siam_tracker_ros.robot_side.prediction import Prediction
 from siam_tracker_ros.robot_side.seen import seen_in
 
 _EVENTS_DEPTH = 100
 _PREDICTIONS_DEPTH = 10
+_DETECTIONS_DEPTH = 10
 _SAME_CLOCK_SECONDS = 1.0  # stamps that are this near to the node's clock are of that clock
 
 
@@ -40,7 +46,7 @@ class RobotSide:
     def __init__(
         self,
         node: LifecycleNode,
-        settings: Callable[[], RobotSettings],
+        settings: Callable[[], Settings],
         loop: Callable[[], TrackingLoop | None],
         image_topic: str,
         complain: Callable[[str, str], None],
@@ -49,6 +55,11 @@ class RobotSide:
         self._loop = loop
         self._event_publisher = node.create_publisher(TargetEvent, "~/events", output_qos(_EVENTS_DEPTH))
         self.events = Events(self._event_publisher.publish)
+        self._complain = complain
+        self._desk: DetectionDesk | None = None
+        self._no_desk = ""
+        self._detections: Any = None
+        self._listen_to_detections(settings)
         self._positions: PositionsPart | None = None
         if settings().positions != POSITIONS_OFF:
             self._positions = PositionsPart(node, settings, image_topic, complain)
@@ -63,6 +74,8 @@ class RobotSide:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._node.destroy_publisher(self._predictions)
+        if self._detections is not None:
+            self._node.destroy_subscription(self._detections)
         if self._positions is not None:
             self._positions.destroy()
         self._node.destroy_publisher(self._event_publisher)
@@ -76,6 +89,43 @@ class RobotSide:
             self._positions.saw(image)
         if self._prediction is not None:
             self._prediction.saw(image)
+
+    def detected(self, request: SetTarget.Request, image_deadline: float) -> SetCommand:
+        """The command for a request of a detection.
+
+        Raises:
+            Refused: if there is no such detection, or none are heard.
+        """
+        if self._desk is None:
+            raise Refused(self._no_desk)
+        return self._desk.command(request, image_deadline)
+
+    def _listen_to_detections(self, settings: Callable[[], Settings]) -> None:
+        wanted = settings().detections
+        vision = import_vision_msgs()
+        if wanted == "off" or (wanted == "vision_msgs" and vision is None) or (wanted == "auto" and vision is None):
+            why = "the parameter detections is off" if wanted == "off" else "vision_msgs is not installed"
+            self._no_desk = (
+                f"no detections are heard: {why}; set detections to siam_tracker_msgs, or install vision_msgs"
+            )
+            if wanted == "vision_msgs":
+                self._complain("no detections", self._no_desk)
+            return
+        of_vision = vision is not None and wanted != "siam_tracker_msgs"
+        kind = vision.Detection2DArray if of_vision and vision is not None else TrackedTargetArray
+        topic = self._node.resolve_topic_name("detections")
+        self._desk = DetectionDesk(topic, settings, lambda: settings().max_targets, self._loop, self._refuse)
+        self._detections = self._node.create_subscription(
+            kind,
+            topic,
+            self._desk.take,
+            image_qos("best_effort", _DETECTIONS_DEPTH),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+
+    def _refuse(self, header: Header, words: str) -> None:
+        self._complain("detections", words)
+        self.events.refused(words, header)
 
     def _begin_to_predict(self, rate: float) -> None:
         self._prediction = Prediction()

@@ -53,7 +53,9 @@ class Loop:
         self.world = FollowWorld(script, (320, 240))
         self.log = []
         header = self.look()
-        return self.client.set_target(self.world.box, stamp=header, label="figure")
+        target = self.client.set_target(self.world.box, stamp=header, label="figure")
+        self.look()
+        return target
 
     def look(self, image: bool = True) -> Any:
         """Publish what is seen now, and wait until it was answered."""
