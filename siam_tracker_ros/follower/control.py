@@ -91,17 +91,14 @@ class Controller:
         distance: in metres to keep; 0 to turn only.
         keep: whether to go on when the target is where it should be.
         gimbal: pan and tilt instead of drive and turn.
-        seconds: now, on the clock of the observations.
     """
 
-    def __init__(
-        self, settings: FollowerSettings, distance: float, keep: bool, gimbal: bool = False, seconds: float = 0.0
-    ) -> None:
+    def __init__(self, settings: FollowerSettings, distance: float, keep: bool, gimbal: bool = False) -> None:
         self._settings = settings
         self._distance = distance
         self._keep = keep
         self._gimbal = gimbal
-        self._last_step = self._last_seen = seconds
+        self._last_step = self._last_seen = math.nan  # until the first step: ROS time may jump before that
         self._speeds = Speeds()
         self._search: Search | None = None
         self._side = 1.0
@@ -117,6 +114,8 @@ class Controller:
             seconds: now; never earlier than in the step before.
             observation: the last word of the target; None before the first.
         """
+        if math.isnan(self._last_step):
+            self._last_step = self._last_seen = seconds
         elapsed = min(max(0.0, seconds - self._last_step), _LONGEST_STEP)
         self._last_step = seconds
         trouble = self._trouble(seconds, observation)

@@ -146,9 +146,8 @@ class TargetFollower(Node):
         return self._finish(handle, following)
 
     def _begin(self, goal: FollowTarget.Goal) -> Following:
-        controller = Controller(
-            parameters.read(self), goal.distance, goal.keep, self._wiring.mode == "gimbal", self._seconds()
-        )
+        gimbal = self._wiring.mode == "gimbal"
+        controller = Controller(parameters.read(self), goal.distance, goal.keep, gimbal)
         following = Following(goal, controller)
         with self._lock:
             former, self._following = self._following, following

@@ -7,10 +7,12 @@ takes.
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from siam_tracker_core.simulation import FollowWorld, Script
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_message, header_at, image_message
 from siam_tracker_ros.follower.settings import FollowerSettings
-from siam_tracker_ros.interfaces import FollowTarget, TargetEvent
+from siam_tracker_ros.interfaces import FollowTarget, TargetEvent, TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
@@ -114,7 +116,11 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
     environment = dict(ros_environment, OMP_NUM_THREADS="1")
     with ExitStack() as stack:
         stack.callback(graph.close)
-        tracker = stack.enter_context(NodeProcess({"device": "cpu", "positions": "depth"}, environment=environment))
+        tracker = stack.enter_context(
+            NodeProcess(
+                {"device": "cpu", "positions": "depth", "detections": "siam_tracker_msgs"}, environment=environment
+            )
+        )
         stack.enter_context(
             NodeProcess({"use_sim_time": True, "give_up": 6.0}, environment=environment, program=FOLLOWER)
         )
@@ -137,8 +143,8 @@ def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop
                 break
             track = loop.client.wait_for_track(target, loop.client.latest.header)
             hidden |= track.score < 0.3
-    assert hidden, "the pillar was never in the way"
     assert ends[0].outcome == FollowTarget.Result.OUTCOME_REACHED, ends
+    assert hidden, "the pillar was never in the way"
     assert loop.world.distance == pytest.approx(1.5, abs=2.5 * LIMITS.distance_dead_zone)
     assert abs(loop.world.azimuth) < 3 * LIMITS.bearing_dead_zone
     for before, after in zip(loop.log, loop.log[1:], strict=False):
@@ -202,3 +208,33 @@ def test_the_frame_must_be_known(loop: Loop) -> None:
     loop.look()
     with pytest.raises(TrackerError, match="the frame 'gripper'"):
         loop.client.follow(target, 1.0, frame_id="gripper")
+
+
+def test_the_example_follows_the_best_detection(loop: Loop, repository_root: Path) -> None:
+    """Its process is on the clock of the machine, the world on its own; so it is only started and waited for."""
+    loop.begin(Script(walk=0.0, pillar=False))
+    loop.client.remove_all()
+    publisher = loop.commands._graph.node.create_publisher(TrackedTargetArray, "/detections", RELIABLE)
+    wait_until(publisher.get_subscription_count, what="the tracker's subscription to detections")
+    header, box = loop.look(), loop.world.box
+    assert box is not None
+    found = TrackedTarget(x=box.x, y=box.y, width=box.width, height=box.height, label="person", score=0.9)
+    publisher.publish(TrackedTargetArray(header=header, targets=[found]))
+    example = subprocess.Popen(
+        [sys.executable, str(repository_root / "examples" / "follow_from_detection.py"), "person", "1.5"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    loop.commands.messages.clear()
+    waiting = threading.Thread(target=example.wait)
+    waiting.start()
+    while waiting.is_alive() and not loop.commands.messages:
+        loop.look()  # the follower wants to know where the target is before it takes a goal
+    for _ in range(200):
+        if not waiting.is_alive():
+            break
+        loop.step(waiting)
+    said, _ = example.communicate(timeout=60)
+    assert example.returncode == 0, said
+    assert "the target is where it should be (at 1." in said
+    assert "was set" in said

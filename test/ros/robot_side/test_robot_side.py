@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -271,3 +275,21 @@ def test_bad_detections_are_said_in_words(chain: Chain) -> None:
 
     wait_until(lambda: told("is empty; width and height must be at least 1 pixel"), what="a word on the empty box")
     wait_until(lambda: told("is of the frame 'another_camera'"), what="a word on the frame")
+
+
+def test_the_example_prints_where_it_is(chain: Chain, repository_root: Path) -> None:
+    chain.begin()
+    chain.client.set_target(chain.box, stamp=chain.look())
+    example = subprocess.Popen(
+        [sys.executable, str(repository_root / "examples" / "where_is_it.py"), "2"], stdout=subprocess.PIPE, text=True
+    )
+    while example.poll() is None:
+        chain.look()
+    said, _ = example.communicate()
+    assert example.returncode == 0
+    assert re.search(r"[+-]\d+\.\d deg left, [+-]\d+\.\d deg up, 3\.\d\d m", said)
+
+
+def test_examples_are_short(repository_root: Path) -> None:
+    for name in ("follow_from_detection.py", "where_is_it.py"):
+        assert len((repository_root / "examples" / name).read_text().splitlines()) < 60
