@@ -183,8 +183,7 @@ def test_predicted_tracks_come_between_images_and_say_so(chain: Chain) -> None:
             header = chain.look()
         count = len(predicted.messages)
         wait_until(lambda: len(predicted.messages) > count + 5, what="predictions without an image")
-        messages = [each for each in predicted.messages[count:] if each.targets]
-    first, last = messages[0].targets[0], messages[-1].targets[0]
+        first, last = (predicted.messages[place].targets[0] for place in (-4, -1))  # with no image between them
     assert last.predicted
     assert last.id == target
     assert (last.header.stamp.sec, last.header.stamp.nanosec) > (header.stamp.sec, header.stamp.nanosec)
@@ -244,7 +243,7 @@ def test_a_lost_target_comes_back_by_its_own_look_and_not_by_the_class(chain: Ch
         chain.detect(header, (Box(100, 100, 60, 90), "person", 0.99))
         header = chain.look()
     assert chain.client.wait_for_track(target, header).state == TrackedTarget.STATE_LOST
-    chain.world.robot = Unicycle(heading=0.25)
+    chain.world.robot = Unicycle(heading=-0.2)
     header = chain.look()
     chain.detect(header, (Box(5, 5, 60, 90), "person", 0.9), (chain.box, "person", 0.5))
 
