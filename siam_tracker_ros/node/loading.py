@@ -22,7 +22,9 @@ _CURRENT_AND_FUTURE = 3  # MCL_CURRENT | MCL_FUTURE
 class Load(Protocol):
     """What loads a tracker, e.g. ``siam_tracker_core.load_tracker``."""
 
-    def __call__(self, name_or_path: str, device: str = ...) -> Tracker:
+    def __call__(
+        self, name_or_path: str, device: str = ..., *, config: str | None = ..., precision: str = ...
+    ) -> Tracker:
         """Load it."""
 
 
@@ -62,7 +64,9 @@ def load(settings: Settings, loader: Load, device: str, complain: Callable[[str]
     began = time.monotonic()
     numbers = candidates(settings.threads)
     use_threads(numbers[0])
-    tracker = loader(settings.model, device=device)
+    tracker = loader(
+        settings.model, device=device, config=settings.tracker_config or None, precision=settings.precision
+    )
     tracker.warm_up(targets=1)
     settle()
     if settings.lock_memory:

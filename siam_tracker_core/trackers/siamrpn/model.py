@@ -36,7 +36,7 @@ from siam_tracker_core.trackers.common.siamese import (
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
-from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal, Ranking, choose, rank
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
@@ -225,7 +225,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         ranking = self.rank(template, crops, preferences)
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
-        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond))
+        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.
