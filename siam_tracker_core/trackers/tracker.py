@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
-from typing import Generic
+from collections.abc import Collection, Hashable, Sequence
+from typing import Generic, cast
 
 import numpy as np
 import torch
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
+from siam_tracker_core.trackers.common.relocation import recognised, relocated
+from siam_tracker_core.trackers.common.siamese import SiameseModel, SiameseState
 from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
 from siam_tracker_core.trackers.rescaling import FrameView
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
@@ -197,6 +199,41 @@ class TrackerGroup(Generic[StateT, OutputT]):
             self._states |= {key: state for key, (state, _) in updated.items()}
             results |= {key: views[size].to_image(result) for key, (_, result) in updated.items()}
         return {key: results[key] for key in wanted}
+
+    def recognise(self, target: Hashable, image: Image, boxes: Sequence[Box]) -> tuple[Box | None, float]:
+        """Look whether a lost target is in one of several boxes, such as a detector's, without moving it.
+
+        Args:
+            target: its id.
+            image: as for ``update``.
+            boxes: in pixels of the image, anywhere in it.
+
+        Returns:
+            The box that the target's own network is surest of, with its calibrated score in 0..1; None for the box
+            where no score reaches ``lost.recover``, and for trackers that cannot look at one place alone.
+
+        Raises:
+            ImageError: if the image is not of that form, or of another size than the target's.
+        """
+        state, model = self._states[target], self.model
+        if not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
+            return None, 0.0
+        frame = self.upload(image)
+        check_frame(state, frame)
+        scores = [recognised(model, state, frame, box) for box in boxes]
+        best = max(range(len(boxes)), key=scores.__getitem__)
+        return (boxes[best] if scores[best] >= model.config.lost.recover else None), scores[best]
+
+    def relocate(self, target: Hashable, box: Box) -> None:
+        """Track a target on from a box; what is known of its looks stays. Others than siamese trackers are left alone.
+
+        Args:
+            target: its id.
+            box: in pixels, with sides of at least one.
+        """
+        state = self._states[target]
+        if isinstance(state, SiameseState):
+            self._states[target] = cast(StateT, relocated(state, box))
 
     def upload(self, image: Image) -> Frame:
         """As ``Tracker.upload``."""

@@ -13,7 +13,7 @@ from siam_tracker_core import Box, TrackState
 from siam_tracker_ros.interfaces import SetTarget, TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.targets import Target
 
-_STATES = {
+STATES = {
     TrackState.TRACKING: TrackedTarget.STATE_TRACKING,
     TrackState.UNCERTAIN: TrackedTarget.STATE_UNCERTAIN,
     TrackState.LOST: TrackedTarget.STATE_LOST,
@@ -49,7 +49,7 @@ def _track(header: Header, target: Target) -> TrackedTarget:
         width=box.width,
         height=box.height,
         score=target.result.score,
-        state=_STATES[target.result.state],
+        state=STATES[target.result.state],
         age=target.age,
         reason=target.result.reason if target.result.state is TrackState.LOST else "",
     )

@@ -16,6 +16,7 @@ from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros import declarations
 from siam_tracker_ros.declarations import Changes, Declaration, declarations_of, parameter
+from siam_tracker_ros.robot_side.parameters import RobotSettings
 
 
 def known_trackers() -> tuple[str, ...]:
@@ -27,7 +28,7 @@ def known_trackers() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(RobotSettings):
     """The values of all parameters, checked, each with its declaration.
 
     ``python -m siam_tracker_ros.node.parameter_files`` writes config/tracker_node.yaml and docs/node_parameters.md of

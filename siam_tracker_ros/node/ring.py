@@ -120,6 +120,11 @@ class FrameRing:
             self._bytes -= self._images.popleft().bytes
         return in_order
 
+    @property
+    def newest_frame_id(self) -> str:
+        """Of the newest image; empty where there is none."""
+        return str(self._images[-1].header.frame_id) if self._images else ""
+
     def clear(self) -> None:
         """Forget all images."""
         self._images.clear()
