@@ -147,7 +147,7 @@ setup(
     keywords=["ROS"],
     python_requires=">=3.10",
     packages=find_packages(include=["siam_tracker_core", "siam_tracker_core.*", NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.yaml"]},
+    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.js", "*.svg", "*.yaml"]},
     data_files=data_files(),
     zip_safe=False,
     install_requires=REQUIREMENTS,
