@@ -200,7 +200,8 @@ class VideoSession(ConsoleSession):
         try:
             self._book.update(pixels)
         finally:
-            self._figures.add(time.time() - began)
+            if self._book.views:
+                self._figures.add(time.time() - began)
             self._show(frame, began)
             self._recorder.frame(frame.stamp, pixels, self._book.views)
 

@@ -188,4 +188,5 @@ bindKeys({
   toggleResponse,
   step: () => kind === "video" && link.request({ type: "play", action: "step" }).then(report),
 });
+setInterval(() => targets.drawLines(), 250);
 link.connect();

@@ -29,6 +29,7 @@ export class Pointing {
     overlay.addEventListener("pointermove", (event) => this.#move(event));
     overlay.addEventListener("pointerup", (event) => this.#up(event));
     overlay.addEventListener("pointercancel", (event) => this.#abandon(event));
+    overlay.addEventListener("keydown", () => overlay.classList.remove("by-pointer"));
     $("box-bar").addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
@@ -110,7 +111,8 @@ export class Pointing {
     this.#pointers.set(event.pointerId, event.pointerType);
     if (this.#pointers.size > 1) return this.cancel(); // the second finger
     event.preventDefault();
-    this.#overlay.focus({ preventScroll: true });
+    this.#overlay.focus({ preventScroll: true, focusVisible: false });
+    this.#overlay.classList.add("by-pointer");
     this.#overlay.setPointerCapture(event.pointerId);
     const start = this.#stage.toPicture(event);
     const handle = this.#handleAt(event);

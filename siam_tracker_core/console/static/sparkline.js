@@ -24,13 +24,13 @@ export class Sparkline {
     if (now - (this.#points.at(-1)?.[0] ?? -1) < STEP) return;
     this.#points.push([now, score]);
     while (this.#points[0][0] < now - SPAN) this.#points.shift();
-    this.#draw(now);
   }
 
-  #draw(now) {
+  draw() {
+    const now = performance.now() / 1000;
     const canvas = this.#canvas;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    if (!width) return;
+    if (!width || !this.#points.length) return;
     canvas.width = Math.round(width * devicePixelRatio);
     canvas.height = Math.round(height * devicePixelRatio);
     const context = canvas.getContext("2d");

@@ -139,18 +139,20 @@ export class Stage {
     context.setLineDash([]);
     const state = target.state === "tracking" ? "" : ` · ${STATE_WORDS[target.state] ?? target.state}`;
     const text = `${target.label || `Target ${target.id}`}${state} ${target.score.toFixed(2)}`;
-    context.font = '600 13px system-ui, "Liberation Sans", sans-serif';
-    const wide = context.measureText(text).width + 14;
-    const limit = this.#overlay.width / devicePixelRatio;
-    const left = Math.max(2, Math.min(x - 2, limit - wide - 2));
-    const top = y > 28 ? y - 26 : y + height + 4 + 22 < this.#overlay.height / devicePixelRatio ? y + height + 4 : y + 4;
+    const size = 0.85 * parseFloat(getComputedStyle(this.#overlay).fontSize);
+    context.font = `600 ${size}px system-ui, "Liberation Sans", sans-serif`;
+    const [wide, tall] = [context.measureText(text).width + size, 1.65 * size];
+    const [limitX, limitY] = [this.#overlay.width / devicePixelRatio, this.#overlay.height / devicePixelRatio];
+    const left = Math.max(2, Math.min(x - 2, limitX - wide - 2));
+    const below = y + height + 4;
+    const top = y > tall + 6 ? y - tall - 4 : below + tall < limitY ? below : y + 4;
     context.fillStyle = colour;
     context.beginPath();
-    context.roundRect(left, top, wide, 22, 6);
+    context.roundRect(left, top, wide, tall, 6);
     context.fill();
     context.fillStyle = "#0b0f14";
     context.textBaseline = "middle";
-    context.fillText(text, left + 7, top + 11.5);
+    context.fillText(text, left + size / 2, top + tall / 2 + 0.5);
     context.restore();
   }
 

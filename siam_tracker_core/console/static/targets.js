@@ -52,6 +52,11 @@ export class Targets {
     this.#on.select(id);
   }
 
+  /** Draw the lines anew, as when time or the theme has moved on. */
+  drawLines() {
+    for (const card of this.#cards.values()) card.line.draw();
+  }
+
   editLabel(id) {
     this.#cards.get(id)?.label.select();
   }
@@ -116,7 +121,7 @@ export class Targets {
     setText(card.score, target.score.toFixed(2));
     setText(card.why, target.state === "tracking" ? "" : target.reason);
     setText(card.learning, target.learning);
-    setText(card.age, target.age === 1 ? "1 frame" : `${target.age.toLocaleString("en")} frames`);
+    setText(card.age, `for ${target.age.toLocaleString("en")} ${target.age === 1 ? "frame" : "frames"}`);
     card.line.add(target.score);
   }
 }
