@@ -27,3 +27,7 @@ class DatasetError(SiamTrackerError):
 
 class BagError(SiamTrackerError):
     """A bag that is missing, truncated, or lacks the topics that were asked for."""
+
+
+class CameraError(SiamTrackerError):
+    """A camera's calibration that tells no directions, or a place in its picture that shows none."""

@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.geometry import Box, Window, context_size
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.trackers.confidence import peak_to_sidelobe
 from siam_tracker_core.trackers.following import FollowingConfig, FollowingTracker, Look, Share

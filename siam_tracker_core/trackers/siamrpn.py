@@ -16,11 +16,11 @@ import torch
 from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.backbone import channels_last
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
 from siam_tracker_core.networks.rpn import DepthwiseHead, Kernels, Proposals, SiamRPNNetwork
 from siam_tracker_core.trackers.base import Image
