@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from glob import glob
 from importlib.util import find_spec
@@ -13,11 +14,13 @@ from setuptools.command.develop import develop
 
 NAME = "siam_tracker_ros"
 INTERFACES = "siam_tracker_msgs"
+_CONFIG_SUFFIXES = ("json", "rviz", "xml", "yaml")
 UNDER_COLCON = "COLCON" in os.environ  # colcon sets it for everything that it starts
 
 # The one list of requirements; constraints.txt pins what was tested. OpenCV is an extra, because two OpenCV wheels in
 # one environment overwrite each other and a ROS machine has its own; the same goes for ROS itself.
 REQUIREMENTS = [
+    "aiohttp>=3.9",
     "annotated-types>=0.6",
     "docstring-parser>=0.15",
     "Jinja2>=3.0",
@@ -66,7 +69,7 @@ EXTRAS = {
     ],
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
-    "test": ["pytest>=7.0", "hypothesis>=6.0"],
+    "test": ["pytest>=7.0", "hypothesis>=6.0", "selenium>=4.11"],
     "lint": ["mypy", "ruff", "types-PyYAML", "types-tqdm"],
 }
 
@@ -128,7 +131,8 @@ def data_files() -> list[tuple[str, list[str]]]:
     ]
     for folder in ["config", *sorted(glob("config/*/"))]:
         folder = folder.rstrip("/")
-        files.append((f"{share}/{folder}", sorted(glob(f"{folder}/*.yaml") + glob(f"{folder}/*.xml"))))
+        sources = (glob(f"{folder}/*.{suffix}") for suffix in _CONFIG_SUFFIXES)
+        files.append((f"{share}/{folder}", sorted(itertools.chain.from_iterable(sources))))
     if not UNDER_COLCON:  # colcon puts the console scripts of setup.cfg there itself
         files.append((f"lib/{NAME}", sorted(glob("exec/*"))))
     return [(target, sources) for target, sources in files if sources]
@@ -160,6 +164,7 @@ setup(
         "console_scripts": [
             "siam-tracker = siam_tracker_core.cli:main",
             f"tracker_node = {NAME}.node.main:main",
+            f"operator_console = {NAME}.console.main:main",
             f"evaluate_bag = {NAME}.bag_evaluation.evaluate_bag:main",
             f"replay = {NAME}.bag_evaluation.replay:main",
         ]

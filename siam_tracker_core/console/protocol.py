@@ -188,7 +188,9 @@ def pong(asked: float, now: float) -> str:
     return json.dumps({"type": "pong", "time": asked, "server": now})
 
 
-def picture_message(picture: Picture, size: tuple[int, int], jpeg: bytes, response: tuple[int, ResponseMap] | None) -> bytes:
+def picture_message(
+    picture: Picture, size: tuple[int, int], jpeg: bytes, response: tuple[int, ResponseMap] | None
+) -> bytes:
     """A picture with its targets and, where there is one, a target's response map.
 
     Args:

@@ -82,7 +82,9 @@ class BagRecorder:
                 raise RequestRefused(f"no bag can be written to {path} ({reason}); give another folder") from None
             self.folder, self.count, self._lost = str(path), 0, 0
             self._queue = queue.Queue(_QUEUE)
-            self._thread = threading.Thread(target=self._write, args=(writer, self._queue), name="recorder", daemon=True)
+            self._thread = threading.Thread(
+                target=self._write, args=(writer, self._queue), name="recorder", daemon=True
+            )
             self._thread.start()
             return self.folder
 
@@ -197,6 +199,9 @@ def tracks_bytes(stamp: int, targets: Sequence[TargetView]) -> bytes:
             score=target.score,
             state=states[target.state],
             age=target.age,
+            reason=target.reason if target.state is TrackState.LOST else "",
+            predicted=False,
+            deviation=np.zeros(4, dtype=np.float32),
         )
         for target in targets
     ]
@@ -211,4 +216,6 @@ def _image(stamp: int, pixels: BgrImage) -> bytes:
 
 def _header(stamp: int) -> Any:
     types = typestore().types
-    return types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](stamp // SECOND, stamp % SECOND), _FRAME_ID)
+    return types["std_msgs/msg/Header"](
+        types["builtin_interfaces/msg/Time"](stamp // SECOND, stamp % SECOND), _FRAME_ID
+    )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ _STATUS_PERIOD = 0.5  # seconds
 _MOST_FORM_BYTES = 2048
 _PUBLIC = frozenset({"/login", "/login.css", "/icon.svg"})
 
-Handler = Callable[[web.Request], "asyncio.Future[web.StreamResponse]"]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,7 @@ class ConsoleServer:
         if not self._access.is_own_origin(request.headers):
             raise web.HTTPForbidden(reason="the connection was asked for by another page")
         self._check_room()
-        socket = web.WebSocketResponse(
-            max_msg_size=protocol.MAX_MESSAGE, heartbeat=10.0, compress=False, timeout=2.0
-        )
+        socket = web.WebSocketResponse(max_msg_size=protocol.MAX_MESSAGE, heartbeat=10.0, compress=False, timeout=2.0)
         client = Client(socket, self._session, self._encoder, self._tell_watchers)
         self._clients.add(client)  # before anything is awaited, so that the limit holds
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from siam_tracker_core.console.picture import BgrImage, TargetView
 from siam_tracker_core.console.reel import ReelFrame
@@ -106,7 +106,7 @@ class TargetBook:
             results = self._group.update(pixels)
         except (SiamTrackerError, RuntimeError) as error:
             for entry in self._entries.values():
-                self._see(entry, replace(entry.result, score=0.0, state=TrackState.LOST, response=None, reason=str(error)))
+                self._see(entry, TrackResult(entry.result.box, 0.0, TrackState.LOST, None, str(error)))
             raise
         for target_id, entry in self._entries.items():
             self._see(entry, results[target_id])

@@ -52,7 +52,12 @@ class VideoSession(ConsoleSession):
     """
 
     def __init__(
-        self, source: str, tracker: str, device: str = "auto", recordings: Path = Path("recordings"), max_targets: int = 16
+        self,
+        source: str,
+        tracker: str,
+        device: str = "auto",
+        recordings: Path = Path("recordings"),
+        max_targets: int = 16,
     ) -> None:
         super().__init__()
         self._player = Player(source)
@@ -123,7 +128,11 @@ class VideoSession(ConsoleSession):
         return number
 
     def rename_target(self, target_id: int, label: str) -> None:
-        self._in_turn(lambda: (self._book.rename(target_id, label), self._show_again()))
+        def rename() -> None:
+            self._book.rename(target_id, label)
+            self._show_again()
+
+        self._in_turn(rename)
 
     def remove_target(self, target_id: int | None) -> int:
         def remove() -> int:

@@ -34,7 +34,7 @@ class Visitors:
             self.recognise(handler)
 
         server.connection_made = connection_made  # type: ignore[method-assign]
-        server.connection_lost = connection_lost  # type: ignore[method-assign]
+        server.connection_lost = connection_lost  # type: ignore[method-assign,assignment]
 
     @property
     def count(self) -> int:

@@ -59,6 +59,7 @@ class Settings:
     history_frames: int
     max_targets: int
     stamp_patience: float
+    point_size: int
     autostart: bool
     diagnostics_period: float
     response_map_target: int
@@ -111,6 +112,9 @@ DECLARATIONS: dict[str, Declaration] = {
     "max_targets": Declaration(16, "How many targets may be followed at once.", range=(1, 1024)),
     "stamp_patience": Declaration(
         0.5, "Seconds that set_target waits for the image of its stamp when that has not come yet.", range=(0.0, 10.0)
+    ),
+    "point_size": Declaration(
+        64, "Side in pixels of the box that a point on ~/point starts a target with.", range=(2, 4096)
     ),
     "autostart": Declaration(
         True, "Configure and activate at start; false leaves that to a lifecycle manager.", changes=Changes.NEVER

@@ -18,12 +18,13 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import Tracker, load_tracker
-from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
+from siam_tracker_ros.interfaces import LabelTarget, RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
 from siam_tracker_ros.node.messages import requested_box
 from siam_tracker_ros.node.outputs import Outputs
+from siam_tracker_ros.node.point_requests import PointRequests
 from siam_tracker_ros.node.tracking_loop import Answer, Refused, TrackingLoop
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
 from siam_tracker_ros.stamps import to_nanoseconds
@@ -55,6 +56,8 @@ class TrackerNode(LifecycleNode):
         requests = MutuallyExclusiveCallbackGroup()
         self.create_service(SetTarget, "~/set_target", self._set_target, callback_group=requests)
         self.create_service(RemoveTarget, "~/remove_target", self._remove_target, callback_group=requests)
+        self.create_service(LabelTarget, "~/label_target", self._label_target, callback_group=requests)
+        self._pointing = PointRequests(self, lambda: self._settings.point_size)
         self._loop: TrackingLoop | None = None
         self._outputs: Outputs | None = None
         self._subscription: Any = None
@@ -217,6 +220,18 @@ class TrackerNode(LifecycleNode):
     def _remove_target(self, request: RemoveTarget.Request, response: RemoveTarget.Response) -> RemoveTarget.Response:
         try:
             response.removed = self._active_loop().remove(None if request.all else request.id)
+            response.success = True
+        except Refused as error:
+            response.message = str(error)
+        return response
+
+    def _label_target(self, request: LabelTarget.Request, response: LabelTarget.Response) -> LabelTarget.Response:
+        try:
+            targets = {target.id: target for target in self._active_loop().targets}
+            if request.id not in targets:
+                known = ", ".join(map(str, targets)) or "none"
+                raise Refused(f"there is no target {request.id}; the targets are: {known}")
+            targets[request.id].label = request.label
             response.success = True
         except Refused as error:
             response.message = str(error)
