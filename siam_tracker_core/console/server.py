@@ -184,7 +184,7 @@ class ConsoleServer:
     def _let_in(self, request: web.Request) -> web.Response:
         """Exchange the token for a cookie, so that it does not stay in the address."""
         self._recognise(request)
-        response = web.HTTPSeeOther("/")
+        response = web.Response(status=303, headers={"Location": "/"})
         if self._access.token:
             response.set_cookie(
                 self._access.cookie,
