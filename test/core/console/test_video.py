@@ -33,7 +33,7 @@ def wait_until(condition: Callable[[], object], what: str, timeout: float = 60.0
 @pytest.fixture(scope="module")
 def made() -> MadeSequence:
     whole = made_sequence(frames=150, size=(320, 240), seed=0)
-    return MadeSequence(whole.name, whole.frames[:40], whole.boxes[:40])  # before the target is hidden
+    return MadeSequence(whole.name, whole.frames[:28], whole.boxes[:28])  # before the target is hidden
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def box_at(made: MadeSequence, frame: int) -> Box:
 
 def test_it_waits_for_a_target_then_follows_it_records_it_and_ends(session: VideoSession, made: MadeSequence) -> None:
     status = session.status()
-    assert (status.paused, status.position) == (True, (1, 40))
+    assert (status.paused, status.position) == (True, (1, 28))
     folder = session.record(True)
     with pytest.raises(RequestRefused, match="already"):
         session.record(True)
@@ -64,11 +64,11 @@ def test_it_waits_for_a_target_then_follows_it_records_it_and_ends(session: Vide
     assert session.set_target(stamp, box_at(made, 0), 0, "cat") == 1
     wait_until(lambda: session.status().ended, "the end")
     target = session.feed.newest.targets[0]
-    assert target.age == 39
-    assert target.box.iou(box_at(made, 39)) > 0.4
+    assert target.age == 27
+    assert target.box.iou(box_at(made, 27)) > 0.4
     assert session.record(False) == folder
     with BagReader(folder) as bag:
-        assert len(bag) == 39, "all that was played since"
+        assert len(bag) == 27, "all that was played since"
         truth = bag.truth()
         assert Box.from_array(truth[-1]).iou(target.box) > 0.99
         raw = next(raw for _, raw in bag._messages(REQUESTS_TOPIC))
@@ -129,7 +129,7 @@ def test_a_video_is_held_stepped_and_played_again(footage: Path) -> None:
     player.control("step")
     assert player.take() is not None
     player.control("play")
-    frames = [player.take() for _ in range(38)]
+    frames = [player.take() for _ in range(26)]
     assert all(frame is not None for frame in frames)
     assert player.take() is None
     assert player.ended
