@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = Path(get_package_share_directory("siam_tracker_ros"))
@@ -69,6 +70,19 @@ ARGUMENTS = [
         description=f"Configure and activate at start, or leave that to a lifecycle manager; {AS_IN_FILE}.",
     ),
     DeclareLaunchArgument(
+        "console",
+        default_value="false",
+        choices=["true", "false"],
+        description="Also start the operator console, a web page to watch and to point at targets.",
+    ),
+    DeclareLaunchArgument(
+        "console_host",
+        default_value="127.0.0.1",
+        description="Address of the console; 0.0.0.0 for all of this machine's. Beyond 127.0.0.1 a token is needed; "
+        "the console logs a link with it.",
+    ),
+    DeclareLaunchArgument("console_port", default_value="8642", description="Port of the console; 0 for a free one."),
+    DeclareLaunchArgument(
         "fastdds_profile",
         default_value=str(SHARE / "config" / "fastdds_large_data.xml"),
         description="Fast DDS profile with which whole images get through, for all nodes of this launch; the camera's "
@@ -112,7 +126,28 @@ def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             emulate_tty=True,
         )
     )
+    if value("console") == "true":
+        actions.append(console_node(value))
     return actions
+
+
+def console_node(value: Callable[[str], str]) -> Node:
+    """The operator console, with the tracker's images and their QoS."""
+    image = value("image")
+    parameters: dict[str, str | int] = {"host": value("console_host"), "port": int(value("console_port"))}
+    for name in ("image_transport", "reliability"):
+        if value(name):
+            parameters[name] = value(name)
+    return Node(
+        package="siam_tracker_ros",
+        executable="operator_console",
+        name="operator_console",
+        namespace=value("namespace"),
+        parameters=[parameters],
+        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        output="screen",
+        emulate_tty=True,
+    )
 
 
 def generate_launch_description() -> LaunchDescription:

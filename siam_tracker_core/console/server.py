@@ -94,7 +94,7 @@ class ConsoleServer:
         if self._loop is not None and self._thread is not None:
             with contextlib.suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=3.0)
         self._encoder.close()
 
     def application(self) -> web.Application:

@@ -5,6 +5,7 @@ What can be missing on a machine is imported only when the node starts, so that 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line with the program's name first, including ``--ros-args``; ``sys.argv`` by default.
 
     Returns:
-        The exit status: 0 after an interruption, 1 where the console could not start.
+        The exit status where the console could not start, 1. Once it has started, the process ends here with status 0.
     """
     try:
         import rclpy
@@ -47,9 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if rclpy.ok():
             raise
     finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
-    return 0
+        node.finish()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is done that must not be lost. The middleware's own teardown now and then waits for ever for a
+    # subscription that another thread has just taken away.
+    os._exit(0)
 
 
 if __name__ == "__main__":

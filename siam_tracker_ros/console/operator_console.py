@@ -57,9 +57,14 @@ class OperatorConsole(Node):
         self._session.start()
         self.get_logger().info(f"the operator console of {tracker} is on {self._server.link}")
 
-    def destroy_node(self) -> None:
-        """Tell the browsers, and end."""
+    def finish(self) -> None:
+        """Tell the browsers, and complete a recording."""
         self._server.stop()
+        self._session.finish_recording()
+
+    def destroy_node(self) -> None:
+        """Leave the ROS graph after that."""
+        self.finish()
         self._session.close()
         super().destroy_node()
 

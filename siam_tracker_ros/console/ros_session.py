@@ -91,6 +91,10 @@ class RosSession(ConsoleSession):
     def start(self) -> None:
         self._thread.start()
 
+    def finish_recording(self) -> None:
+        """Complete the bag that is being written, if one is."""
+        self._recorder.stop()
+
     def close(self) -> None:
         self._closed.set()
         self._recorder.stop()

@@ -24,7 +24,12 @@ def test_a_picture_carries_its_stamp_and_its_targets() -> None:
             assert picture["stamp"] == str(2**62 + 1), "no digit is lost"
             assert picture["size"] == [64, 48]
             target = picture["targets"][0]
-            assert (target["id"], target["box"], target["state"], target["reason"]) == (1, [1, 2, 3, 4], "lost", "hidden")
+            assert (target["id"], target["box"], target["state"], target["reason"]) == (
+                1,
+                [1, 2, 3, 4],
+                "lost",
+                "hidden",
+            )
             pixels = cv2.imdecode(np.frombuffer(picture["jpeg"], np.uint8), cv2.IMREAD_COLOR)
             assert pixels.shape == (48, 64, 3)
 

@@ -16,13 +16,13 @@ import pytest
 pytest.importorskip("rclpy", reason="rclpy is not installed here")
 pytest.importorskip("aiohttp", reason="aiohttp is not installed here")
 
-from geometry_msgs.msg import Point32, PointStamped, Polygon, PolygonStamped  # noqa: E402
-from made_session import Visitor, run  # noqa: E402
-from tracker_graph import TRACKER, Camera, Graph, Scene, wait_ready, wait_until  # noqa: E402
+from geometry_msgs.msg import Point32, PointStamped, Polygon, PolygonStamped
+from made_session import Visitor, run
+from tracker_graph import TRACKER, Camera, Graph, Scene, wait_ready, wait_until
 
-from siam_tracker_core.bags import BagReader  # noqa: E402
-from siam_tracker_ros.client import TrackerClient, TrackerError  # noqa: E402
-from siam_tracker_ros.node_process import NodeProcess  # noqa: E402
+from siam_tracker_core.bags import BagReader
+from siam_tracker_ros.client import TrackerClient, TrackerError
+from siam_tracker_ros.node_process import NodeProcess
 
 
 class Console:
