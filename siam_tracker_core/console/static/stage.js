@@ -36,7 +36,7 @@ export class Stage {
     if (canvas.width !== bitmap.width || canvas.height !== bitmap.height) {
       canvas.width = bitmap.width;
       canvas.height = bitmap.height;
-      $("frame").style.setProperty("--shape", `${bitmap.width} / ${bitmap.height}`);
+      $("frame").style.setProperty("--ratio", String(bitmap.width / bitmap.height));
     }
     canvas.getContext("2d").drawImage(bitmap, 0, 0);
     bitmap.close();
@@ -101,18 +101,21 @@ export class Stage {
     if (!this.frame) return;
     const view = this.view;
     const place = ([x, y, width, height]) => [view.left + x * view.scale, view.top + y * view.scale, width * view.scale, height * view.scale];
-    if (this.heat) this.#drawHeat(context, place);
+    if (this.heat) this.#drawHeat(context, place, place([0, 0, view.width, view.height]));
     for (const target of this.frame.targets) this.#drawTarget(context, place(target.box), target);
     if (this.sketch) this.#drawSketch(context, place(this.sketch.box), view);
   }
 
-  #drawHeat(context, place) {
+  #drawHeat(context, place, whole) {
     const { rows, columns, cells, region } = this.heat;
     const small = new OffscreenCanvas(columns, rows);
     const image = new ImageData(columns, rows);
     cells.forEach((value, index) => image.data.set(heatColour(value), 4 * index));
     small.getContext("2d").putImageData(image, 0, 0);
     context.save();
+    context.beginPath();
+    context.rect(...whole);
+    context.clip();
     context.imageSmoothingQuality = "high";
     context.globalAlpha = 0.75;
     context.drawImage(small, ...place(region));
@@ -169,9 +172,11 @@ export class Stage {
     context.strokeStyle = "#fff";
     context.lineWidth = 2;
     context.strokeRect(x, y, width, height);
+    const isSmall = Math.min(width, height) < 48; // its handles must not cover it
     for (const [u, v] of this.sketch.handles) {
+      if (isSmall && (u === 0.5 || v === 0.5)) continue;
       context.beginPath();
-      context.arc(x + u * width, y + v * height, 6.5, 0, 7);
+      context.arc(x + u * width, y + v * height, isSmall ? 4.5 : 6.5, 0, 7);
       context.fillStyle = "#fff";
       context.fill();
       context.lineWidth = 1.5;

@@ -75,7 +75,7 @@ export class Targets {
     const score = element("output", { title: "Score, 0 to 1" });
     const why = element("p", { className: "why" });
     const learning = element("p", { className: "learning" });
-    const age = element("span", { className: "age" });
+    const age = element("span", { className: "age", title: "Since the target was set" });
     const reset = element("button", { className: "button quiet", textContent: "Set anew" });
     const remove = element("button", { className: "button quiet", textContent: "Remove" });
     remove.setAttribute("aria-label", `Remove target ${id}`);
@@ -121,7 +121,7 @@ export class Targets {
     setText(card.score, target.score.toFixed(2));
     setText(card.why, target.state === "tracking" ? "" : target.reason);
     setText(card.learning, target.learning);
-    setText(card.age, `for ${target.age.toLocaleString("en")} ${target.age === 1 ? "frame" : "frames"}`);
+    setText(card.age, `${target.age.toLocaleString("en")} ${target.age === 1 ? "frame" : "frames"}`);
     card.line.add(target.score);
   }
 }
