@@ -1,4 +1,6 @@
-"""Make the pictures of docs/console.md from real footage: ``python docs/tools/console_pictures.py ../shared/data/test``.
+"""Make the pictures of docs/console.md from real footage.
+
+``python docs/tools/console_pictures.py ../shared/data/test``, a folder with the sequences Crossing and Human7.
 
 Needs chromium, chromium-driver and selenium. Everything on the pictures is the running page.
 """
@@ -55,7 +57,7 @@ class Page:
 
     def corners(self) -> tuple[float, float, float, float]:
         """The target's first box in the window's pixels."""
-        height, width = self._session.feed.newest.pixels.shape[:2]  # type: ignore[union-attr]
+        _, width = self._session.feed.newest.pixels.shape[:2]  # type: ignore[union-attr]
         frame = "document.getElementById('frame').getBoundingClientRect()"
         left, top, across, _ = self.driver.execute_script(
             f"const f = {frame}; return [f.left, f.top, f.width, f.height]"

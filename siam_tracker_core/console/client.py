@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from siam_tracker_core import ResponseMap
 from siam_tracker_core.console import protocol
 from siam_tracker_core.console.encoding import NAMED, Encoder, highest_step
 from siam_tracker_core.console.pace import Pace
@@ -16,7 +17,6 @@ from siam_tracker_core.console.picture import Picture
 from siam_tracker_core.console.session import ConsoleSession, Notice
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import ResponseMap
 
 _REQUESTS_AT_ONCE = 4
 _MISTAKES_ALLOWED = 10  # malformed messages until the connection is closed

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core import ResponseMap, TrackState
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import ResponseMap, TrackState
 
 BgrImage = NDArray[np.uint8]
 

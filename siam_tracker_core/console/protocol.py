@@ -18,10 +18,10 @@ import numpy as np
 from annotated_types import Ge, Le
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
+from siam_tracker_core import ResponseMap
 from siam_tracker_core.console.picture import Picture, TargetView
 from siam_tracker_core.console.session import Description, Notice, Setting, Status
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.trackers.base import ResponseMap
 
 MAX_MESSAGE = 4096  # bytes of a client's message; the longest sensible one has a few hundred
 MAX_LABEL = 64  # characters

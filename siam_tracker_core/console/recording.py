@@ -16,12 +16,12 @@ import numpy as np
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from siam_tracker_core import TrackState
 from siam_tracker_core.bags.types import COMPRESSED_IMAGE, SECOND, TRACKS, typestore
 from siam_tracker_core.console.encoding import encode_jpeg
 from siam_tracker_core.console.picture import BgrImage, TargetView
 from siam_tracker_core.console.session import RequestRefused
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackState
 
 IMAGE_TOPIC = "/camera/image_raw/compressed"
 TRACKS_TOPIC = "/siam_tracker/tracks"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from siam_tracker_core import ResponseMap, Tracker, TrackerGroup, TrackResult, TrackState
 from siam_tracker_core.console.picture import BgrImage, TargetView
 from siam_tracker_core.console.reel import ReelFrame
 from siam_tracker_core.console.session import RequestRefused
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import ResponseMap, Tracker, TrackResult, TrackState
-from siam_tracker_core.trackers.group import TrackerGroup
 
 
 @dataclass
@@ -27,18 +26,17 @@ class TargetBook:
     Args:
         tracker: whose network all targets share.
         limit: how many targets there may be.
+
+    Attributes:
+        tracker: the one that runs.
     """
 
     def __init__(self, tracker: Tracker, limit: int) -> None:
         self.limit = limit
+        self.tracker = tracker
         self._group = TrackerGroup(tracker)
         self._entries: dict[int, _Entry] = {}
         self._next_id = 1
-
-    @property
-    def tracker(self) -> Tracker:
-        """The one that runs."""
-        return self._group.model
 
     @property
     def views(self) -> tuple[TargetView, ...]:
@@ -118,7 +116,7 @@ class TargetBook:
             Why targets could not be taken over, each in a sentence; these are gone.
         """
         former, self._entries = self._entries, {}
-        self._group = TrackerGroup(tracker)
+        self.tracker, self._group = tracker, TrackerGroup(tracker)
         complaints = []
         for target_id, entry in former.items():
             try:

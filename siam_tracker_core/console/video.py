@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 import torch
 
+from siam_tracker_core import Tracker
 from siam_tracker_core.console.figures import Figures
 from siam_tracker_core.console.picture import BgrImage, Picture
 from siam_tracker_core.console.player import Player
@@ -29,7 +30,6 @@ from siam_tracker_core.console.settings import checked
 from siam_tracker_core.console.targets import TargetBook
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.zoo import load_tracker, read_zoo
 
 _PATIENCE = 60.0  # seconds that a request waits for the tracking thread

@@ -6,10 +6,14 @@ What can be missing on a machine is imported only when the node starts, so that 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Sequence
 
 _THREADS = 3  # images, tracks and everything else
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,36 +28,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import rclpy
         from rclpy.exceptions import ParameterException
-        from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
 
         from siam_tracker_core.errors import SiamTrackerError
         from siam_tracker_ros.console.operator_console import OperatorConsole
     except ImportError as error:
         print(f"operator_console cannot start: {error}", file=sys.stderr)
         return 1
+    # Before any thread is there, so that none but this one hears of an interruption.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
-        rclpy.init(args=list(sys.argv if arguments is None else arguments))
+        given = list(sys.argv if arguments is None else arguments)
+        rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
         node = OperatorConsole()
     except (SiamTrackerError, RuntimeError, ParameterException) as error:
         print(f"operator_console cannot start: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
+    threading.Thread(target=_spin, args=(node,), name="ROS", daemon=True).start()
+    signal.sigwait(_ENDINGS)
+    node.finish()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Nothing is left that could be lost. The middleware's own teardown can wait for ever for a subscription that
+    # another thread has just taken away.
+    os._exit(0)
+
+
+def _spin(node: object) -> None:
+    """Serve the node's callbacks; a defect ends the process, for a console that hears nothing must not stay."""
+    from rclpy.executors import MultiThreadedExecutor
+
     executor = MultiThreadedExecutor(num_threads=_THREADS)
     executor.add_node(node)
     try:
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except RuntimeError:  # rclpy's own: an interruption between two waits leaves the second without a context
-        if rclpy.ok():
-            raise
-    finally:
-        node.finish()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Everything is done that must not be lost. The middleware's own teardown now and then waits for ever for a
-    # subscription that another thread has just taken away.
-    os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from siam_tracker_core import Box, TrackState
+from siam_tracker_core import Box, ResponseMap, TrackState
 from siam_tracker_core.bags.types import TRACKS
 from siam_tracker_core.console.picture import Picture, TargetView
 from siam_tracker_core.console.recording import REQUESTS_TOPIC, TEXT, BagRecorder, request_text, text_bytes
@@ -30,7 +30,6 @@ from siam_tracker_core.console.session import (
 )
 from siam_tracker_core.console.settings import checked
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.trackers.base import ResponseMap
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.console.change_tracker import change_tracker

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from siam_tracker_core import TrackState
 from siam_tracker_core.console import (
     Access,
     ConsoleServer,
@@ -26,7 +27,6 @@ from siam_tracker_core.console import (
     TargetView,
 )
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackState
 
 TOKEN = "a-token-of-more-than-sixteen"
 
