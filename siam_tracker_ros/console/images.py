@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core.bags.types import header_stamp
 from siam_tracker_core.console.picture import BgrImage
+from siam_tracker_ros.console.in_turn import InTurn
 from siam_tracker_ros.image_conversion import compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.qos import image_qos
 
@@ -52,15 +52,19 @@ class ImageSource:
 
     Args:
         node: whose topic names and remappings hold.
+        in_turn: of the node.
         transport: ``raw`` or ``compressed``.
         reliability: that the subscription asks for.
         arrived: called with each image.
     """
 
-    def __init__(self, node: Node, transport: str, reliability: str, arrived: Callable[[RawImage], None]) -> None:
+    def __init__(
+        self, node: Node, in_turn: InTurn, transport: str, reliability: str, arrived: Callable[[RawImage], None]
+    ) -> None:
         self._node = node
+        self._in_turn = in_turn
         self._arrived = arrived
-        self._lock = threading.Lock()
+        self._wanted = False
         self._subscription: Any = None
         self._images: deque[RawImage] = deque(maxlen=_KEPT)
         self.kind: type = CompressedImage if transport == "compressed" else Image
@@ -76,25 +80,27 @@ class ImageSource:
 
     def want(self, wanted: bool) -> None:
         """Begin or cease to receive."""
-        with self._lock:
-            if wanted and self._subscription is None:
-                self.last_arrival = time.monotonic()
-                self._subscription = self._node.create_subscription(
-                    self.kind, self.topic, self._take, self.qos, raw=True
-                )
-            elif not wanted and self._subscription is not None:
-                self._node.destroy_subscription(self._subscription)
-                self._subscription = None
-                self._images.clear()
+        if wanted and not self._wanted:
+            self.last_arrival = time.monotonic()
+        self._wanted = wanted
+        self._in_turn.do(self._follow_wish)
 
     @property
     def is_wanted(self) -> bool:
         """Whether images are received."""
-        return self._subscription is not None
+        return self._wanted
 
     def of(self, stamp: int) -> RawImage | None:
         """The image with a stamp, while it is kept."""
         return next((image for image in reversed(list(self._images)) if image.stamp == stamp), None)
+
+    def _follow_wish(self) -> None:
+        if self._wanted and self._subscription is None:
+            self._subscription = self._node.create_subscription(self.kind, self.topic, self._take, self.qos, raw=True)
+        elif not self._wanted and self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+            self._images.clear()
 
     def _take(self, data: bytes) -> None:
         try:

@@ -12,7 +12,6 @@ import threading
 import traceback
 from collections.abc import Sequence
 
-_THREADS = 3  # images, tracks and everything else
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -50,16 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     node.finish()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Nothing is left that could be lost. The middleware's own teardown can wait for ever for a subscription that
-    # another thread has just taken away.
+    # Nothing is left that could be lost, and the threads that still wait for services need not be waited for.
     os._exit(0)
 
 
 def _spin(node: object) -> None:
     """Serve the node's callbacks; a defect ends the process, for a console that hears nothing must not stay."""
-    from rclpy.executors import MultiThreadedExecutor
+    from rclpy.executors import SingleThreadedExecutor
 
-    executor = MultiThreadedExecutor(num_threads=_THREADS)
+    executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
         executor.spin()

@@ -30,7 +30,7 @@ _CHOICES = {"image_transport": ("raw", "compressed"), "reliability": ("best_effo
 
 
 class OperatorConsole(Node):
-    """Serves the page until it is destroyed. Needs an executor with at least two threads.
+    """Serves the page until it is destroyed. Needs a single-threaded executor (see ``InTurn``).
 
     Args:
         **options: passed on to ``rclpy.node.Node``.

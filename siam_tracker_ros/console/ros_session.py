@@ -35,6 +35,7 @@ from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.console.change_tracker import change_tracker
 from siam_tracker_ros.console.diagnosis import Diagnosis
 from siam_tracker_ros.console.images import ImageSource, RawImage
+from siam_tracker_ros.console.in_turn import InTurn
 from siam_tracker_ros.console.remote_tracker import RemoteTracker
 from siam_tracker_ros.console.tracker_facts import TrackerFacts
 from siam_tracker_ros.interfaces import TargetEvent, TrackedTarget, TrackedTargetArray
@@ -64,7 +65,8 @@ class RosSession(ConsoleSession):
         super().__init__()
         self._node = node
         self._facts = TrackerFacts(tracker)
-        self._images = ImageSource(node, transport, reliability, self._take_image)
+        self._in_turn = InTurn(node)
+        self._images = ImageSource(node, self._in_turn, transport, reliability, self._take_image)
         self._recorder = BagRecorder(recordings, self.notify)
         self._diagnosis = Diagnosis(node, self._images, self._facts, tracker)
         self._tracker = tracker
@@ -188,21 +190,27 @@ class RosSession(ConsoleSession):
 
     def _ask_for_response(self, target_id: int | None) -> None:
         with self._response_changing:
-            while self._response_topics:
-                self._node.destroy_subscription(self._response_topics.pop())
             self._response = self._region = None
+            self._in_turn.do(self._follow_response_wish)
             if target_id is None:
                 return
             try:
                 self._remote.set("response_map_target", target_id)
             except (TrackerError, SiamTrackerError) as error:
                 self.notify(f"no response map can be had: {error}", "warning")
-            for kind, topic, take in (
+
+    def _follow_response_wish(self) -> None:
+        wanted = self._response_target is not None
+        if wanted and not self._response_topics:
+            topics = (
                 (PolygonStamped, "response_region", self._take_region),
                 (Image, "response_map", self._take_response),
-            ):
+            )
+            for kind, topic, take in topics:
                 name = f"{self._tracker}/{topic}"
                 self._response_topics.append(self._node.create_subscription(kind, name, take, output_qos(1)))
+        while not wanted and self._response_topics:
+            self._node.destroy_subscription(self._response_topics.pop())
 
     def _receive(self) -> None:
         self._images.want(self._clients > 0 or self._recorder.is_running)
