@@ -13,11 +13,11 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PolygonStamped
 from rclpy.node import Node
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
 from siam_tracker_core import Box, ResponseMap, TrackState
-from siam_tracker_core.bags.types import TRACKS
+from siam_tracker_core.bags.types import EVENT, TRACKS
 from siam_tracker_core.console.picture import Picture, TargetView
 from siam_tracker_core.console.recording import REQUESTS_TOPIC, TEXT, BagRecorder, request_text, text_bytes
 from siam_tracker_core.console.session import (
@@ -277,7 +277,10 @@ class RosSession(ConsoleSession):
         self._response = self._response_target or 0, stamp, cells, self._region[1]
 
     def _take_event(self, data: bytes) -> None:
-        self._recorder.put(f"{self._tracker}/events", "siam_tracker_msgs/msg/TargetEvent", time.time_ns(), lambda: data)
+        self._recorder.put(f"{self._tracker}/events", EVENT, time.time_ns(), lambda: data)
+        event = deserialize_message(data, TargetEvent)
+        if event.kind == TargetEvent.KIND_REFUSED:  # perhaps of another tool; this page's own are answered anyway
+            self.notify(event.words, "warning")
 
     def _record_request(self, kind: str, target_id: int, label: str, box: Box | None, stamp: int) -> None:
         text = request_text(kind, target_id, label, box, stamp)

@@ -17,7 +17,7 @@ export function element(name, properties = {}, ...children) {
 export function toast(text, level = "info") {
   const node = element("p", { className: `toast ${level}`, textContent: text });
   const toasts = $("toasts");
-  if (toasts.lastElementChild?.textContent === text) toasts.lastElementChild.remove();
+  [...toasts.children].find((each) => each.textContent === text)?.remove();
   toasts.append(node);
   while (toasts.children.length > 3) toasts.firstElementChild.remove();
   setTimeout(() => node.remove(), level === "info" ? 4000 : 9000);
