@@ -65,9 +65,15 @@ function report(answer) {
 /** The picture stands still while a box is drawn on it, or while the operator wants it to. */
 function hold() {
   stage.held = held || pointing.isActive;
-  $("frozen").hidden = !held;
-  setText($("frozen"), "The view is held; tracking goes on");
+  showNote();
   showPlay();
+}
+
+/** What should be known while pictures come: that the view is held, or what is wrong with the tracking. */
+function showNote() {
+  const words = held ? "The view is held; tracking goes on" : $("trouble").hidden ? panels.status?.trouble : "";
+  $("frozen").hidden = !words;
+  setText($("frozen"), words || "");
 }
 
 function togglePlay() {
@@ -161,6 +167,7 @@ function showTrouble() {
   else if (!stage.frame && isStill) panels.trouble("Waiting for the first picture", status?.busy || "");
   else panels.trouble("");
   if (!$("trouble").hidden) $("hint").hidden = true;
+  showNote();
 }
 
 stage.onresize = () => {
