@@ -8,11 +8,13 @@ point is its coordinate minus one half.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import SupportsFloat, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import torch
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from siam_tracker_core.errors import BoxError
 
@@ -22,6 +24,8 @@ FloatArray = NDArray[np.float64]
 @dataclass(frozen=True, slots=True)
 class Box:
     """An axis-aligned box in continuous image coordinates.
+
+    It unpacks (``x, y, width, height = box``) and converts (``np.asarray(box)``, ``torch.tensor(list(box))``).
 
     Attributes:
         x: left edge in pixels.
@@ -46,16 +50,28 @@ class Box:
         return cls(left, top, right - left, bottom - top)
 
     @classmethod
-    def from_array(cls, values: ArrayLike) -> Box:
-        """The box of four numbers ``x, y, width, height``.
+    def from_array(cls, values: BoxLike) -> Box:
+        """The box of four numbers ``x, y, width, height``: a list, an array, a tensor on any device, another box.
 
         Raises:
             BoxError: if ``values`` does not hold exactly four numbers.
         """
-        numbers = np.asarray(values, dtype=np.float64).ravel()
-        if numbers.size != 4:
+        if isinstance(values, torch.Tensor):
+            values = values.detach().cpu().double().numpy()
+        try:
+            listed = values if isinstance(values, np.ndarray) or not isinstance(values, Iterable) else list(values)
+            numbers = np.asarray(listed, dtype=np.float64).ravel()
+        except (TypeError, ValueError):
+            raise BoxError(f"a box needs 4 numbers (x, y, width, height), got {values!r}") from None
+        if numbers.size != 4 or isinstance(values, str):
             raise BoxError(f"a box needs 4 numbers (x, y, width, height), got {numbers.size}")
-        return cls(*(float(number) for number in numbers))
+        return cls(*numbers.tolist())
+
+    def __iter__(self) -> Iterator[float]:
+        return iter((self.x, self.y, self.width, self.height))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
+        return self.to_array() if dtype is None else self.to_array().astype(dtype)
 
     @property
     def right(self) -> float:
@@ -92,6 +108,19 @@ class Box:
         return Box.from_corners(left, top, right, bottom)
 
 
+# What stands for a box: a ``Box``, or four numbers ``x, y, width, height`` in pixels of any kind.
+BoxLike: TypeAlias = Box | Iterable[SupportsFloat] | NDArray[np.generic] | torch.Tensor
+
+
+def as_box(values: BoxLike) -> Box:
+    """A box itself, or the box of four numbers.
+
+    Raises:
+        BoxError: if there are not exactly four numbers.
+    """
+    return values if isinstance(values, Box) else Box.from_array(values)
+
+
 def check_target_box(box: Box, image_width: int, image_height: int) -> None:
     """Refuse a box that no tracker can start from.
 
@@ -113,7 +142,7 @@ def check_target_box(box: Box, image_width: int, image_height: int) -> None:
         raise BoxError(f"the target box {text} covers the whole {size} image; draw it around the target only")
 
 
-def iou(first: ArrayLike, second: ArrayLike) -> Any:
+def iou(first: ArrayLike, second: ArrayLike) -> FloatArray:
     """Intersection over union of boxes.
 
     Args:
@@ -130,20 +159,20 @@ def iou(first: ArrayLike, second: ArrayLike) -> Any:
     union = np.prod(a[..., 2:], axis=-1) + np.prod(b[..., 2:], axis=-1) - intersection
     ratio = np.divide(intersection, union, out=np.where(np.isnan(union), np.nan, 0.0), where=union > 0)
     # Rounding must not lift a perfect overlap above 1, which would exceed the last threshold of the success curve.
-    return np.minimum(ratio, 1.0)
+    return np.asarray(np.minimum(ratio, 1.0))
 
 
-def context_size(width: float, height: float, context: float = 0.5) -> float:
+def context_size(width: float, height: float, context_amount: float = 0.5) -> float:
     """Side of the square that holds a target with its context (SiamFC section 2.4: ``s^2 = (w + 2p)(h + 2p)``).
 
     Args:
         width, height: target size in pixels.
-        context: the margin ``2p`` as a share of ``width + height``; 0.5 gives the paper's ``p = (w + h) / 4``.
+        context_amount: the margin ``2p`` as a share of ``width + height``; 0.5 gives the paper's ``p = (w + h) / 4``.
 
     Returns:
         The side in pixels.
     """
-    margin = context * (width + height)
+    margin = context_amount * (width + height)
     return math.sqrt((width + margin) * (height + margin))
 
 

@@ -10,7 +10,7 @@ import cv2
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
-from siam_tracker_core.tuning.record import read_record
+from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.weights import read_weights, sha256
 
 

@@ -3,12 +3,43 @@
 from __future__ import annotations
 
 import itertools
+from typing import TypeVar
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from siam_tracker_core.networks.backbone import channels_last
+from siam_tracker_core.networks.cir import crop_early
+from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
+from siam_tracker_core.networks.rpn import DepthwiseHead, ProposalHead
+from siam_tracker_core.networks.siamban import PixelwiseHead
+
 PRECISIONS = ("auto", "single", "half")
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+def ready(network: NetworkT, device: torch.device, dtype: torch.dtype) -> NetworkT:
+    """Make a trained network ready to track: folded, cropped early, on its device, its backbone in a number type.
+
+    Args:
+        network: with a ``backbone``, and perhaps a ``head`` of proposals; it is changed and given back.
+        device: where it will run.
+        dtype: of backbone and head.
+    """
+    network.eval().requires_grad_(False)
+    fold_batch_norms(network)
+    crop_early(network)
+    channels_last(network).to(device)
+    network.get_submodule("backbone").to(dtype)
+    head = network._modules.get("head")
+    if isinstance(head, DepthwiseHead):
+        head = channels_last(JoinedDepthwiseHead(head))
+        network.add_module("head", head)
+    if isinstance(head, (ProposalHead, PixelwiseHead)):
+        head.to(dtype)
+    return network
 
 
 def fold_batch_norms(module: nn.Module) -> None:

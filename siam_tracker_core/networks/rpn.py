@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from siam_tracker_core.networks.anchors import RATIOS, Anchors
+from siam_tracker_core.networks.anchors import RATIOS, Anchors, decode
 from siam_tracker_core.networks.backbone import Backbone
+from siam_tracker_core.networks.siamese import SiameseNetwork
 
 
 class Kernels(NamedTuple):
@@ -190,7 +191,7 @@ def _inner(features: torch.Tensor, margin: int) -> torch.Tensor:
     return features[..., margin:-margin, margin:-margin] if margin else features
 
 
-class SiamRPNNetwork(nn.Module):
+class SiamRPNNetwork(SiameseNetwork):
     """Backbone, proposal head and anchors.
 
     Args:
@@ -228,6 +229,21 @@ class SiamRPNNetwork(nn.Module):
     def detect(self, searches: torch.Tensor, kernels: Kernels) -> Proposals:
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
         return self.head(self.embed(searches), kernels)  # type: ignore[no-any-return]
+
+    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The boxes of all cells of N * M search images, M images in a row for every one of N templates.
+
+        Returns:
+            Scores (N * M, k, rows, columns), the probability of "target", and boxes (N * M, k, rows, columns, 4):
+            centre from the crop's middle, width and height in pixels of the crop. A distance that is no finite number,
+            as half precision may give, counts as none from the anchor.
+        """
+        each = len(searches) // len(template[0])
+        kernels = Kernels(*(part if each == 1 else part.repeat_interleave(each, dim=0) for part in template))
+        proposals = self.detect(searches, kernels)
+        distances = proposals.distances.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        anchors = self.anchors.grid(distances.shape[-1])
+        return proposals.scores, decode(distances.permute(0, 2, 3, 4, 1), anchors)
 
     def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> Proposals:
         """Both branches, as in training."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from siam_tracker_core.networks.backbone import Backbone
 from siam_tracker_core.networks.correlation import Correlation
+from siam_tracker_core.networks.siamese import SiameseNetwork
 
 
-class SiamFCNetwork(nn.Module):
+class SiamFCNetwork(SiameseNetwork):
     """``f(z, x) = gain * phi(z) * phi(x) + b`` (SiamFC equation 1).
 
     Args:
@@ -25,6 +25,14 @@ class SiamFCNetwork(nn.Module):
     def embed(self, images: torch.Tensor) -> torch.Tensor:
         """Features of RGB images (N, 3, H, W) with values in 0..255."""
         return self.backbone(images)
+
+    def template(self, exemplars: torch.Tensor) -> tuple[torch.Tensor]:
+        """Float32 features (N, C, h, w) of exemplar images."""
+        return (self.embed(exemplars).float(),)
+
+    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor]:
+        """Float32 responses (N * M, 1, rows, cols) without the bias; M search images in a row for every template."""
+        return (self.correlation.raw(template[0], self.embed(searches).float()),)
 
     def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> torch.Tensor:
         """Response logits (N, 1, rows, cols) of exemplar images against search images."""

@@ -15,8 +15,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
+from siam_tracker_core.trackers.common.response import cosine_window
 from siam_tracker_core.trackers.dsiam import Adaptation, DSiamConfig, learned
-from siam_tracker_core.trackers.siamfc import cosine_window, peaks
+from siam_tracker_core.trackers.siamfc import peaks
 from siam_tracker_core.training.augmentation.views import sample_grid
 
 Position = Literal["argmax", "soft"]
@@ -64,8 +65,8 @@ class ClipTracker:
         position: how gradients pass through the place where a target is found. ``argmax`` lets none pass, for the place
             of a maximum does not change with the response; ``soft`` takes those of the response's centre of mass.
         sharpness: of that centre of mass, a factor on the logits.
-        segments: keep only the results of each frame for the backward pass, and compute the rest again then. Memory is
-            that of one frame instead of all, for a third more time.
+        gradient_checkpointing: keep only the results of each frame for the backward pass, and compute the rest again
+            then. Memory is that of one frame instead of all, for a third more time.
     """
 
     def __init__(
@@ -75,10 +76,11 @@ class ClipTracker:
         drift: float = 48.0,
         position: Position = "argmax",
         sharpness: float = 1.0,
-        segments: bool = True,
+        gradient_checkpointing: bool = True,
     ) -> None:
         self.network, self.config = network, config
-        self.drift, self.position, self.sharpness, self.segments = drift, position, sharpness, segments
+        self.drift, self.position, self.sharpness = drift, position, sharpness
+        self.gradient_checkpointing = gradient_checkpointing
         self._layers = 1 if config.fusion == "first" else None
 
     def track(self, clips: torch.Tensor, motions: torch.Tensor) -> ClipResponses:
@@ -99,7 +101,7 @@ class ClipTracker:
             frame = clips[:, number]
             last = number == clips.shape[1] - 1
             arguments = (frame, middles, first, adaptation, last)
-            if self.segments and torch.is_grad_enabled():
+            if self.gradient_checkpointing and torch.is_grad_enabled():
                 response, places, adaptation = checkpoint(self._frame, *arguments, use_reentrant=False)
             else:
                 response, places, adaptation = self._frame(*arguments)
@@ -152,11 +154,12 @@ class ClipTracker:
 
     def _peak(self, logits: torch.Tensor) -> torch.Tensor:
         """The peak as the tracker takes it, at one scale."""
-        factor = self.config.upsampling
+        factor = self.config.response_up
         large = functional.interpolate(logits[:, None], scale_factor=factor, mode="bicubic")[:, 0]
         size = large.shape[-1]
         influence = torch.full_like(large[:, 0, 0], self.config.window_influence)
-        rows, columns = peaks(large, influence, cosine_window(size).to(large))
+        window = cosine_window(size).to(large)
+        rows, columns = peaks(large, influence, window / window.sum())
         cells = torch.stack((columns, rows), dim=1).to(logits.dtype) - (size - 1) / 2
         return cells * (self.network.stride / factor)
 

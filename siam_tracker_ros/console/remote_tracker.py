@@ -14,7 +14,8 @@ from rclpy.parameter import parameter_value_to_python
 
 from siam_tracker_core.console.session import RequestRefused, Setting, SettingValue
 from siam_tracker_ros.client import TrackerClient
-from siam_tracker_ros.node.parameters import DECLARATIONS, Changes
+from siam_tracker_ros.declarations import Changes
+from siam_tracker_ros.node.parameters import DECLARATIONS
 
 _LOADING = 120.0  # seconds that configuring may take
 _TRANSITIONS = {

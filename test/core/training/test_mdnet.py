@@ -13,7 +13,7 @@ from siam_tracker_core import load_tracker
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import MDNet, PairNorm
-from siam_tracker_core.trackers.classifier import ClassifierConfig, PatchNetwork
+from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.engine.export import start_from
 from siam_tracker_core.training.engine.recipe import read_recipe
@@ -21,13 +21,13 @@ from siam_tracker_core.training.engine.schedule import make_optimiser, parameter
 from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, mirrored, sample_boxes
 from siam_tracker_core.weights import save_weights
 
-SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip": 0.0}
+SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip_probability": 0.0}
 SIDE = 96
 
 
 def module(**changes) -> MDNetModule:
     torch.manual_seed(0)
-    settings = {"domains": 3, "convolutions": "fresh", "negatives": 6, **SAME, **changes}
+    settings = {"domains": 3, "convolutions": "fresh", "hard_negatives": 6, **SAME, **changes}
     return MDNetModule.build(replace(MDNetTraining(), **settings))
 
 
@@ -66,7 +66,7 @@ def test_training_sees_patches_as_the_tracker_does():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
     boxes = np.array([[30.0, 40, 25, 18], [-12, 5, 60, 40], [70, 60.5, 40, 50]])
-    network = PatchNetwork(MDNet(domains=0), ClassifierConfig(), torch.device("cpu"), "single")
+    network = PatchNetwork(MDNet(domains=0), torch.device("cpu"), "single")
     expected = network.patches(Frame.upload(image, "cpu"), boxes)
     images = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     found = sample_boxes(images, torch.from_numpy(boxes)[None])[0]
@@ -107,7 +107,7 @@ def test_loss_is_the_cross_entropy_of_each_domain_s_own_layer():
 
 def test_a_step_moves_the_shared_layers_and_its_own_domains_only():
     trained = module()
-    recipe = replace(trained.recipe, first_rate=1e-2, weight_decay=0.1)
+    recipe = replace(trained.recipe, lr=1e-2, weight_decay=0.1)
     optimiser = make_optimiser(parameter_groups(trained.network, trained.backbone, recipe), recipe)
     moved = []
     for domain in (0, 2):  # the momentum of the first step must not move domain 0 in the second
@@ -124,7 +124,7 @@ def test_a_step_moves_the_shared_layers_and_its_own_domains_only():
 
 
 def test_the_hardest_negatives_teach():
-    trained, batch = module(negatives=3), made_batch(off=5)
+    trained, batch = module(hard_negatives=3), made_batch(off=5)
     for layer in trained.network.fc6:
         torch.nn.init.normal_(layer[1].weight, std=0.1)
     trained.train()
@@ -198,5 +198,5 @@ def test_weights_are_shipped_without_domains_and_can_be_gone_on_from(tmp_path):
 
 def test_published_schedule_is_the_default():
     recipe = read_recipe(MDNetTraining, {})
-    assert (recipe.optimiser, recipe.first_rate, recipe.backbone_rate) == ("sgd", 1e-3, 0.1)
-    assert (recipe.momentum, recipe.weight_decay, recipe.clip, recipe.negatives) == (0.9, 5e-4, 10.0, 96)
+    assert (recipe.optimiser, recipe.lr, recipe.backbone_lr_mult) == ("sgd", 1e-3, 0.1)
+    assert (recipe.momentum, recipe.weight_decay, recipe.grad_clip_norm, recipe.hard_negatives) == (0.9, 5e-4, 10.0, 96)

@@ -1,0 +1,150 @@
+"""When a target is lost and found, and where to look for it in the meantime."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siam_tracker_core.config import STRICT
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.geometry import Window
+from siam_tracker_core.trackers.common.limits import Count, Share
+from siam_tracker_core.trackers.results import TrackState
+
+
+@dataclass(frozen=True)
+class LostConfig:
+    """When a target counts as lost and found. No paper gives these values; they are this package's own.
+
+    Attributes:
+        enabled: False keeps the reference implementation's behaviour: the box always follows the highest peak.
+        uncertain: below this score a result is UNCERTAIN.
+        lost: below this score a frame speaks for loss.
+        patience: so many such frames in a row make the target LOST.
+        recover: a LOST target is taken up again where the score reaches this, on trial until the next frame confirms.
+    """
+
+    enabled: bool = True
+    uncertain: Share = 0.5
+    lost: Share = 0.2
+    patience: Count = 7
+    recover: Share = 0.7
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if self.uncertain > self.recover:
+            raise ConfigError(
+                f"uncertain {self.uncertain:g} is above recover {self.recover:g}: a target with a score between them "
+                "would be found and lost in turn for ever; give recover the larger one"
+            )
+        if self.lost > self.recover:
+            raise ConfigError(
+                f"lost {self.lost:g} is above recover {self.recover:g}: a target would be found and lost by one score"
+            )
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """TRACKING, UNCERTAIN or LOST after a stream of scores.
+
+    Attributes:
+        state: after the last score.
+        doubtful: frames in a row that spoke for loss.
+        on_trial: whether a lost target was taken up again in the last frame and is not confirmed yet.
+    """
+
+    state: TrackState = TrackState.TRACKING
+    doubtful: int = 0
+    on_trial: bool = False
+
+    def after(self, score: float, config: LostConfig) -> Confidence:
+        """What follows from the score of one more frame."""
+        if self.state is TrackState.LOST:
+            return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover else self
+        if self.on_trial and score < config.uncertain:
+            return Confidence(TrackState.LOST, self.doubtful)
+        doubtful = self.doubtful + 1 if score < config.lost else 0
+        if doubtful >= config.patience and config.enabled:
+            return Confidence(TrackState.LOST, doubtful)
+        return Confidence(TrackState.TRACKING if score >= config.uncertain else TrackState.UNCERTAIN, doubtful)
+
+    def reason(self, score: float, config: LostConfig) -> str:
+        """Why the last frame, with this score, did not leave the target in TRACKING, in words; empty if it did."""
+        if self.state is TrackState.TRACKING:
+            return ""
+        if self.on_trial:
+            return f"found again with score {score:.2f}, to be confirmed by the next frame"
+        if self.state is TrackState.LOST:
+            return f"no response with score {config.recover:g} or more, the best has {score:.2f}"
+        return f"score {score:.2f} is below {config.uncertain:g}"
+
+
+@dataclass(frozen=True, eq=False)
+class LostSearch:
+    """A search of the whole picture for a lost target, at its own scale and at the cost of tracking.
+
+    The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
+    reach its borders. In every other frame one window stays near the place of loss: at the place itself, and at its
+    eight neighbours in turn. All others go through the tiles, the nearest first, and begin again after the last.
+
+    Attributes:
+        home: the search window at the place of loss.
+        step: largest distance in pixels between neighbouring windows.
+        image_size: width and height in pixels.
+        tiles: float64 (n, 2), centres of the windows that cover the picture, the nearest first.
+        frame: frames that have been searched.
+        looked: tiles that have been looked at.
+    """
+
+    home: Window
+    step: float
+    image_size: tuple[int, int]
+    tiles: NDArray[np.float64] = field(repr=False)
+    frame: int = 0
+    looked: int = 0
+
+    @classmethod
+    def around(cls, home: Window, step: float, image_size: tuple[int, int]) -> LostSearch:
+        """A search that begins at the place of loss; arguments as the attributes."""
+        return cls(home, step, image_size, _tiles(home, step, image_size))
+
+    def windows(self, count: int) -> tuple[Window, ...]:
+        """The windows of the next frame, ``count`` of them."""
+        near = self._near
+        places = self.tiles[(self.looked + np.arange(count - near)) % len(self.tiles)]
+        return (self._beside(),) * near + tuple(Window(x, y, self.home.size) for x, y in places.tolist())
+
+    def after(self, count: int) -> LostSearch:
+        """The search after a frame with ``count`` windows."""
+        return replace(self, frame=self.frame + 1, looked=self.looked + count - self._near)
+
+    @property
+    def _near(self) -> int:
+        """How many of the next frame's windows stay near the place of loss."""
+        return 1 - self.frame % 2
+
+    def _beside(self) -> Window:
+        """The place of loss, or in every other look at it a neighbour inside the picture."""
+        turn, between = divmod(self.frame // 2, 2)
+        width, height = self.image_size
+        x, y = _AROUND[turn % len(_AROUND)]
+        window = Window(self.home.centre_x + x * self.step, self.home.centre_y + y * self.step, self.home.size)
+        inside = 0 <= window.centre_x <= width and 0 <= window.centre_y <= height
+        return window if between and inside else self.home
+
+
+# The neighbours of a place, in columns and rows.
+_AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, 1), (1, -1), (-1, 1))
+
+
+def _tiles(home: Window, step: float, image_size: tuple[int, int]) -> NDArray[np.float64]:
+    """Centres (n, 2) of tiles that cover a picture evenly, the nearest to a window first."""
+    counts = [max(1, math.ceil(extent / step)) for extent in image_size]
+    axes = [(np.arange(count) + 0.5) * (extent / count) for count, extent in zip(counts, image_size, strict=True)]
+    centres = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    distances = np.hypot(centres[:, 0] - home.centre_x, centres[:, 1] - home.centre_y)
+    return centres[np.argsort(distances, kind="stable")]

@@ -1,0 +1,5 @@
+"""SiamRPN: tracking as one-shot detection."""
+
+from siam_tracker_core.trackers.siamrpn.model import Candidate, SiamRPNConfig, SiamRPNModel, SiamRPNOutput, SiamRPNState
+
+__all__ = ["Candidate", "SiamRPNConfig", "SiamRPNModel", "SiamRPNOutput", "SiamRPNState"]

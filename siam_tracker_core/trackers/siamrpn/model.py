@@ -1,0 +1,310 @@
+"""SiamRPN: tracking as one-shot detection (Li et al., 2018), with the values of its published implementations.
+
+The template branch runs once and leaves kernels; each frame runs the detection branch on one search crop at one scale,
+and the best proposal (``proposals``) gives position, size and shape. All of that runs on the device for a batch of
+targets; a row of numbers for each window comes back. A network without anchors, which gives scores and boxes in pixels
+of the crop as well, is tracked by the same model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal, NamedTuple
+
+import torch
+from annotated_types import Ge, Le
+
+from siam_tracker_core.crop import Frame
+from siam_tracker_core.crop_sizes import check_crop_sizes
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.geometry import Box, Window, context_size
+from siam_tracker_core.networks.anchors import suppress
+from siam_tracker_core.networks.siamese import SiameseNetwork
+from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
+from siam_tracker_core.trackers.common.boxes import bounded, damped
+from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
+from siam_tracker_core.trackers.common.limits import Count, Share, Whole
+from siam_tracker_core.trackers.common.lost import LostConfig, LostSearch
+from siam_tracker_core.trackers.common.response import cosine_window
+from siam_tracker_core.trackers.common.siamese import (
+    NetworkOutput,
+    SiameseConfig,
+    SiameseModel,
+    SiameseState,
+    best_of,
+)
+from siam_tracker_core.trackers.model import SearchRequest
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
+
+# Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
+# took 1.3 times as long as four of 4 on one core.
+CPU_BATCH = 4
+
+
+@dataclass(frozen=True)
+class SiamRPNConfig(SiameseConfig):
+    """Settings of the tracker; defaults are those of PySOT's AlexNet model (reference values, section 2).
+
+    Attributes:
+        small_search_size: side of the search crop in pixels for small targets (DaSiamRPN:code/run_SiamRPN.py, 287).
+        small_share: targets that take up less of their first image than this are small (likewise); 0 for none.
+        penalty_k: k of equation 13, the penalty on changes of scale and ratio.
+        window_influence: share of the cosine window in the final score.
+        size_lr: share of a change of size that is taken over in one frame, times penalty and score.
+        centre_cells: only boxes of the central so many cells are taken (g of section 4.3); 0 takes all. A map of
+            even size has one more where this is odd, and the other way round.
+        least_side: of the box in pixels, unless it was smaller from the start.
+        lost_search: what is searched while the target is lost, without cosine window and regardless of
+            ``centre_cells``: ``sweep``, windows of the usual size at places that change from frame to frame, or
+            ``enlarge``, one large window at the place of loss (PySOT:pysot/tracker/siamrpnlt_tracker.py).
+        lost_windows: windows in a frame of the sweep.
+        lost_size: side of the enlarged search crop in pixels, at the usual scale.
+        top_k: so many of the best proposals take part in the suppression of ``SiamRPNModel.candidates``. The paper
+            gives neither this number nor the next one.
+        candidate_overlap: IoU above which of two proposals only the better one is a candidate.
+        lost: log-odds tell much apart, so little speaks for loss, and much for a target that is found again.
+        calibration: of log-odds; see ``Calibration``.
+    """
+
+    small_search_size: Annotated[int, Ge(64)] = 287
+    small_share: Share = 0.004
+    penalty_k: Annotated[float, Ge(0), Le(2)] = 0.16
+    window_influence: Share = 0.40
+    size_lr: Share = 0.30
+    centre_cells: Whole = 0
+    least_side: Annotated[float, Ge(1)] = 10.0
+    lost_search: Literal["sweep", "enlarge"] = "sweep"
+    lost_windows: Annotated[int, Ge(2), Le(25)] = 3
+    lost_size: Annotated[int, Ge(64), Le(2047)] = 831
+    top_k: Count = 64
+    candidate_overlap: Share = 0.3
+    lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
+    calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
+
+    __renamed__: ClassVar = {"penalty": "penalty_k", "size_rate": "size_lr"}
+
+    def __post_init__(self) -> None:
+        usual = max(self.search_size, self.small_search_size)
+        if self.lost_search == "enlarge" and self.lost_size <= usual:
+            raise ConfigError(f"lost_size {self.lost_size} enlarges nothing: search crops have {usual} pixels already")
+
+    def searches(self) -> dict[str, int]:
+        """Sides in pixels of the search crops that are in use, by the names of their settings."""
+        sizes = {"search_size": self.search_size}
+        if self.small_share:
+            sizes["small_search_size"] = self.small_search_size
+        if self.lost_search == "enlarge":
+            sizes["lost_size"] = self.lost_size
+        return sizes
+
+
+@dataclass(frozen=True)
+class SiamRPNOutput(NetworkOutput):
+    """What the network says of one target in one frame; ``peak`` is the best proposal's probability.
+
+    Attributes:
+        proposal: the best one.
+    """
+
+    proposal: Proposal
+
+    @property
+    def is_finite(self) -> bool:
+        return all(map(math.isfinite, self.proposal))
+
+
+class SiamRPNTarget(NamedTuple):
+    """What is kept of a target.
+
+    Attributes:
+        template: kernels of its exemplar.
+        search_size: side in pixels of its search crops while it is not lost.
+    """
+
+    template: Tensors
+    search_size: int
+
+
+SiamRPNState = SiameseState[SiamRPNTarget]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where the network sees something like the target.
+
+    Attributes:
+        box: as proposed, in image pixels; it may reach beyond the image.
+        score: probability of "target".
+    """
+
+    box: Box
+    score: float
+
+
+class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
+    """SiamRPN: see the module's docstring.
+
+    Args:
+        backend: runs a network that gives scores and boxes.
+        config: of the tracker.
+        name: of the tracker.
+    """
+
+    config: SiamRPNConfig
+
+    def __init__(self, backend: Backend, config: SiamRPNConfig, name: str = "siamrpn") -> None:
+        self.backend, self.config, self.name = backend, config, name
+        self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
+        self._cosine: dict[int, torch.Tensor] = {}
+
+    @classmethod
+    def from_network(
+        cls,
+        network: SiameseNetwork,
+        config: SiamRPNConfig,
+        device: torch.device,
+        name: str = "siamrpn",
+        precision: str = "auto",
+    ) -> SiamRPNModel:
+        """The model of a PyTorch network, which is taken over; see ``TorchBackend``.
+
+        Raises:
+            ConfigError: if the network cannot take crops of the configured sizes.
+        """
+        check_crop_sizes(network, "template", config.exemplar_size, config.searches())
+        return cls(TorchBackend(network, device, precision, CPU_BATCH), config, name)
+
+    def start(self, frame: Frame, box: Box) -> SiamRPNState:
+        config = self.config
+        small = box.area < config.small_share * frame.width * frame.height
+        size = config.small_search_size if small else config.search_size
+        side = context_size(box.width, box.height, config.context_amount)
+        template = self.backend.template(frame.crops([Window(*box.centre, side)], config.exemplar_size))
+        search = Window(*box.centre, side * size / config.exemplar_size)
+        target = SiamRPNTarget(template, size)
+        return self._begun(frame, box, search.size, self._look(target, frame, search, box), target)
+
+    def forward(self, states: Sequence[SiamRPNState], frame: Frame, crops: torch.Tensor) -> list[SiamRPNOutput]:
+        windows = [self.search(state).windows for state in states]
+        searched = [(state, window) for state, own in zip(states, windows, strict=True) for window in own]
+        template = joined([state.target.template for state, _ in searched])
+        size = crops.shape[-1]
+        preferences = [self._preference(state, window, size) for state, window in searched]
+        choices, maps = self.respond(template, crops, preferences)
+        outputs = [
+            _output(window, size, choice, response)
+            for (_, window), choice, response in zip(searched, choices, maps, strict=True)
+        ]
+        return best_of(outputs, [len(own) for own in windows])
+
+    def warm_up(self, targets: int = 1) -> None:
+        exemplar = self.config.exemplar_size
+        with torch.inference_mode():
+            template = self.backend.template(torch.zeros(1, 3, exemplar, exemplar, device=self.device))
+            for size, count in self._batches(targets):
+                crops = torch.zeros(count, 3, size, size, device=self.device)
+                self.respond(joined([template] * count), crops, [Preference(64, 64)] * count)
+
+    def rank(self, template: Tensors, crops: torch.Tensor, preferences: Sequence[Preference]) -> Ranking:
+        """The proposals of N windows in order.
+
+        Args:
+            template: of N targets, one for each window.
+            crops: (N, 3, S, S) BGR search crops.
+            preferences: N.
+        """
+        scores, boxes = self.backend.search(template, crops)
+        return rank(scores, boxes, self._window(scores.shape[-1]), preferences)
+
+    def respond(
+        self, template: Tensors, crops: torch.Tensor, preferences: Sequence[Preference]
+    ) -> tuple[list[Proposal], torch.Tensor]:
+        """The best proposal in each window, and the score maps (N, rows, columns); arguments as for ``rank``."""
+        ranking = self.rank(template, crops, preferences)
+        # Scores were calibrated on maps of the usual size.
+        beyond = (crops.shape[-1] - self.config.search_size) // self.stride
+        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride)
+
+    def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
+        """Where in a frame something like the target is, best first: it, and what could be taken for it.
+
+        The search window around the last place is looked at with the preferences of an update.
+        """
+        window, size, config = state.search_window, state.target.search_size, self.config
+        with torch.inference_mode():
+            preference = self._preference(state, window, size)
+            ranking = self.rank(state.target.template, frame.crops([window], size), [preference])
+            boxes, ranks = ranking.boxes.flatten(0, 3), ranking.ranks.flatten()
+            kept = suppress(boxes, ranks, config.top_k, config.candidate_overlap)
+            kept = kept[ranks[kept] >= 0]
+            found = torch.cat([boxes[kept], ranking.scores.flatten()[kept, None]], dim=1).cpu().tolist()
+        return [Candidate(_in_image(window, size, *row), score) for *row, score in found]
+
+    def _batches(self, targets: int) -> set[tuple[int, int]]:
+        """Sizes of crops, and how many there are of them in a frame: no target lost, and one."""
+        config = self.config
+        sizes = config.searches()
+        enlarged = sizes.pop("lost_size", None)
+        batches = {(size, targets) for size in sizes.values()}
+        if not config.lost.enabled:
+            return batches
+        others = targets - 1
+        if enlarged is None:
+            return batches | {(size, others + config.lost_windows) for size in sizes.values()}
+        return batches | {(enlarged, 1)} | {(size, others) for size in sizes.values() if others}
+
+    def _search_size(self, state: SiamRPNState) -> int:
+        return state.target.search_size
+
+    def _lost_request(self, state: SiamRPNState, search: LostSearch) -> SearchRequest:
+        if self.config.lost_search == "sweep":
+            return super()._lost_request(state, search)
+        size = self.config.lost_size
+        return SearchRequest((state.search_window.scaled(size / state.target.search_size),), size)
+
+    def _look(self, target: SiamRPNTarget, frame: Frame, window: Window, box: Box) -> SiamRPNOutput:
+        size = target.search_size
+        scale = size / window.size
+        preference = Preference(box.width * scale, box.height * scale)
+        choices, maps = self.respond(target.template, frame.crops([window], size), [preference])
+        return _output(window, size, choices[0], maps[0])
+
+    def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
+        """What is preferred in a window of the next frame."""
+        config, scale = self.config, crop_size / window.size
+        width, height = state.box.width * scale, state.box.height * scale
+        if state.is_lost:
+            return Preference(width, height, penalty_k=config.penalty_k)
+        return Preference(width, height, config.window_influence, config.penalty_k, config.centre_cells or math.inf)
+
+    def _evidence(self, own_peak: float, output: SiamRPNOutput) -> tuple[float, float]:
+        return log_odds(output.peak), evidence_vector(output.peak, own_peak, output.psr)[1]
+
+    def _moved(self, state: SiamRPNState, output: SiamRPNOutput) -> SiamRPNState:
+        proposal, pixels, config = output.proposal, output.pixels, self.config
+        # A proposal that is less certain or has changed more changes the size less (reference values, section 2).
+        rate = 0.0 if state.is_lost else proposal.factor * proposal.score * config.size_lr
+        found = _in_image(output.window, output.crop_size, proposal.dx, proposal.dy, proposal.width, proposal.height)
+        size = damped(state.box, proposal.width * pixels, proposal.height * pixels, rate)
+        box = bounded(Box.from_centre(*found.centre, *size), state.box, config.least_side, state.image_size)
+        side = context_size(box.width, box.height, config.context_amount)
+        return replace(state, box=box, search_side=side * state.target.search_size / config.exemplar_size)
+
+    def _window(self, size: int) -> torch.Tensor:
+        if size not in self._cosine:
+            self._cosine[size] = cosine_window(size, inner=True).to(self.device)
+        return self._cosine[size]
+
+
+def _in_image(window: Window, size: int, dx: float, dy: float, width: float, height: float) -> Box:
+    """The box in image pixels of one that is given by centre and size in pixels of a window's crop."""
+    pixels = window.size / size
+    return Box.from_centre(
+        window.centre_x + dx * pixels, window.centre_y + dy * pixels, width * pixels, height * pixels
+    )
+
+
+def _output(window: Window, size: int, proposal: Proposal, response: torch.Tensor) -> SiamRPNOutput:
+    return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)

@@ -1,0 +1,231 @@
+"""Following one target, or many with one network. Both are the same for all papers: a model, and states."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from typing import Generic
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from siam_tracker_core.crop import Frame
+from siam_tracker_core.errors import ImageError
+from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
+from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
+from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
+from siam_tracker_core.trackers.update import update_targets
+
+__all__ = ["Image", "ResponseMap", "TrackResult", "TrackState", "Tracker", "TrackerGroup"]
+
+Image = NDArray[np.uint8] | Frame
+
+
+class Tracker(Generic[StateT, OutputT]):
+    """Follows one target.
+
+    Args:
+        model: what runs; several trackers may share one.
+    """
+
+    def __init__(self, model: TrackerModel[StateT, OutputT]) -> None:
+        self.model = model
+        self._state: StateT | None = None
+
+    @property
+    def name(self) -> str:
+        """The tracker's name for people, e.g. ``"siamfc"``."""
+        return self.model.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where its network runs."""
+        return self.model.device
+
+    @property
+    def config(self) -> object:
+        """Its settings, a dataclass."""
+        return self.model.config
+
+    @property
+    def state(self) -> StateT:
+        """What is known of the target.
+
+        Raises:
+            RuntimeError: if there is no target yet.
+        """
+        if self._state is None:
+            raise RuntimeError("update() before init(): no target has been given yet")
+        return self._state
+
+    @property
+    def box(self) -> Box:
+        """The last known box of the target, in pixels.
+
+        Raises:
+            RuntimeError: if there is no target yet.
+        """
+        return self.state.box
+
+    def init(self, image: Image, box: BoxLike) -> None:
+        """Start following the target inside ``box``, forgetting any former one.
+
+        Args:
+            image: uint8 (H, W, 3) BGR, or a ``Frame`` on this tracker's device.
+            box: the target in pixels: a ``Box``, or four numbers ``x, y, width, height`` of any kind.
+
+        Raises:
+            ImageError: if the image is not of that form.
+            BoxError: if no target can be in the box; a target that was followed before is kept.
+        """
+        self._state = start(self.model, image, box)
+
+    def update(self, image: Image) -> TrackResult:
+        """Find the target in the next image.
+
+        Whatever goes wrong in the search makes the result LOST with the reason, and later images can go on.
+
+        Args:
+            image: as for ``init``, of the same size as the image there.
+
+        Raises:
+            ImageError: if the image is not of that form or size; the target is kept and later images can go on.
+            RuntimeError: if ``init`` was not called.
+        """
+        frame = self.upload(image)
+        check_frame(self.state, frame)
+        self._state, result = update_targets(self.model, [self.state], frame)[0]
+        return result
+
+    def upload(self, image: Image) -> Frame:
+        """Check an image and put it on the device; a ``Frame`` that is there is passed through.
+
+        Raises:
+            ImageError: if the image is not of the form that ``init`` takes.
+        """
+        return upload(self.model, image)
+
+    def warm_up(self, targets: int = 1) -> None:
+        """Run the network on blank crops, so that no frame is slow because it is the first."""
+        self.model.warm_up(targets)
+
+
+class TrackerGroup(Generic[StateT, OutputT]):
+    """Follows several targets with one network: one upload of the image a frame, and one forward pass for all of them.
+
+    Targets whose search crops differ in size, as SiamRPN's small ones and lost ones may, take one pass for each size.
+
+    Args:
+        tracker: a loaded tracker; its network, configuration and device are shared by all targets.
+    """
+
+    def __init__(self, tracker: Tracker[StateT, OutputT]) -> None:
+        self.model = tracker.model
+        self._states: dict[Hashable, StateT] = {}
+
+    @property
+    def ids(self) -> list[Hashable]:
+        """The targets that are followed, in the order in which they were given."""
+        return list(self._states)
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def __contains__(self, target: Hashable) -> bool:
+        return target in self._states
+
+    def init(self, target: Hashable, image: Image, box: BoxLike) -> None:
+        """Start following a target under the given id, in place of one that had it.
+
+        Raises:
+            ImageError, BoxError: as ``Tracker.init``; nothing changes then, for this id or any other.
+        """
+        self._states[target] = start(self.model, image, box)
+
+    def state(self, target: Hashable) -> StateT:
+        """What is known of a target.
+
+        Raises:
+            KeyError: if there is none with this id.
+        """
+        return self._states[target]
+
+    def remove(self, target: Hashable) -> None:
+        """Stop following a target.
+
+        Raises:
+            KeyError: if there is none with this id.
+        """
+        del self._states[target]
+
+    def clear(self) -> None:
+        """Stop following all targets."""
+        self._states.clear()
+
+    def update(self, image: Image, only: Collection[Hashable] | None = None) -> dict[Hashable, TrackResult]:
+        """Find all targets in the next image.
+
+        Args:
+            image: uint8 (H, W, 3) BGR, or a ``Frame`` from ``upload``.
+            only: the ids to update; all by default.
+
+        Returns:
+            A result for each id. A target that fails, or that was shown on images of another size, is LOST in this one
+            with the reason; the others are not disturbed.
+
+        Raises:
+            ImageError: if the image is not of that form; no target has been touched then.
+        """
+        frame = upload(self.model, image)
+        wanted = {key: state for key, state in self._states.items() if only is None or key in only}
+        results: dict[Hashable, TrackResult] = {}
+        ready: dict[Hashable, StateT] = {}
+        for key, state in wanted.items():
+            try:
+                check_frame(state, frame)
+                ready[key] = state
+            except ImageError as error:
+                results[key] = TrackResult(state.box, 0.0, TrackState.LOST, None, str(error))
+        updated = dict(zip(ready, update_targets(self.model, list(ready.values()), frame), strict=True))
+        self._states |= {key: state for key, (state, _) in updated.items()}
+        results |= {key: result for key, (_, result) in updated.items()}
+        return {key: results[key] for key in wanted}
+
+    def upload(self, image: Image) -> Frame:
+        """As ``Tracker.upload``."""
+        return upload(self.model, image)
+
+
+def start(model: TrackerModel[StateT, OutputT], image: Image, box: BoxLike) -> StateT:
+    """The state of a target; arguments and errors as for ``Tracker.init``."""
+    frame = upload(model, image)
+    target = as_box(box)
+    check_target_box(target, frame.width, frame.height)
+    with torch.inference_mode():
+        return model.start(frame, target)
+
+
+def upload(model: TrackerModel[StateT, OutputT], image: Image) -> Frame:
+    """Check an image and put it on a model's device; a ``Frame`` that is there is passed through.
+
+    Raises:
+        ImageError: if the image is not of the form that ``Tracker.init`` takes, or a frame is on another device.
+    """
+    if not isinstance(image, Frame):
+        return Frame.upload(image, model.device)
+    if image.device != model.device:
+        raise ImageError(f"the frame is on {image.device}, and the tracker runs on {model.device}; upload it there")
+    return image
+
+
+def check_frame(state: TargetState, frame: Frame) -> None:
+    """Refuse a frame of another size than the one the target was shown on.
+
+    Raises:
+        ImageError: for another size.
+    """
+    if (frame.width, frame.height) != state.image_size:
+        raise ImageError(
+            "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
+            "new size".format(frame.width, frame.height, *state.image_size)
+        )
