@@ -115,7 +115,7 @@ class Visitor:
 
     async def next(self, kind: str) -> dict[str, Any]:
         """The next message of a type; ``picture`` for a picture's header with its ``jpeg``."""
-        return await asyncio.wait_for(self._find(kind), 10)
+        return await asyncio.wait_for(self._find(kind), 60)
 
     async def _find(self, kind: str) -> dict[str, Any]:
         async for message in self.socket:

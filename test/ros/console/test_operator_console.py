@@ -114,7 +114,7 @@ def film(graph: Graph, tracker: TrackerClient) -> Iterator[Film]:
 
 async def picture_with(visitor: Visitor, condition) -> dict:
     """The first picture of which a condition holds."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         picture = await visitor.next("picture")
         await visitor.send(type="shown", number=picture["number"])
@@ -132,7 +132,7 @@ async def answer_to(visitor: Visitor, **request: object) -> dict:
 
 
 async def status_with(visitor: Visitor, condition) -> dict:
-    for _ in range(60):
+    for _ in range(120):
         status = await visitor.next("status")
         if condition(status):
             return status
