@@ -57,7 +57,10 @@ class Blueprint:
     @property
     def network(self) -> Mapping[str, Any]:
         """The description of the network."""
-        return self.metadata.get("network", {})  # type: ignore[no-any-return]
+        description = self.metadata.get("network", {})
+        if not isinstance(description, Mapping):
+            raise WeightsError(f"{self.path} describes its network by {description!r}, expected a mapping")
+        return description
 
     def config(self, cls: type[ConfigT]) -> ConfigT:
         """The tracker's settings.
@@ -91,7 +94,7 @@ def build_siamfc(blueprint: Blueprint) -> Tracker:
 
 def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
     description = blueprint.network
-    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), description.get("gain", 1e-3))
+    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), float(description.get("gain", 1e-3)))
     load_into(network, blueprint.state, blueprint.path)
     return network
 
@@ -200,6 +203,16 @@ def _half(blueprint: Blueprint, name: str) -> Blueprint:
     path = f"the {name} half of {blueprint.path}"
     return replace(blueprint, path=path, state=state, metadata={"network": blueprint.network.get(name, {})})
 
+
+# The settings of each kind of tracker.
+CONFIGS: dict[str, type] = {
+    "cascade": CascadeConfig,
+    "dsiam": DSiamConfig,
+    "mdnet": MDNetConfig,
+    "siamfc": SiamFCConfig,
+    "siamrpn": SiamRPNConfig,
+    "srt": SRTConfig,
+}
 
 BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {
     "cascade": build_cascade,

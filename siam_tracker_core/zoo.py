@@ -8,10 +8,8 @@ from typing import Any
 
 import torch
 
-from siam_tracker_core.builders import BUILDERS, Blueprint
 from siam_tracker_core.config import read_yaml
-from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.resources import WEIGHTS, find_config, shipped
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
@@ -45,6 +43,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         return path
     zoo = read_zoo()
     if text not in zoo:
+        if Path(text).exists():
+            raise WeightsError(f"{text} is no weights file of this package, which ends in .safetensors")
         raise WeightsError(
             f"there is no tracker {text!r}; known are {', '.join(sorted(zoo))}, or give a path to a .safetensors file"
         )
@@ -52,8 +52,17 @@ def find_weights(name_or_path: str | Path) -> Path:
     return zoo[text].path
 
 
-def torch_device(name: str) -> torch.device:
-    """The device of a name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+def list_trackers() -> list[str]:
+    """The names of all trained trackers, as ``load_tracker`` takes them.
+
+    Raises:
+        WeightsError: if the folder of the zoo cannot be found.
+    """
+    return list(read_zoo())
+
+
+def torch_device(name: str | torch.device) -> torch.device:
+    """The device of a name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; or a device itself.
 
     Raises:
         ConfigError: if there is no such device on this machine.
@@ -63,18 +72,18 @@ def torch_device(name: str) -> torch.device:
         return torch.device("cuda:0" if available else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        device = None  # type: ignore[assignment]
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is unknown; use auto, cpu or cuda:0")
+    except (RuntimeError, TypeError):
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu or cuda:0") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {str(name)!r} is unknown; use auto, cpu or cuda:0")
     if device.type == "cuda" and (device.index or 0) >= (torch.cuda.device_count() if available else 0):
-        raise ConfigError(f"device {name!r} is not on this machine; use auto or cpu")
-    return device
+        raise ConfigError(f"device {str(name)!r} is not on this machine; use auto or cpu")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else torch.device("cpu")
 
 
 def load_tracker(
     name_or_path: str | Path,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     *,
     config: str | Path | Mapping[str, Any] | None = None,
     precision: str = "auto",
@@ -83,7 +92,7 @@ def load_tracker(
 
     Args:
         name_or_path: a name of the zoo, or a path to a ``.safetensors`` file written by this package.
-        device: ``auto``, ``cpu`` or ``cuda:N``.
+        device: ``auto``, ``cpu`` or ``cuda:N``, or a ``torch.device``.
         config: settings that differ from those stored with the weights: a YAML file, the name of one in
             config/trackers, or a mapping.
         precision: ``auto``, ``single`` or ``half``.
@@ -92,16 +101,25 @@ def load_tracker(
         WeightsError: if the weights are missing, truncated, changed, or for another network.
         ConfigError: for an unknown device or precision, or a setting that is unknown or impossible.
     """
+    from siam_tracker_core.builders import BUILDERS, Blueprint  # here, for they take long to load
+    from siam_tracker_core.networks.inference import PRECISIONS
+
     if precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     where = torch_device(device)
     path = find_weights(name_or_path)
     state, metadata = read_weights(path)
     kind = metadata.get("tracker")
-    if kind not in BUILDERS:
+    if not isinstance(kind, str) or kind not in BUILDERS:
         raise WeightsError(f"{path} does not say which tracker it is for (its metadata names {kind!r})")
     file = find_config(config) if config and not isinstance(config, Mapping) else None
     changes = config if isinstance(config, Mapping) else read_yaml(file) if file else {}
     origin = "the given settings" if isinstance(config, Mapping) else str(file or path)
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
-    return BUILDERS[kind](Blueprint(state, metadata, changes, where, precision, name, str(path), origin))
+    blueprint = Blueprint(state, metadata, changes, where, precision, name, str(path), origin)
+    try:
+        return BUILDERS[kind](blueprint)
+    except SiamTrackerError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(f"{path} describes its network in a way that nothing can be built of: {error}") from error

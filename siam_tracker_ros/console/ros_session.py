@@ -42,7 +42,7 @@ from siam_tracker_ros.interfaces import TargetEvent, TrackedTarget, TrackedTarge
 from siam_tracker_ros.qos import output_qos
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
-_UNANSWERED = 1.0  # seconds without tracks, after which images are shown without them
+_UNANSWERED = 3.0  # seconds without tracks, after which images are shown without them
 _SETTINGS_PERIOD = 2.0  # seconds
 _STATES = {
     TrackedTarget.STATE_TRACKING: TrackState.TRACKING,

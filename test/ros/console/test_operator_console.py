@@ -168,7 +168,7 @@ def test_a_target_is_pointed_at_named_watched_and_removed(console: Console, film
         assert x < target["box"][0] < x + width
         assert y < target["box"][1] < y + height
         assert (await answer_to(visitor, type="rename_target", id=answer["id"], label="cube"))["ok"]
-        await picture_with(visitor, lambda picture: picture["targets"][0]["label"] == "cube")
+        await picture_with(visitor, lambda picture: picture["targets"] and picture["targets"][0]["label"] == "cube")
         refused = await answer_to(visitor, type="rename_target", id=99, label="")
         assert refused["message"].startswith("there is no target 99; the targets are: ")
         refused = await answer_to(visitor, box=[900, 900, 10, 10], **request)
