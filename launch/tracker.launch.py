@@ -153,7 +153,8 @@ def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def console_node(value: Callable[[str], str]) -> Node:
     """The operator console, with the tracker's images and their QoS."""
     image = value("image")
-    parameters: dict[str, str | int] = {"host": value("console_host"), "port": int(value("console_port"))}
+    parameters: dict[str, str | int] = {"tracker": value("name"), "host": value("console_host")}
+    parameters["port"] = int(value("console_port"))
     for name in ("image_transport", "reliability"):
         if value(name):
             parameters[name] = value(name)
