@@ -44,6 +44,7 @@ from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _UNANSWERED = 3.0  # seconds without tracks, after which images are shown without them
 _SETTINGS_PERIOD = 2.0  # seconds
+_PATIENCE = 30.0  # seconds that a target may take to catch up
 _STATES = {
     TrackedTarget.STATE_TRACKING: TrackState.TRACKING,
     TrackedTarget.STATE_UNCERTAIN: TrackState.UNCERTAIN,
@@ -129,7 +130,7 @@ class RosSession(ConsoleSession):
         self._record_request("set_target", target_id, label, box, stamp)
         when = from_nanoseconds(stamp) if stamp else None
         try:
-            return self._client.set_target(box, stamp=when, id=target_id, label=label)
+            return self._client.set_target(box, stamp=when, id=target_id, label=label, timeout=_PATIENCE)
         except TrackerError as error:
             raise RequestRefused(str(error)) from None
 

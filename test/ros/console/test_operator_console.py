@@ -49,7 +49,7 @@ class Console:
 
 
 class Film:
-    """The scene, ten pictures a second, to and fro, until it is stopped."""
+    """The scene, few pictures a second for a loaded machine, to and fro, until it is stopped."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
@@ -60,7 +60,7 @@ class Film:
 
     def _play(self) -> None:
         moment = 0
-        while not self._over.wait(0.1):
+        while not self._over.wait(0.4):
             back_and_forth = moment % 60
             step = back_and_forth if back_and_forth < 30 else 60 - back_and_forth
             self._camera.send(self._camera.message(self._scene.image(step)))
