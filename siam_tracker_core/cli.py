@@ -33,6 +33,7 @@ _OF_THE_PLACE = {
 # Modules are imported when their command is called, so that help comes at once.
 COMMANDS = {
     "track": ("siam_tracker_core.commands.track", "follow a target through a video, a folder of images or a camera"),
+    "serve": ("siam_tracker_core.commands.serve", "watch a video or a camera in the browser, and draw targets there"),
     "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),

@@ -31,6 +31,7 @@ from rclpy.node import Node
 
 from siam_tracker_ros.interfaces import (
     FollowTarget,
+    LabelTarget,
     RemoveTarget,
     SetTarget,
     TargetEvent,
@@ -111,6 +112,9 @@ class TrackerClient:
         self._state = self._node.create_client(GetState, node.resolve_service_name(f"{self._name}/get_state"))
         full_name = node.resolve_topic_name(self._name)
         self._robot = RobotClient(self._node, full_name, node.resolve_service_name(follow_action))
+        self._resolve = node.resolve_service_name
+        self._others: dict[str, Any] = {}
+        self._others_lock = threading.Lock()
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="tracker client", daemon=True)
@@ -317,6 +321,43 @@ class TrackerClient:
             TrackerTimeout: if the tracker does not answer in time.
         """
         return int(self._call(self._remove, RemoveTarget.Request(all=True), timeout).removed)
+
+    def label_target(self, id: int, label: str, timeout: float = 10.0) -> None:
+        """Give a target another label; it is followed on as before.
+
+        Raises:
+            TrackerError: if there is none with this id.
+            TrackerTimeout: if the tracker does not answer in time.
+        """
+        answer = self.call(LabelTarget, "label_target", LabelTarget.Request(id=id, label=label), timeout)
+        if not answer.success:
+            raise TrackerError(answer.message)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the tracker node can be asked now."""
+        return bool(self._set.service_is_ready())
+
+    def call(self, kind: Any, service: str, request: Any, timeout: float = 10.0) -> Any:
+        """Call any service of the tracker node, such as those of its parameters and its lifecycle.
+
+        Args:
+            kind: the service's class.
+            service: its name below the node's, e.g. ``"change_state"``.
+            request: of that class.
+            timeout: in seconds.
+
+        Returns:
+            The response.
+
+        Raises:
+            TrackerTimeout: if the tracker does not answer in time.
+        """
+        with self._others_lock:
+            if service not in self._others:
+                name = self._resolve(f"{self._name}/{service}")
+                self._others[service] = self._node.create_client(kind, name)
+        return self._ask(self._others[service], request, timeout)
 
     def wait_for_tracks(self, stamp: Any = None, timeout: float = 10.0) -> TrackedTargetArray:
         """Wait for the answer to an image; every image that the tracker works on has one, if only an empty list.

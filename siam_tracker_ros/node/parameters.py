@@ -193,6 +193,9 @@ class Settings(RobotSettings):
     stamp_patience: float = parameter(
         0.5, "Seconds that set_target waits for the image of its stamp when that has not come yet.", range=(0.0, 10.0)
     )
+    point_size: int = parameter(
+        64, "Side in pixels of the box that a point on ~/point starts a target with.", range=(2, 4096)
+    )
     autostart: bool = parameter(
         True, "Configure and activate at start; false leaves that to a lifecycle manager.", changes=Changes.NEVER
     )

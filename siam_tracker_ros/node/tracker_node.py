@@ -17,7 +17,7 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import load_tracker
-from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
+from siam_tracker_ros.interfaces import LabelTarget, RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
@@ -26,6 +26,7 @@ from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is
 from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
 from siam_tracker_ros.node.outputs import Outputs
+from siam_tracker_ros.node.point_requests import PointRequests
 from siam_tracker_ros.node.requests import answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
 from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
@@ -77,6 +78,8 @@ class TrackerNode(LifecycleNode):
         self._images = MutuallyExclusiveCallbackGroup()
         self._serve(SetTarget, "~/set_target", self._set_target)
         self._serve(RemoveTarget, "~/remove_target", self._remove_target)
+        self.create_service(LabelTarget, "~/label_target", self._label_target)
+        self._pointing = PointRequests(self, lambda: self._settings.point_size)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._every(self._settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_SECONDS, self._supervisor.watch)
@@ -272,6 +275,18 @@ class TrackerNode(LifecycleNode):
 
     def _remove_target(self, request: RemoveTarget.Request) -> Future[Any]:
         return answer_remove(request, self._active_loop, self.get_logger())
+
+    def _label_target(self, request: LabelTarget.Request, response: LabelTarget.Response) -> LabelTarget.Response:
+        try:
+            targets = {target.id: target for target in self._active_loop().targets}
+            if request.id not in targets:
+                known = ", ".join(map(str, targets)) or "none"
+                raise Refused(f"there is no target {request.id}; the targets are: {known}")
+            targets[request.id].label = request.label
+            response.success = True
+        except Refused as error:
+            response.message = str(error)
+        return response
 
     def _active_loop(self) -> TrackingLoop:
         state = self._state()

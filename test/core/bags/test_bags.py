@@ -19,6 +19,7 @@ from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from siam_tracker_core.bags import BagOptions, BagReader, write_sequence_bag
 from siam_tracker_core.bags.types import (
     DETECTIONS,
+    TARGET_EVENT,
     TRACKED_TARGET,
     TRACKED_TARGET_ARRAY,
     TRACKS,
@@ -67,7 +68,8 @@ def test_jpeg_is_near_and_the_storage_file_can_be_named_itself(made: MadeSequenc
 
 
 def test_the_types_are_those_of_the_message_files(repository_root: Path) -> None:
-    for name, text in (("TrackedTarget", TRACKED_TARGET), ("TrackedTargetArray", TRACKED_TARGET_ARRAY)):
+    copies = {"TrackedTarget": TRACKED_TARGET, "TrackedTargetArray": TRACKED_TARGET_ARRAY, "TargetEvent": TARGET_EVENT}
+    for name, text in copies.items():
         file = repository_root / "siam_tracker_msgs" / "msg" / f"{name}.msg"
         lines = [re.sub(r"\s+", " ", line.partition("#")[0]).strip() for line in file.read_text().splitlines()]
         assert [line for line in lines if line] == text.strip().splitlines()
