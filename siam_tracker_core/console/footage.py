@@ -8,6 +8,7 @@ from pathlib import Path
 
 from siam_tracker_core.console.picture import BgrImage
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.footage import NumberedFrame
 from siam_tracker_core.sources import FrameSource, open_source
 
 
@@ -36,10 +37,10 @@ def _bag(path: Path) -> FrameSource:
     seconds = (int(stamps[-1]) - int(stamps[0])) / 1e9
     rate = (len(stamps) - 1) / seconds if seconds > 0 else 30.0
 
-    def frames() -> Iterator[BgrImage]:
+    def frames() -> Iterator[NumberedFrame]:
         with closing(reader):
-            for frame in reader.frames():
-                yield frame.image()
+            for number, frame in enumerate(reader.frames()):
+                yield NumberedFrame(number, frame.image())
 
     return FrameSource(path.name, frames(), len(stamps), rate)
 
@@ -53,4 +54,15 @@ def first_frame(footage: FrameSource) -> BgrImage:
     frame = next(footage.frames, None)
     if frame is None:
         raise DatasetError(f"{footage.name} has no frame that can be read")
-    return frame
+    return frame.image
+
+
+def images_of(footage: FrameSource) -> Iterator[BgrImage]:
+    """The pictures alone; closing the iterator closes the footage."""
+    try:
+        for frame in footage.frames:
+            yield frame.image
+    finally:
+        close = getattr(footage.frames, "close", None)
+        if close is not None:
+            close()

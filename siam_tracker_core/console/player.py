@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Literal
 
-from siam_tracker_core.console.footage import is_camera, open_footage
+from siam_tracker_core.console.footage import images_of, is_camera, open_footage
 from siam_tracker_core.console.picture import BgrImage
 from siam_tracker_core.console.session import RequestRefused
 from siam_tracker_core.errors import DatasetError, SiamTrackerError
@@ -38,7 +38,7 @@ class Player:
         self.repeat = repeat
         self._changed = threading.Condition()
         self._footage = open_footage(source)
-        self._frames: Iterator[BgrImage] = self._footage.frames
+        self._frames: Iterator[BgrImage] = images_of(self._footage)
         self._steps = 1
         self._due = 0.0
         self._poked = self._restart = self._closed = False
@@ -155,7 +155,7 @@ class Player:
         with suppress(AttributeError):
             self._frames.close()  # type: ignore[attr-defined]
         self._footage = open_footage(self._source)
-        self._frames = self._footage.frames
+        self._frames = images_of(self._footage)
         self.position, self.ended = 0, False
 
     def _end(self) -> None:

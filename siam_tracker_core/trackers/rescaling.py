@@ -69,6 +69,12 @@ class FrameView:
             response = response.over(self._scaled(response.box))
         return replace(result, box=self._scaled(result.box), response=response)
 
+    def from_image(self, box: Box) -> Box:
+        """A box of the image in the coordinates of the view."""
+        return Box(
+            box.x / self.horizontal, box.y / self.vertical, box.width / self.horizontal, box.height / self.vertical
+        )
+
     def _scaled(self, box: Box) -> Box:
         return Box(
             box.x * self.horizontal,

@@ -209,7 +209,8 @@ class TrackerGroup(Generic[StateT, OutputT]):
             boxes: in pixels of the image, anywhere in it.
 
         Returns:
-            The box that the target's own network is surest of, with its calibrated score in 0..1; None for the box
+            The box that the target's own network is surest of, in pixels of the images that the target was shown on, as
+            ``relocate`` takes it, with its calibrated score in 0..1; None for the box
             where no score reaches ``lost.recover``, and for trackers that cannot look at one place alone.
 
         Raises:
@@ -219,17 +220,18 @@ class TrackerGroup(Generic[StateT, OutputT]):
         if not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
             return None, 0.0
         frame = self.upload(image)
-        check_frame(state, frame)
-        scores = [recognised(model, state, frame, box) for box in boxes]
+        view = view_for(state, frame)
+        seen = [view.from_image(box) for box in boxes]
+        scores = [recognised(model, state, view.frame, box) for box in seen]
         best = max(range(len(boxes)), key=scores.__getitem__)
-        return (boxes[best] if scores[best] >= model.config.lost.recover else None), scores[best]
+        return (seen[best] if scores[best] >= model.config.lost.recover else None), scores[best]
 
     def relocate(self, target: Hashable, box: Box) -> None:
         """Track a target on from a box; what is known of its looks stays. Others than siamese trackers are left alone.
 
         Args:
             target: its id.
-            box: in pixels, with sides of at least one.
+            box: in pixels of the images that the target was shown on, with sides of at least one.
         """
         state = self._states[target]
         if isinstance(state, SiameseState):
