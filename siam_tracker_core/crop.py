@@ -7,6 +7,7 @@ batched ``grid_sample``; both follow the coordinates of ``geometry``.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import cv2
@@ -45,6 +46,7 @@ class Frame:
 
     def __init__(self, image: NDArray[np.uint8], device: torch.device) -> None:
         self.height, self.width = image.shape[:2]
+        self._scale = np.ones(4)
         self.device = device
         self._host = image
         self._mean = np.array(cv2.mean(image)[:3])
@@ -63,6 +65,18 @@ class Frame:
             ImageError: if it is not of that form.
         """
         return cls(check_image(image), torch.device(device))
+
+    def seen_as(self, width: int, height: int) -> Frame:
+        """The same picture in the coordinates of images of another size, whose pixels are not resampled for that.
+
+        Args:
+            width, height: in pixels; windows and boxes of the result are in such pixels.
+        """
+        view = copy.copy(self)
+        view.width, view.height = width, height
+        horizontal, vertical = self._host.shape[1] / width, self._host.shape[0] / height
+        view._scale = np.array([horizontal, vertical, horizontal, vertical])
+        return view
 
     def crops(self, windows: Sequence[Window], size: int) -> torch.Tensor:
         """Resample square windows of the image.
@@ -91,6 +105,7 @@ class Frame:
 
     def _resample(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         """Regions (n, 4) of centre, width and height as (n, 3, size, size)."""
+        regions = regions * self._scale
         if self._pixels is None:
             return self._resample_on_host(regions, size)
         return self._resample_on_device(self._pixels, regions, size)
@@ -115,8 +130,8 @@ class Frame:
         centred = (pixels.float() - mean).permute(2, 0, 1)[None].expand(len(regions), -1, -1, -1)
         table = torch.from_numpy(regions.astype(np.float32)).to(self.device, non_blocking=True)
         steps = (torch.arange(size, device=self.device, dtype=torch.float32) + 0.5) / size - 0.5
-        along_x = (table[:, :1] + steps * table[:, 2:3]) * (2 / self.width) - 1
-        along_y = (table[:, 1:2] + steps * table[:, 3:]) * (2 / self.height) - 1
+        along_x = (table[:, :1] + steps * table[:, 2:3]) * (2 / pixels.shape[1]) - 1
+        along_y = (table[:, 1:2] + steps * table[:, 3:]) * (2 / pixels.shape[0]) - 1
         grid = torch.stack((along_x[:, None, :].expand(-1, size, -1), along_y[:, :, None].expand(-1, -1, size)), dim=-1)
         crops = torch.nn.functional.grid_sample(centred, grid, mode="bilinear", align_corners=False)
         return (crops + mean[:, None, None]).contiguous(memory_format=torch.channels_last)

@@ -29,5 +29,9 @@ class BagError(SiamTrackerError):
     """A bag that is missing, truncated, or lacks the topics that were asked for."""
 
 
+class OutputError(SiamTrackerError):
+    """A result that cannot be written, or that would destroy what it is made of."""
+
+
 class CameraError(SiamTrackerError):
     """A camera's calibration that tells no directions, or a place in its picture that shows none."""

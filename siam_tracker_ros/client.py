@@ -178,6 +178,8 @@ class TrackerClient:
             TrackerTimeout: if it does not answer in time.
         """
         x, y, width, height = _box_values(box)
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"the id {id} is impossible; give 0 for a new target, or 1 to {2**32 - 1}")
         request = SetTarget.Request(x=x, y=y, width=width, height=height, id=id, label=label)
         if stamp is not None:
             request.header.stamp = _stamp_message(stamp)
@@ -190,6 +192,8 @@ class TrackerClient:
             TrackerError: if there is none with this id.
             TrackerTimeout: if the tracker does not answer in time.
         """
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"there is no target {id}; ids go from 1 to {2**32 - 1}")
         self._call(self._remove, RemoveTarget.Request(id=id), timeout)
 
     def remove_all(self, timeout: float = 10.0) -> int:

@@ -21,6 +21,7 @@ from siam_tracker_core.evaluation.report.facts import describe_failures
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
+from siam_tracker_core.files import check_outputs, write_text
 from siam_tracker_core.machine import machine, versions
 from siam_tracker_core.peers import PEERS
 from siam_tracker_core.trackers.siamrpn import SiamRPNModel
@@ -58,6 +59,7 @@ def benchmark(
         threads: CPU threads to use; all by default.
         out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
     """
+    check_outputs({"--out": out}, [root])
     specs = _chosen(trackers, device, peer_models)
     set_threads(threads)
     kind = machine(device if device != "auto" else "cuda:0")
@@ -83,7 +85,7 @@ def benchmark(
     print(text)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "benchmark.json").write_text(text + "\n", encoding="utf-8")
+        write_text(out / "benchmark.json", text + "\n")
 
 
 def targets_table(costs: Sequence[TargetsCost]) -> str:

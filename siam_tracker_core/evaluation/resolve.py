@@ -13,6 +13,31 @@ from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
 from siam_tracker_core.weights import read_weights, sha256
 
 
+def split_settings(source: str) -> tuple[str, Path | None]:
+    """A tracker and the settings in ``NAME+FILE.yaml``; a plus may be in either path too.
+
+    Returns:
+        The name or path of the tracker, and the settings' absolute path, or None where there are none.
+    """
+    if not source.endswith((".yaml", ".yml")):
+        return source, None
+    places = [place for place, letter in enumerate(source) if letter == "+"]
+    whole = [place for place in places if _could_be_tracker(source[:place])]
+    if not whole:
+        return source, None
+    place = next((place for place in whole if Path(source[place + 1 :]).is_file()), whole[0])
+    return source[:place], Path(source[place + 1 :]).absolute()
+
+
+def _could_be_tracker(text: str) -> bool:
+    return text.endswith(".safetensors") or "/" not in text
+
+
+def is_file_with_settings(text: str) -> bool:
+    """Whether a text with spaces or commas in it is one tracker: the path of a weights file, perhaps with settings."""
+    return Path(split_settings(text)[0]).is_file()
+
+
 class FrameTracker(Protocol):
     """Anything that can be evaluated."""
 
@@ -56,9 +81,7 @@ class TrackerSpec:
         folders = tuple(Path(folder).absolute() for folder in peer_models)
         if not isinstance(source, str):
             return cls(str(getattr(source, "name", type(source).__name__)), source, device, folders)
-        name, plus, rest = source.partition("+")
-        settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
-        name = name if settings else source
+        name, settings = split_settings(source)
         is_file = name.endswith(".safetensors")
         label = Path(name).stem if is_file else name
         return cls(

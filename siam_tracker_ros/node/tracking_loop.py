@@ -26,9 +26,10 @@ from siam_tracker_core.geometry import check_target_box
 from siam_tracker_core.image_header import MAX_PIXELS
 from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.threads import ThreadChooser
-from siam_tracker_ros.image_conversion import BgrImage
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader
 from siam_tracker_ros.node.commands import Command, Refused, RemoveCommand, SetCommand, give, refuse
 from siam_tracker_ros.node.exemplars import Exemplar
+from siam_tracker_ros.node.pictures import PictureWatch
 from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, StampRefused
 from siam_tracker_ros.node.state_file import SavedState, SavedTarget
 from siam_tracker_ros.node.statistics import Statistics
@@ -106,6 +107,8 @@ class TrackingLoop:
         self._out_of_memory = ""
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
+        self.reader = ImageReader()
+        self._watch = PictureWatch()
 
     def start(self, ring: FrameRing, statistics: Statistics, max_pixels: int = MAX_PIXELS) -> None:
         """Begin to take images and requests; targets from before a stop are followed on.
@@ -163,7 +166,7 @@ class TrackingLoop:
         received = time.monotonic()
         with self._changed:
             self.statistics.image_received(overtook=self._newest is not None, received=received)
-            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels)
+            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels, self.reader)
             in_order = self._ring.add(self._newest)
             self._changed.notify_all()
         if not in_order:
@@ -424,6 +427,9 @@ class TrackingLoop:
         pixels, refusal, seconds = self._search(image, current)
         if refusal:
             self._report("unreadable image", refusal)
+        if pixels is not None:
+            for kind, sentence in self._watch.sentences(pixels, len(self._targets)):
+                self._report(kind, sentence)
         up_to_date = [target for target in self._targets.values() if target.seen == image.number]
         answer = Answer(image, pixels, up_to_date, refusal, seconds)
         if self._abandoned:

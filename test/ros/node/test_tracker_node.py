@@ -251,14 +251,14 @@ def test_bad_images_are_answered_and_survived(setup: Setup, diagnostics: Inbox, 
     target = setup.client.set_target(setup.scene.box(0))
     setup.show(1)
     if how == "another size":
-        bad = setup.camera.message(setup.scene.image(2)[:120, :160])
+        bad = setup.camera.message(setup.scene.image(2)[:100, :160])
     else:
         bad = broken(setup.camera.message(setup.scene.image(2)), how)
     track = setup.track(target, setup.answered(bad))
     assert track.state == TrackedTarget.STATE_LOST
     assert track.score == 0
     assert box_of(track).iou(setup.scene.box(1)) > 0.5
-    reason = {"unknown encoding": "not supported", "another size": "160x120"}.get(how, "")
+    reason = {"unknown encoding": "not supported", "another size": "160x100"}.get(how, "")
     words = f"target {target}"
     figures = setup.figures(diagnostics, lambda now: "lost" in now.get(words, "") and reason in now[words])
     assert figures["level"] == DiagnosticStatus.WARN
@@ -298,12 +298,13 @@ def test_the_newest_image_is_worked_on_and_the_others_are_counted(setup: Setup, 
         setup.camera.send(message)
         time.sleep(0.004)
     setup.client.wait_for_tracks(sent[-1], timeout=30.0)
-    after = setup.figures(
-        diagnostics, lambda now: int(now["images_received"]) == int(before["images_received"]) + len(sent)
-    )
-    gained = {key: int(after[key]) - int(before[key]) for key in after if key.startswith("images_")}
-    assert gained["images_dropped"] > 0
-    assert gained["images_received"] - gained["images_processed"] - gained["images_dropped"] in (0, 1)
+
+    def gained(now: dict[str, Any]) -> dict[str, int]:
+        return {key: int(now[key]) - int(before[key]) for key in now if key.startswith("images_")}
+
+    # the middleware may keep images back, so the node need not have received all of them
+    after = gained(setup.figures(diagnostics, lambda now: gained(now)["images_dropped"] > 0))
+    assert after["images_received"] - after["images_processed"] - after["images_dropped"] in (0, 1)
 
 
 def test_response_map_and_debug_image_while_someone_subscribes(setup: Setup) -> None:
