@@ -21,9 +21,12 @@ COMMANDS = {
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
+    "label": ("siam_tracker_core.commands.label", "make boxes for videos that nobody labelled"),
     "prepare": ("siam_tracker_core.commands.prepare", "cut a data set into shards of crops, to train on"),
     "pretrain": ("siam_tracker_core.commands.pretrain", "give a backbone features without labels, by distillation"),
     "train": ("siam_tracker_core.commands.train", "train a tracker"),
+    "pack": ("siam_tracker_core.commands.pack", "pack trainings for a machine with a GPU"),
+    "train-packed": ("siam_tracker_core.commands.train_packed", "train what was packed within so many minutes"),
     "calibrate": ("siam_tracker_core.commands.calibrate", "make a tracker's scores mean something"),
     "analyse": ("siam_tracker_core.commands.analyse", "stride, receptive field, padding and cost of a backbone"),
     "import-checkpoint": (

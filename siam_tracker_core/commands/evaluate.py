@@ -9,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from siam_tracker_core.commands.tables import accuracy_table, command_line, vot_table
+from siam_tracker_core.commands.words import folders_of
 from siam_tracker_core.datasets import read_sequence, read_sequences
 from siam_tracker_core.datasets.benchmarks import read_benchmark
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.attributes import with_attributes
-from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
 from siam_tracker_core.evaluation.report.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
+from siam_tracker_core.evaluation.seen import seen_among, seen_warning
+from siam_tracker_core.evaluation.summary import Results
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
@@ -45,7 +47,7 @@ def evaluate(
     backend: Backend = "local",
     address: str = "",
     device: str = "auto",
-    nano_models: Path = DEFAULT_NANO_MODELS,
+    peer_models: list[str] | str = "",
     threads: int | None = None,
     frames: int | None = None,
     attributes: Path | None = None,
@@ -60,8 +62,9 @@ def evaluate(
         benchmark: what lies in ROOT: otb, vot, got10k, lasot, uav123, dtb70, davis, or folder, which is any sequences
             in OTB's form (img/ and groundtruth_rect.txt). A path instead is such a folder, without --root.
         root: the folder of the data set.
-        trackers: names of the zoo, weights files, kcf, csrt, mil or nano, with spaces between them; zoo stands for all
-            of the zoo, and NAME+FILE.yaml runs NAME with the settings in a file.
+        trackers: names of the zoo, weights files, published ones (kcf, csrt, mil, nano, nanotrack_v3, fear_xs), with
+            spaces between them; zoo stands for all of the zoo, and NAME+FILE.yaml runs NAME with the settings in a
+            file.
         out: folder for report.html, summary.json, plots and results.
         version: of otb 2013 (51 targets), 50 or 2015 (100, the default); of vot the year, 2015 to 2019, 2017 by
             default.
@@ -72,7 +75,8 @@ def evaluate(
         backend: local, or dask to run on the workers of a cluster.
         address: of the Dask scheduler, e.g. tcp://host:8786.
         device: for our trackers: auto, cpu or cuda:0.
-        nano_models: folder with NanoTrack's two ONNX files.
+        peer_models: folders with the ONNX files of nano, nanotrack_v3 and fear_xs, which are not part of this package:
+            in them, or in folders right inside.
         threads: CPU threads for each process; all by default.
         frames: take only the first so many frames of every sequence.
         attributes: a YAML file with the attributes of sequences by name, such as {Crossing: SV DEF FM}, for a folder,
@@ -95,7 +99,7 @@ def evaluate(
         "backend": (backend, "local"),
         "address": (address, ""),
         "device": (device, "auto"),
-        "nano_models": (nano_models, DEFAULT_NANO_MODELS),
+        "peer_models": (folders_of(peer_models), []),
         "threads": (threads, None),
         "frames": (frames, None),
         "attributes": (attributes, None),
@@ -103,7 +107,7 @@ def evaluate(
     sequences = first_frames(read_sequences_of(benchmark, root, version), frames)
     request = _Request(
         sequences=sequences if attributes is None else with_attributes(sequences, attributes),
-        specs=[TrackerSpec.of(name, device, nano_models) for name in names],
+        specs=[TrackerSpec.of(name, device, folders_of(peer_models)) for name in names],
         out=out,
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
         title=title or _title(benchmark, root, version),
@@ -155,8 +159,19 @@ def _one_pass(request: _Request) -> list[str]:
     note = "A tracker that says the target is lost keeps its last box, and that box is scored."
     facts = request.facts(run.identities, run.failures, run.resumed, total, note)
     labels = {sequence.name: sequence.attributes for sequence in request.sequences}
-    print(accuracy_table(write_report(request.out, finished, labels=labels, **facts)))
+    seen = _seen(finished, run.identities)
+    facts["warnings"] += [seen_warning(name, finished[name], names) for name, names in seen.items()]
+    print(accuracy_table(write_report(request.out, finished, labels=labels, seen=seen, **facts)))
     return facts["warnings"]  # type: ignore[no-any-return]
+
+
+def _seen(results: Results, identities: Identities) -> dict[str, list[str]]:
+    """By tracker, the sequences with a result that it has seen in training; those who have seen none are left out."""
+    found = {
+        name: seen_among([result.name for result in of_tracker], identities[name].get("provenance"))
+        for name, of_tracker in results.items()
+    }
+    return {name: names for name, names in found.items() if names}
 
 
 def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int, rate: float) -> list[str]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from siam_tracker_core.commands.nested import gather_nested
+
+# Options that had another name once, so that old command lines go on working.
+FORMER_NAMES = {"--nano_models": "--peer_models"}
+
+
+def folders_of(given: Sequence[str] | str) -> list[Path]:
+    """The folders of an option that takes one or several; none of an empty text."""
+    return [Path(text) for text in ([given] if isinstance(given, str) else given) if text]
 
 
 def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
@@ -23,10 +32,12 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
 def underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
     """The words with the command's options under their Python names: ``--vot-ini FILE`` becomes ``--vot_ini FILE``."""
     names = {f"--{name}" for name in get_type_hints(function)}
+    renamed_options = {old: new for old, new in FORMER_NAMES.items() if new in names and old not in names}
 
     def plain(word: str) -> str:
         option, equals, value = word.partition("=")
         renamed = "--" + option[2:].replace("-", "_")
+        renamed = renamed_options.get(renamed, renamed)
         return f"{renamed}{equals}{value}" if word.startswith("--") and renamed in names else word
 
     return [plain(word) for word in words]

@@ -30,7 +30,7 @@ def read_rectangles(path: Path) -> NDArray[np.float64]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; expected one line x,y,width,height a frame")
     rows = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         if not line.strip():
             continue
         try:

@@ -1,16 +1,15 @@
-"""From a tracker's name to a tracker, whether it is ours, OpenCV's, or brought along."""
+"""From a tracker's name to a tracker, whether it is ours, a published one, or brought along."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
-
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
 from siam_tracker_core.evaluation.tuning_record import read_record
+from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
 from siam_tracker_core.weights import read_weights, sha256
 
 
@@ -31,20 +30,20 @@ class TrackerSpec:
     Attributes:
         label: the name in results, tables and plots; also the name of its results folder.
         source: a peer's name, a zoo name, a path to a weights file, or a tracker itself.
-        device: for our trackers, "auto", "cpu" or "cuda:0"; OpenCV's run on the CPU.
-        nano_models: folder of NanoTrack's ONNX files.
+        device: for our trackers, "auto", "cpu" or "cuda:0"; peers run on the CPU.
+        peer_models: folders of the files of peers that need some; see ``peers.make_peer``.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
     """
 
     label: str
     source: str | FrameTracker
     device: str = "auto"
-    nano_models: Path = DEFAULT_NANO_MODELS
+    peer_models: tuple[Path, ...] = ()
     settings: Path | None = None
 
     @classmethod
     def of(
-        cls, source: str | FrameTracker, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS
+        cls, source: str | FrameTracker, device: str = "auto", peer_models: Sequence[str | Path] = ()
     ) -> TrackerSpec:
         """A specification labelled with the tracker's own name, or with the stem of its weights file.
 
@@ -52,11 +51,11 @@ class TrackerSpec:
             source: as the attribute; with settings as ``NAME+FILE.yaml``, which are then part of the label by their
                 stem. Paths are made absolute, so that processes elsewhere on this file system find them too.
             device: as the attribute.
-            nano_models: as the attribute.
+            peer_models: as the attribute.
         """
-        nano_models = Path(nano_models).absolute()
+        folders = tuple(Path(folder).absolute() for folder in peer_models)
         if not isinstance(source, str):
-            return cls(str(getattr(source, "name", type(source).__name__)), source, device, nano_models)
+            return cls(str(getattr(source, "name", type(source).__name__)), source, device, folders)
         name, plus, rest = source.partition("+")
         settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
         name = name if settings else source
@@ -66,7 +65,7 @@ class TrackerSpec:
             f"{label}+{settings.stem}" if settings else label,
             str(Path(name).absolute()) if is_file else name,
             device,
-            nano_models,
+            folders,
             settings,
         )
 
@@ -78,18 +77,18 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(self.source, self.device, self.nano_models, self.settings)
+        return make_tracker(self.source, self.device, self.peer_models, self.settings)
 
 
 def make_tracker(
-    name: str, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS, settings: Path | None = None
+    name: str, device: str = "auto", peer_models: Sequence[Path] = (), settings: Path | None = None
 ) -> FrameTracker:
-    """A peer (kcf, csrt, mil, nano) by its name, or whatever ``load_tracker`` understands.
+    """A peer (``peers.PEERS``) by its name, or whatever ``load_tracker`` understands.
 
     Args:
         name: a peer's name, a zoo name, or a path to a weights file.
         device: for our trackers, "auto", "cpu" or "cuda:0".
-        nano_models: folder of NanoTrack's ONNX files.
+        peer_models: folders of the files of peers that need some.
         settings: YAML file of settings that differ from those of the weights; for our trackers only.
 
     Raises:
@@ -98,8 +97,8 @@ def make_tracker(
     """
     if name in PEERS:
         if settings is not None:
-            raise ConfigError(f"{name} is OpenCV's and runs with its defaults; {settings} cannot be applied to it")
-        return Peer(name, nano_models)
+            raise ConfigError(f"{name} runs with its authors' settings; {settings} cannot be applied to it")
+        return make_peer(name, peer_models)
     from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
     tracker: FrameTracker = load_tracker(name, device=device, config=settings)
@@ -111,12 +110,12 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
 
     Returns:
         ``class``; ``weights``, the SHA-256 of each weights file by its name; and, where there are such things,
-        ``device``, ``config``, ``opencv`` (its version), ``provenance`` (the weights file's own), ``settings`` (the
-        name of the settings file) and ``tuning`` (what ``siam-tracker tune`` recorded in that file).
+        ``device``, ``config``, ``opencv`` or ``onnxruntime`` (its version), ``provenance`` (the weights file's own),
+        ``settings`` (the name of the settings file) and ``tuning`` (what ``siam-tracker tune`` recorded in that file).
     """
     description: dict[str, Any] = {"class": type(tracker).__name__, "weights": {}}
     if isinstance(tracker, Peer):
-        return description | {"opencv": cv2.__version__, "weights": tracker.weights_hashes}
+        return description | {"weights": tracker.weights_hashes} | runtime_of(tracker)
     if isinstance(spec.source, str):
         description |= describe_weights(spec.source)
     if spec.settings is not None:

