@@ -13,6 +13,7 @@ from siam_tracker_core.runtimes.backend import Tensors
 # Crops that a CPU takes through a network at once. The features of more of them leave its caches.
 CPU_BATCH = 4
 
+
 class TorchBackend:
     """Runs a network with PyTorch.
 
