@@ -37,14 +37,17 @@ REQUIREMENTS = [
 EXTRAS = {
     "opencv": ["opencv-contrib-python-headless>=4.8,<5"],  # 5 renumbered its types, on which cv_bridge breaks
     "ros-wheels": [  # ROS 2 jazzy from PyPI; leave it out where ROS 2 is installed
+        "ros-jazzy-action-msgs",
         "ros-jazzy-builtin-interfaces",
         "ros-jazzy-diagnostic-msgs",
+        "ros-jazzy-geometry-msgs",
         "ros-jazzy-lifecycle-msgs",
         "ros-jazzy-rcl-interfaces",
         "ros-jazzy-rclpy",
         "ros-jazzy-rmw-fastrtps-cpp",  # rclpy does not ask for one itself
         "ros-jazzy-sensor-msgs",
         "ros-jazzy-std-msgs",
+        "ros-jazzy-visualization-msgs",
     ],
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
     "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
@@ -156,9 +159,9 @@ setup(
     entry_points={
         "console_scripts": [
             "siam-tracker = siam_tracker_core.cli:main",
-            f"tracker_node = {NAME}.tracker_node:main",
-            f"evaluate_bag = {NAME}.evaluate_bag:main",
-            f"replay = {NAME}.replay:main",
+            f"tracker_node = {NAME}.node.main:main",
+            f"evaluate_bag = {NAME}.bag_evaluation.evaluate_bag:main",
+            f"replay = {NAME}.bag_evaluation.replay:main",
         ]
     },
 )

@@ -3,8 +3,7 @@
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import ResponseMap, Tracker, TrackResult, TrackState
-from siam_tracker_core.trackers.group import TrackerGroup
+from siam_tracker_core.trackers.tracker import ResponseMap, Tracker, TrackerGroup, TrackResult, TrackState
 from siam_tracker_core.zoo import load_tracker
 
 __version__ = "0.1.0"

@@ -8,21 +8,21 @@ from typing import Any, TypeVar
 
 import torch
 
-from siam_tracker_core.config import merged, read_config
-from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.config import merged, read_config, with_new_names
+from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import SiamFCNetwork, backbone
 from siam_tracker_core.networks.anchors import RATIOS
 from siam_tracker_core.networks.dsiam import network_of
 from siam_tracker_core.networks.mdnet import MDNet, without_domains
 from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
-from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.cascade import HALVES, Cascade, CascadeConfig, CascadeModel
-from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
-from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
-from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
+from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig, CascadeModel
+from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
+from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import load_into
 
 ConfigT = TypeVar("ConfigT")
@@ -63,18 +63,26 @@ class Blueprint:
         Raises:
             ConfigError: for a setting that is unknown or impossible.
         """
-        return read_config(cls, merged(self.metadata.get("config", {}), self.changes), self.origin)
+        stored = self.metadata.get("config", {})
+        if not isinstance(stored, Mapping):
+            raise WeightsError(f"{self.path} stores a {type(stored).__name__} as its settings, expected a mapping")
+        stored = with_new_names(cls, stored)
+        try:
+            read_config(cls, stored, f"{self.path} stores settings that this version cannot use")
+        except ConfigError as error:
+            raise WeightsError(str(error)) from None
+        return read_config(cls, merged(stored, self.changes), self.origin)
 
 
-def build_siamfc(blueprint: Blueprint) -> SiamFC:
+def build_siamfc(blueprint: Blueprint) -> Tracker:
     """SiamFC with the backbone that the description names.
 
     Raises:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
     network = _siamfc_network(blueprint)
-    model = SiamFCModel(network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision)
-    return SiamFC(model)
+    model = SiamFCModel.from_network(network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision)
+    return Tracker(model)
 
 
 def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
@@ -84,7 +92,7 @@ def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
     return network
 
 
-def build_siamrpn(blueprint: Blueprint) -> SiamRPN:
+def build_siamrpn(blueprint: Blueprint) -> Tracker:
     """SiamRPN with the backbone and head that the description names.
 
     Raises:
@@ -100,13 +108,13 @@ def build_siamrpn(blueprint: Blueprint) -> SiamRPN:
     margins = (description.get("exemplar_margin", 0), description.get("search_margin", 0))
     network = SiamRPNNetwork(features, head, ratios, *margins)
     load_into(network, blueprint.state, blueprint.path)
-    model = SiamRPNModel(
+    model = SiamRPNModel.from_network(
         network, blueprint.config(SiamRPNConfig), blueprint.device, blueprint.name, blueprint.precision
     )
-    return SiamRPN(model)
+    return Tracker(model)
 
 
-def build_dsiam(blueprint: Blueprint) -> DSiam:
+def build_dsiam(blueprint: Blueprint) -> Tracker:
     """DSiam, or DSiamM, with the backbone and layers that the description names.
 
     Raises:
@@ -116,10 +124,10 @@ def build_dsiam(blueprint: Blueprint) -> DSiam:
     network = network_of(backbone(description.get("backbone", "alexnet")), description)
     load_into(network, blueprint.state, blueprint.path)
     model = DSiamModel(network, blueprint.config(DSiamConfig), blueprint.device, blueprint.name, blueprint.precision)
-    return DSiam(model)
+    return Tracker(model)
 
 
-def build_mdnet(blueprint: Blueprint) -> MDNetTracker:
+def build_mdnet(blueprint: Blueprint) -> Tracker:
     """MDNet; the last layers of the videos that it was trained on are left out.
 
     Raises:
@@ -127,7 +135,7 @@ def build_mdnet(blueprint: Blueprint) -> MDNetTracker:
     """
     network = _mdnet_network(blueprint)
     model = MDNetModel(network, blueprint.config(MDNetConfig), blueprint.device, blueprint.name, blueprint.precision)
-    return MDNetTracker(model)
+    return Tracker(model)
 
 
 def _mdnet_network(blueprint: Blueprint) -> MDNet:
@@ -136,7 +144,7 @@ def _mdnet_network(blueprint: Blueprint) -> MDNet:
     return network
 
 
-def build_srt(blueprint: Blueprint) -> SRT:
+def build_srt(blueprint: Blueprint) -> Tracker:
     """SRT with the layers that the description tells.
 
     Raises:
@@ -144,7 +152,7 @@ def build_srt(blueprint: Blueprint) -> SRT:
     """
     network = SRTNetwork(read_config(SRTLayers, blueprint.network, blueprint.path))
     load_into(network, blueprint.state, blueprint.path)
-    return SRT(SRTModel(network, blueprint.config(SRTConfig), blueprint.device, blueprint.name, blueprint.precision))
+    return Tracker(SRTModel(network, blueprint.config(SRTConfig), blueprint.device, blueprint.name, blueprint.precision))
 
 
 def build_cascade(blueprint: Blueprint) -> Tracker:
@@ -158,10 +166,10 @@ def build_cascade(blueprint: Blueprint) -> Tracker:
     network, judge = _siamfc_network(matching), _mdnet_network(classification)
     rest = (blueprint.device, blueprint.name, blueprint.precision)
     if config.parts == "matching":
-        return SiamFC(SiamFCModel(network, config, *rest))
+        return Tracker(SiamFCModel.from_network(network, config, *rest))
     if config.parts == "classification":
-        return MDNetTracker(MDNetModel(judge, replace(config.mdnet, lost=config.lost), *rest))
-    return Cascade(CascadeModel(network, judge, config, *rest))
+        return Tracker(MDNetModel(judge, replace(config.mdnet, lost=config.lost), *rest))
+    return Tracker(CascadeModel.from_networks(network, judge, config, *rest))
 
 
 def _half(blueprint: Blueprint, name: str) -> Blueprint:

@@ -1,12 +1,20 @@
-"""Configuration: dataclasses with the papers' values as defaults, and YAML files that hold only what differs."""
+"""Configuration: dataclasses with the papers' values as defaults, and YAML files that hold only what differs.
+
+A configuration dataclass carries its ranges as annotations. Names that its settings had before stand in its
+``__renamed__``: a user is told the new one, and settings stored in weights files are read by ``with_new_names``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import dataclasses
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
+import numpy as np
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -22,6 +30,8 @@ STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
     """Make a configuration dataclass from a mapping.
 
+    Types are taken at their word: ``"0.2"`` is no number, and ``"no"`` no boolean. A whole number is a number.
+
     Args:
         cls: a dataclass whose fields carry their ranges as annotations.
         values: what differs from the defaults.
@@ -31,14 +41,69 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
         ConfigError: for an unknown key, a wrong type or an impossible value; names the origin, the key and what would
             be right.
     """
+    if old := list(_old_names(cls, values)):
+        raise ConfigError(f"{origin}: {'; '.join(f'{name} is called {new} now' for name, new in old)}")
     try:
-        return TypeAdapter(cls).validate_python(dict(values))
+        # JSON's strict reading: lists are tuples there and words are paths, but no word is a number.
+        return TypeAdapter(cls).validate_json(json.dumps(dict(values), default=_plain), strict=True)
     except ValidationError as error:
         problems = [
             ": ".join(filter(None, (".".join(str(part) for part in problem["loc"]), _in_words(problem))))
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError(f"{origin}: {'; '.join(problems)}") from None
+
+
+def with_new_names(cls: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that were stored under names of an earlier version, under those of this one.
+
+    Args:
+        cls: the configuration dataclass that they are of.
+        values: the settings; those of dataclasses inside it are mappings.
+    """
+    renamed, inner = _renamed(cls), _inner(cls)
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        name = renamed.get(key, key)
+        deeper = name in inner and isinstance(value, Mapping)
+        result[name] = with_new_names(inner[name], value) if deeper else value
+    return result
+
+
+def _old_names(cls: type[Any], values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Settings under old names, with the new ones."""
+    renamed, inner = _renamed(cls), _inner(cls)
+    for key, value in values.items():
+        if key in renamed:
+            yield f"{prefix}{key}", f"{prefix}{renamed[key]}"
+        elif key in inner and isinstance(value, Mapping):
+            yield from _old_names(inner[key], value, f"{prefix}{key}.")
+
+
+def _renamed(cls: type[Any]) -> dict[str, str]:
+    """New names by old ones, of a class and those that it is made from."""
+    return {old: new for base in reversed(cls.__mro__) for old, new in vars(base).get("__renamed__", {}).items()}
+
+
+def _inner(cls: type[Any]) -> dict[str, type[Any]]:
+    """The fields of a dataclass that are dataclasses themselves."""
+    if not is_dataclass(cls):
+        return {}
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if is_dataclass(hints[field.name])}
+
+
+def _plain(value: object) -> object:
+    """What JSON takes in place of a value that it does not know."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    return str(value)
 
 
 def _in_words(problem: Any) -> str:
@@ -49,6 +114,15 @@ def _in_words(problem: Any) -> str:
     return f"{problem['msg']}, got {problem['input']!r}"
 
 
+class _Loader(yaml.SafeLoader):
+    """Takes 1e-3 for a number, as YAML 1.2 does; YAML 1.1 takes it for a word."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
@@ -57,7 +131,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), Loader=_Loader)  # a SafeLoader
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

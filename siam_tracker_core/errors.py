@@ -35,3 +35,7 @@ class RuntimeMissingError(SiamTrackerError):
 
 class ExportError(SiamTrackerError):
     """A network that cannot be exported, or an exported one that is not what it should be."""
+
+
+class CameraError(SiamTrackerError):
+    """A camera's calibration that tells no directions, or a place in its picture that shows none."""

@@ -13,7 +13,7 @@ from siam_tracker_core.builders import BUILDERS, Blueprint
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks.inference import PRECISIONS
-from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo_entries import ZOO_FILE, ZooEntry, read_entries
 

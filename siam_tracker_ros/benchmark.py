@@ -26,10 +26,10 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.interfaces import TrackedTargetArray
+from siam_tracker_ros.node.statistics import percentile
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.qos import image_qos
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
-from siam_tracker_ros.statistics import percentile
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"

@@ -11,8 +11,8 @@ from pathlib import Path
 from siam_tracker_core.bags import write_sequence_bag
 from siam_tracker_core.datasets.made import PERIOD, made_sequence
 from siam_tracker_core.errors import BagError
+from siam_tracker_ros.bag_evaluation.evaluate_bag import Options, evaluate, exit_status, summary_lines
 from siam_tracker_ros.command_line import HelpFormatter
-from siam_tracker_ros.evaluate_bag import Options, evaluate, exit_status, summary_lines
 
 # What a demo leaves in its folder; nothing else in there is touched by the next one.
 _FILES = (

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 try:
-    from siam_tracker_msgs.msg import TrackedTarget, TrackedTargetArray
+    from siam_tracker_msgs.action import FollowTarget
+    from siam_tracker_msgs.msg import (
+        TargetEvent,
+        TargetPosition,
+        TargetPositionArray,
+        TrackedTarget,
+        TrackedTargetArray,
+    )
     from siam_tracker_msgs.srv import RemoveTarget, SetTarget
 except ImportError as error:
     raise ImportError(
@@ -12,4 +19,13 @@ except ImportError as error:
         "'colcon build --base-paths src/<repository> src/<repository>/siam_tracker_msgs', and source its setup file"
     ) from error
 
-__all__ = ["RemoveTarget", "SetTarget", "TrackedTarget", "TrackedTargetArray"]
+__all__ = [
+    "FollowTarget",
+    "RemoveTarget",
+    "SetTarget",
+    "TargetEvent",
+    "TargetPosition",
+    "TargetPositionArray",
+    "TrackedTarget",
+    "TrackedTargetArray",
+]

@@ -45,7 +45,7 @@ class NodeProcess:
         environment: Mapping[str, str] | None = None,
         arguments: tuple[str, ...] = (),
     ) -> None:
-        command = [sys.executable, "-m", "siam_tracker_ros.tracker_node", "--ros-args", *arguments]
+        command = [sys.executable, "-m", "siam_tracker_ros.node.main", "--ros-args", *arguments]
         for name, value in (parameters or {}).items():
             command += ["-p", f"{name}:={_yaml(value)}"]
         for name, target in (remappings or {}).items():

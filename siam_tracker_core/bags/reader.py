@@ -326,10 +326,10 @@ def _listed(topics: Collection[str] | Iterator[str]) -> str:
 
 
 def _store_for(connection: Connection) -> Typestore:
-    """The types of a topic: this project's, or for a foreign type those that the bag brings along."""
-    if connection.msgtype in typestore().types or connection.msgdef.format == MessageDefinitionFormat.NONE:
-        return typestore()
+    """The types of a topic: those that the bag brings along, for our own messages grow; without them, today's."""
     store = get_typestore(Stores.ROS2_JAZZY)
+    if connection.msgtype in store.types or connection.msgdef.format == MessageDefinitionFormat.NONE:
+        return typestore()
     parse = get_types_from_idl if connection.msgdef.format == MessageDefinitionFormat.IDL else None
     types = parse(connection.msgdef.data) if parse else get_types_from_msg(connection.msgdef.data, connection.msgtype)
     store.register({name: definition for name, definition in types.items() if name not in store.types})

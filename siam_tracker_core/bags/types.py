@@ -31,6 +31,9 @@ float32 height
 float32 score
 uint8 state
 uint32 age
+string reason
+bool predicted
+float32[4] deviation
 """
 TRACKED_TARGET_ARRAY = """
 std_msgs/Header header

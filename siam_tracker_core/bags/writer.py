@@ -156,7 +156,8 @@ class _Messages:
         if not np.isnan(box).any():
             x, y, width, height = (float(value) for value in box)
             target = self._types["siam_tracker_msgs/msg/TrackedTarget"]
-            targets = [target(header, 1, self._label, x, y, width, height, 1.0, target.STATE_TRACKING, index)]
+            exact = ("", False, np.zeros(4, np.float32))  # nothing is wrong with it, it was seen, no error is known
+            targets = [target(header, 1, self._label, x, y, width, height, 1.0, target.STATE_TRACKING, index, *exact)]
         return bytes(self._serialise(self._types[TRACKS](header, targets), TRACKS))
 
     def _header(self, stamp: int) -> Any:

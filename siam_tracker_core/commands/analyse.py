@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from siam_tracker_core.analysis.guidelines import WIDEST, Analysis, Verdict, padding_change, verdicts
+from siam_tracker_core.analysis.guidelines import analyse as measure
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone as make_backbone
-from siam_tracker_core.networks.analysis import WIDEST, Analysis, Verdict, padding_change, verdicts
-from siam_tracker_core.networks.analysis import analyse as measure
 from siam_tracker_core.weights import load_into, read_weights
 
 
@@ -46,14 +46,14 @@ def analyse(
     judged = verdicts(analysis)
     print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
     if picture is not None:
-        from siam_tracker_core.evaluation.padding_picture import save_padding_picture  # alone needs matplotlib
+        from siam_tracker_core.analysis.padding_picture import save_padding_picture  # alone needs matplotlib
 
         with torch.inference_mode():
             change = padding_change(copy.deepcopy(module).double().eval(), exemplar, analysis.stride)
         save_padding_picture(picture, backbone, change.numpy(), exemplar, analysis.receptive_field)
         print(f"\npicture: {picture}")
     if fusion is not None:
-        from siam_tracker_core.evaluation.fusion_picture import save_fusion_picture  # alone needs matplotlib
+        from siam_tracker_core.analysis.fusion_picture import save_fusion_picture  # alone needs matplotlib
 
         save_fusion_picture(fusion, Path(backbone))
         print(f"\npicture: {fusion}")

@@ -9,19 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from siam_tracker_core.benchmarks.backbones import BackboneCost, measure_backbones
+from siam_tracker_core.benchmarks.many_targets import STEPS, TargetsCost, measure_targets
+from siam_tracker_core.benchmarks.pruning import measure_pruning
+from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
 from siam_tracker_core.commands.facts import describe_failures
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
-from siam_tracker_core.evaluation.backbones import BackboneCost, measure_backbones
-from siam_tracker_core.evaluation.machine import machine, versions
-from siam_tracker_core.evaluation.many_targets import STEPS, TargetsCost, measure_targets
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
-from siam_tracker_core.evaluation.pruning import measure_pruning
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
-from siam_tracker_core.evaluation.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.evaluation.summary import ranked, summarise
+from siam_tracker_core.machine import machine, versions
 from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.trackers.siamrpn import SiamRPN
 from siam_tracker_core.zoo import read_zoo, torch_device

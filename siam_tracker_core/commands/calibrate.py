@@ -11,8 +11,8 @@ from siam_tracker_core.config import merged
 from siam_tracker_core.datasets import read_sequences
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.trackers.following import FollowingTracker
-from siam_tracker_core.training.calibration import fit, gather
-from siam_tracker_core.training.saving import save
+from siam_tracker_core.training.engine.calibration import fit, gather
+from siam_tracker_core.training.engine.saving import save
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo import load_tracker
 

@@ -17,7 +17,7 @@ from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
-from siam_tracker_core.evaluation.report import write_report
+from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.workers import Backend
@@ -167,8 +167,8 @@ def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: 
         DatasetError: if no tracker finished any sequence.
     """
     try:
+        from siam_tracker_core.evaluation.report.vot import write_vot_report
         from siam_tracker_core.evaluation.vot import RealTime, evaluate_vot
-        from siam_tracker_core.evaluation.vot_report import write_vot_report
     except ModuleNotFoundError as error:
         raise ConfigError(f"evaluate vot needs the package {error.name}: pip install {error.name}") from None
     run = evaluate_vot(

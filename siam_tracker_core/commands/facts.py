@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
-from siam_tracker_core.evaluation.page import Provenance
+from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.runner import Failure
 from siam_tracker_core.tuning.record import tuned_among
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.importers import import_checkpoint as read_checkpoint
-from siam_tracker_core.training.saving import save
+from siam_tracker_core.training.engine.saving import save
 
 
 def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.training import joining
+from siam_tracker_core.training import cascade
 
 
 def join(matching: Path, classification: Path, out: Path, settings: Path | None = None) -> None:
@@ -24,6 +24,6 @@ def join(matching: Path, classification: Path, out: Path, settings: Path | None 
         raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
     if out.exists():
         raise ConfigError(f"{out} exists already; give another name or remove it first")
-    metadata = joining.join(matching, classification, out, read_yaml(settings) if settings else {})
+    metadata = cascade.join(matching, classification, out, read_yaml(settings) if settings else {})
     backbone = metadata["network"]["matching"].get("backbone", "alexnet")
     print(f"{out}: a cascade of SiamFC on {backbone} and MDNet, {out.stat().st_size / 1e6:.1f} MB")

@@ -9,7 +9,7 @@ import torch
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
-from siam_tracker_core.training.saving import save
+from siam_tracker_core.training.engine.saving import save
 from siam_tracker_core.weights import load_into, read_weights, sha256
 
 

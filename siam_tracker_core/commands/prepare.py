@@ -17,10 +17,10 @@ from siam_tracker_core.config import read_config
 from siam_tracker_core.datasets.exclusions import refuse_test_data
 from siam_tracker_core.datasets.registry import DataSet, data_set
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.training.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
-from siam_tracker_core.training.filters import CropFilter
-from siam_tracker_core.training.preparation import Chunk, LeftOut, Preparation, plan
-from siam_tracker_core.training.shards import (
+from siam_tracker_core.training.data.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
+from siam_tracker_core.training.data.filters import CropFilter
+from siam_tracker_core.training.data.plan import Chunk, LeftOut, Preparation, plan
+from siam_tracker_core.training.data.shards import (
     INDEX,
     UNFINISHED,
     Kind,

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import torch
 
+from siam_tracker_core.analysis.guidelines import padded_cells
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
-from siam_tracker_core.networks.analysis import padded_cells
-from siam_tracker_core.training.checkpoints import checkpoint_to_resume
 from siam_tracker_core.training.distill import STUDENT_SIZE, Distillation, DistillConfig, LessonData, bring_to_length
-from siam_tracker_core.training.engine import Machine, fit
-from siam_tracker_core.training.export import export, start_from, write_config
-from siam_tracker_core.training.recipe import read_recipe
+from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
+from siam_tracker_core.training.engine.export import export, start_from, write_config
+from siam_tracker_core.training.engine.recipe import read_recipe
+from siam_tracker_core.training.engine.run import Machine, fit
 from siam_tracker_core.weights import load_into, read_weights, sha256
 from siam_tracker_core.zoo import torch_device
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 from docstring_parser import DocstringStyle, parse
 
-from siam_tracker_core.training.export import plain
+from siam_tracker_core.training.engine.export import plain
 
 WIDTH = 110
 

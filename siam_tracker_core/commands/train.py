@@ -13,13 +13,13 @@ from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import channels_last
-from siam_tracker_core.training.checkpoints import checkpoint_to_resume
-from siam_tracker_core.training.data import ShardData, TrainingData
-from siam_tracker_core.training.engine import Machine, fit
-from siam_tracker_core.training.export import Keep, export, start_from, write_config
-from siam_tracker_core.training.module import TrainingModule
-from siam_tracker_core.training.recipe import Recipe, read_recipe
-from siam_tracker_core.training.validation import Validation, refuse_known
+from siam_tracker_core.training.data.data_module import ShardData, TrainingData
+from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
+from siam_tracker_core.training.engine.export import Keep, export, start_from, write_config
+from siam_tracker_core.training.engine.module import TrainingModule
+from siam_tracker_core.training.engine.recipe import Recipe, read_recipe
+from siam_tracker_core.training.engine.run import Machine, fit
+from siam_tracker_core.training.engine.validation import Validation, refuse_known
 
 # What can be trained, by the name that a configuration gives as `tracker`; imported when it is chosen.
 TRAINABLE = {

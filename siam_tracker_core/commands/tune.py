@@ -11,11 +11,11 @@ from siam_tracker_core.commands.evaluate import first_frames, load_sequences, wo
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.evaluation.figures import Table
-from siam_tracker_core.evaluation.machine import versions
+from siam_tracker_core.evaluation.report.figures import Table
 from siam_tracker_core.evaluation.resolve import TrackerSpec, describe
 from siam_tracker_core.evaluation.runner import set_threads
 from siam_tracker_core.evaluation.workers import Backend, Workers
+from siam_tracker_core.machine import versions
 from siam_tracker_core.trackers.base import Tracker
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
 from siam_tracker_core.tuning.record import fingerprint, write_settings

@@ -17,8 +17,8 @@ from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.geometry import Box, Window, context_size
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
 from siam_tracker_core.trackers.common.boxes import scale_factors
@@ -55,6 +55,8 @@ class SiamFCConfig(SiameseConfig):
     window_influence: Share = 0.176
     response_up: Annotated[int, Ge(1), Le(32)] = 16
     scale_limits: Limits = (0.2, 5.0)
+
+    __renamed__ = {"scale_rate": "scale_lr", "upsampling": "response_up"}
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,13 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
     def _windows(self, state: SiamFCState) -> tuple[Window, ...]:
         return self.pyramid.windows(state.search_window)
 
-    def _look(self, target: SiamFCTarget, frame: Frame, window: Window, box: Box) -> SiamFCOutput:
-        (responses,) = self.backend.search(target.template, frame.crops([window], self.config.search_size))
+    def look(self, template: Tensors, frame: Frame, window: Window) -> SiamFCOutput:
+        """What the network says of one window, without preference for its middle."""
+        (responses,) = self.backend.search(template, frame.crops([window], self.config.search_size))
         return self.pyramid.read(responses, [[window]], [True])[0]
+
+    def _look(self, target: SiamFCTarget, frame: Frame, window: Window, box: Box) -> SiamFCOutput:
+        return self.look(target.template, frame, window)
 
     def _moved(self, state: SiamFCState, output: SiamFCOutput) -> SiamFCState:
         box, side = self.pyramid.moved(state, output, state.target.first_side)

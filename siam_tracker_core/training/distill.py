@@ -25,13 +25,13 @@ from torch.utils.data import Dataset
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.networks import Backbone
 from siam_tracker_core.networks.scaling import scale_output
-from siam_tracker_core.training.augment import Photometry, recolour
-from siam_tracker_core.training.engine import EpochSlices
-from siam_tracker_core.training.module import Batch, Picture, TrainingModule
-from siam_tracker_core.training.pictures import heat, to_pictures
-from siam_tracker_core.training.recipe import Count, Decay, NotNegative, Positive, Recipe, WarmUp
-from siam_tracker_core.training.shards import open_prepared
-from siam_tracker_core.training.store import CropStore, build_store
+from siam_tracker_core.training.augmentation.views import Photometry, recolour
+from siam_tracker_core.training.data.crop_store import CropStore, build_store
+from siam_tracker_core.training.data.shards import open_prepared
+from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
+from siam_tracker_core.training.engine.pictures import heat, to_pictures
+from siam_tracker_core.training.engine.recipe import Count, Decay, NotNegative, Positive, Recipe, WarmUp
+from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
 STUDENT_SIZE = 255

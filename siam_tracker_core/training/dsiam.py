@@ -24,12 +24,12 @@ from siam_tracker_core.networks.dsiam import (
 )
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
-from siam_tracker_core.training.augment import Photometry, draw_flips, recolour
-from siam_tracker_core.training.clip_tracking import ClipResponses, ClipTracker, Position, crop_at
-from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
-from siam_tracker_core.training.module import Batch, Picture, TrainingModule
-from siam_tracker_core.training.pictures import heat, overlay, to_pictures
-from siam_tracker_core.training.recipe import Decay, NotNegative, Positive, Recipe, Share
+from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
+from siam_tracker_core.training.dsiam_clips import ClipResponses, ClipTracker, Position, crop_at
+from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
+from siam_tracker_core.training.engine.pictures import heat, overlay, to_pictures
+from siam_tracker_core.training.engine.recipe import Decay, NotNegative, Positive, Recipe, Share
+from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.siamfc import initialise
 
 SHOWN = 3  # frames of a clip in a picture

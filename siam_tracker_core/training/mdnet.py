@@ -18,10 +18,10 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
-from siam_tracker_core.training.augment import Photometry, Share, draw_flips, recolour
-from siam_tracker_core.training.module import Batch, Picture, TrainingModule
-from siam_tracker_core.training.pictures import to_pictures
-from siam_tracker_core.training.recipe import Count, NotNegative, Positive, Recipe
+from siam_tracker_core.training.augmentation.views import Photometry, Share, draw_flips, recolour
+from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
+from siam_tracker_core.training.engine.pictures import to_pictures
+from siam_tracker_core.training.engine.recipe import Count, NotNegative, Positive, Recipe
 
 # Colours of boxes in pictures: taken for the target, and for the background.
 TARGET, BACKGROUND = (0, 220, 90), (220, 60, 0)

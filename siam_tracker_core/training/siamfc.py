@@ -13,12 +13,12 @@ from siam_tracker_core.config import departures
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
-from siam_tracker_core.training.losses import balanced_logistic_loss, response_labels
-from siam_tracker_core.training.module import Batch, Picture
-from siam_tracker_core.training.occlusion import read_bank
-from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining, strangers
-from siam_tracker_core.training.pictures import cross, overlay, to_pictures
-from siam_tracker_core.training.recipe import NotNegative, Positive, WarmUp
+from siam_tracker_core.training.augmentation.occlusion import read_bank
+from siam_tracker_core.training.engine.module import Batch, Picture
+from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, strangers
+from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
+from siam_tracker_core.training.engine.recipe import NotNegative, Positive, WarmUp
+from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 
 
 @dataclass(frozen=True)

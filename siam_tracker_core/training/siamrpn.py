@@ -24,13 +24,13 @@ from siam_tracker_core.networks.rpn import (
 )
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
-from siam_tracker_core.training.augment import Jitter
-from siam_tracker_core.training.module import Batch, Picture
-from siam_tracker_core.training.occlusion import read_bank
-from siam_tracker_core.training.pair_module import PairModule, Pairs, PairTraining, strangers
-from siam_tracker_core.training.pictures import overlay, to_pictures
-from siam_tracker_core.training.proposals import ProposalLoss, draw_anchors, proposal_loss, strangers_loss
-from siam_tracker_core.training.recipe import Whole
+from siam_tracker_core.training.augmentation.occlusion import read_bank
+from siam_tracker_core.training.augmentation.views import Jitter
+from siam_tracker_core.training.engine.module import Batch, Picture
+from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, strangers
+from siam_tracker_core.training.engine.pictures import overlay, to_pictures
+from siam_tracker_core.training.engine.recipe import Whole
+from siam_tracker_core.training.losses.proposals import ProposalLoss, draw_anchors, proposal_loss, strangers_loss
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16

@@ -17,12 +17,12 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.confidence import LostConfig
 from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
-from siam_tracker_core.training.augment import Jitter, Photometry, Share, Views, draw_flips, recolour
-from siam_tracker_core.training.contrastive import contrastive_loss
-from siam_tracker_core.training.module import Batch, Picture, TrainingModule
-from siam_tracker_core.training.occlusion import Occlusion, occlude, read_bank
-from siam_tracker_core.training.pictures import to_pictures
-from siam_tracker_core.training.recipe import Positive, Recipe, Unfreezing
+from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude, read_bank
+from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Share, Views, draw_flips, recolour
+from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
+from siam_tracker_core.training.engine.pictures import to_pictures
+from siam_tracker_core.training.engine.recipe import Positive, Recipe, Unfreezing
+from siam_tracker_core.training.losses.contrastive import contrastive_loss
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.networks import Backbone, channels_last, footprint_of
-from siam_tracker_core.training.store import CropStore
+from siam_tracker_core.training.data.crop_store import CropStore
 
 # Crops over which the teacher's features are standardised.
 MEASURED = 512

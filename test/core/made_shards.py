@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_core.datasets.types import Sequence
-from siam_tracker_core.training.shards import Kind, PreparedSet, SetInfo, TrackCrops, write_index, write_shard
+from siam_tracker_core.training.data.shards import Kind, PreparedSet, SetInfo, TrackCrops, write_index, write_shard
 
 SIZE = 160
 

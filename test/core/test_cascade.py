@@ -22,7 +22,7 @@ from siam_tracker_core.networks.backbone import Backbone
 from siam_tracker_core.trackers.cascade import Cascade, CascadeConfig, CascadeModel
 from siam_tracker_core.trackers.mdnet import MDNetModel, MDNetTracker
 from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCModel
-from siam_tracker_core.training.joining import join
+from siam_tracker_core.training.cascade import join
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 
 CPU = torch.device("cpu")

@@ -9,12 +9,12 @@ from made_dsiam import CELLS, SMALL, scene, small_network, texture
 from made_network import random_weights
 
 from siam_tracker_core import Box, TrackerGroup, TrackState, load_tracker
+from siam_tracker_core.analysis.fusion_picture import fusion_maps, save_fusion_picture
 from siam_tracker_core.commands.analyse import analyse
 from siam_tracker_core.commands.make_dsiam import make_dsiam
 from siam_tracker_core.config import read_config
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
-from siam_tracker_core.evaluation.fusion_picture import fusion_maps, save_fusion_picture
 from siam_tracker_core.networks import MobileNetV2, backbone
 from siam_tracker_core.networks.dsiam import DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.networks.layer_fusion import LayerFusion

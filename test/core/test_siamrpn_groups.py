@@ -10,10 +10,10 @@ import pytest
 from made_siamrpn import PESSIMIST, random_tracker
 
 from siam_tracker_core import Box, TrackerGroup, TrackState
+from siam_tracker_core.benchmarks.many_targets import time_steps
+from siam_tracker_core.benchmarks.pruning import measure_pruning, measure_updates
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.evaluation.many_targets import time_steps
-from siam_tracker_core.evaluation.pruning import measure_pruning, measure_updates
 from siam_tracker_core.trackers.siamrpn import CPU_BATCH
 
 

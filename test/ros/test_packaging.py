@@ -86,8 +86,10 @@ def test_versions_agree_between_manifests_and_setup(repository_root: Path, monke
 
 def test_every_interface_file_is_generated_from(repository_root: Path) -> None:
     folder = repository_root / "siam_tracker_msgs"
-    listed = set(re.findall(r'"((?:msg|srv)/\w+\.(?:msg|srv))"', (folder / "CMakeLists.txt").read_text("utf-8")))
-    there = {file.relative_to(folder).as_posix() for kind in ("msg", "srv") for file in (folder / kind).iterdir()}
+    listed = set(re.findall(r'"((?:action|msg|srv)/\w+\.\w+)"', (folder / "CMakeLists.txt").read_text("utf-8")))
+    there = {
+        file.relative_to(folder).as_posix() for kind in ("action", "msg", "srv") for file in (folder / kind).iterdir()
+    }
     assert listed == there
 
 

@@ -35,6 +35,11 @@ class LostConfig:
     __pydantic_config__ = STRICT
 
     def __post_init__(self) -> None:
+        if self.uncertain > self.recover:
+            raise ConfigError(
+                f"uncertain {self.uncertain:g} is above recover {self.recover:g}: a target with a score between them "
+                "would be found and lost in turn for ever; give recover the larger one"
+            )
         if self.lost > self.recover:
             raise ConfigError(
                 f"lost {self.lost:g} is above recover {self.recover:g}: a target would be found and lost by one score"

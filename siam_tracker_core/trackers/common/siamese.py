@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Generic, TypeVar
 
 import torch
@@ -39,6 +39,7 @@ class SiameseConfig:
     calibration: Calibration = field(default_factory=Calibration)
 
     __pydantic_config__ = STRICT
+    __renamed__ = {"context": "context_amount"}
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class NetworkOutput:
 
 
 TargetT = TypeVar("TargetT")
+OtherT = TypeVar("OtherT")
 OutputT = TypeVar("OutputT", bound=NetworkOutput)
 
 
@@ -96,6 +98,11 @@ class SiameseState(TargetState, Generic[TargetT]):
     confidence: Confidence
     lost_search: LostSearch | None
     target: TargetT
+
+    def about(self, target: OtherT) -> SiameseState[OtherT]:
+        """The same with something else kept of the target."""
+        parts = {item.name: getattr(self, item.name) for item in fields(self)}
+        return SiameseState(**(parts | {"target": target}))
 
     @property
     def search_window(self) -> Window:

@@ -20,7 +20,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
-from siam_tracker_core.networks.crop_sizes import check_crop_sizes
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
 from siam_tracker_core.trackers.common.boxes import bounded, damped
@@ -82,6 +82,8 @@ class SiamRPNConfig(SiameseConfig):
     candidate_overlap: Share = 0.3
     lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
     calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
+
+    __renamed__ = {"penalty": "penalty_k", "size_rate": "size_lr"}
 
     def __post_init__(self) -> None:
         usual = max(self.search_size, self.small_search_size)

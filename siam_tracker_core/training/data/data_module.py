@@ -1,0 +1,318 @@
+"""Training data for PyTorch Lightning: batches out of shards, decoded in worker processes."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import cv2
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from annotated_types import Ge, Gt, Le
+from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
+
+from siam_tracker_core.config import STRICT
+from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.training.data.crop_store import common_crop_size
+from siam_tracker_core.training.data.loader import PatientLoader
+from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
+from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler, number_of
+from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
+from siam_tracker_core.training.data.streams import Reading, Stream, Supply, Wanted, parts_of_rank
+
+Batch = dict[str, torch.Tensor]
+Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A prepared data set and how much of it is drawn.
+
+    Attributes:
+        path: folder or address that ``siam-tracker prepare`` wrote, see ``shards``.
+        weight: share of the samples, relative to the other sources' weights.
+        share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
+            smaller share's are among a larger one's.
+    """
+
+    path: str
+    weight: Annotated[float, Gt(0)] = 1.0
+    share: Annotated[float, Gt(0), Le(1)] = 1.0
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What is trained on, and how it is read.
+
+    Attributes:
+        sources: prepared data sets, each with its ``path`` and its ``weight`` (1 by default).
+        kind: what a sample is: two frames (``pairs``), successive frames (``clips``, DSiam), boxes of two frames
+            (``box_pairs``, SRT) or boxes of several frames of one domain (``domains``, MDNet).
+        pairs, clips, box_pairs, domains: settings of each kind; the others' are not looked at.
+        batch: samples in a batch.
+        steps_per_epoch: batches in an epoch of each process.
+        workers: processes that read and decode; 0 reads in the training process. They must divide ``streams`` evenly,
+            and do not change the samples.
+        streams: independent draws from the data, which take turns in giving batches; each reads its own part of it.
+        shuffle: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
+        draws: samples from a track each time that it is read from its shard. More read less and repeat a track sooner.
+        memory: gigabytes; sources that take no more than this all together are read into memory once, in each process.
+        held_out: videos, or tracks whose videos, are left out.
+        seed: of the draw.
+    """
+
+    sources: tuple[Source, ...] = ()
+    kind: Literal["pairs", "clips", "box_pairs", "domains"] = "pairs"
+    pairs: PairSampling = field(default_factory=PairSampling)
+    clips: ClipSampling = field(default_factory=ClipSampling)
+    box_pairs: BoxPairSampling = field(default_factory=BoxPairSampling)
+    domains: DomainSampling = field(default_factory=DomainSampling)
+    batch: Count = 16
+    steps_per_epoch: Count = 60
+    workers: Annotated[int, Ge(0)] = 1
+    streams: Count = 8
+    shuffle: Count = 128
+    draws: Count = 8
+    memory: Annotated[float, Ge(0)] = 1.0
+    held_out: tuple[str, ...] = ()
+    seed: Annotated[int, Ge(0)] = 0
+
+    __pydantic_config__ = STRICT
+
+    def __post_init__(self) -> None:
+        if self.workers and self.streams % self.workers:
+            divisors = [str(number) for number in range(1, self.streams + 1) if self.streams % number == 0]
+            raise ConfigError(
+                f"{self.workers} workers cannot share {self.streams} streams evenly; give 0, {', '.join(divisors)}, or "
+                "other streams"
+            )
+
+
+class ShardData(lightning.LightningDataModule):
+    """Batches of ``steps_per_epoch`` for this process and epoch.
+
+    Epoch, rank and number of ranks are the trainer's, which must reload the data every epoch
+    (``reload_dataloaders_every_n_epochs=1``). The batches are a function of settings, data, epoch and rank, so a run
+    resumed at an epoch sees what an uninterrupted one would. Ranks read disjoint tracks in an epoch; an epoch longer
+    than the data reads them again.
+
+    A batch holds what ``samplers`` says of a sample of the kind, with the batch as first axis.
+
+    Args:
+        config: settings.
+
+    Raises:
+        DatasetError: if there is no source, a source cannot be opened or has no target, crop sizes differ, a name in
+            ``held_out`` is unknown, or nothing is left.
+    """
+
+    def __init__(self, config: TrainingData) -> None:
+        super().__init__()
+        self.config = config
+        if not config.sources:
+            raise DatasetError(
+                "there is nothing to train on: give --shards or data.sources, folders that `siam-tracker prepare` wrote"
+            )
+        sets = [open_prepared(source.path) for source in config.sources]
+        common_crop_size(sets)
+        held_out = _held_out_videos(sets, config.held_out)
+        left_out = [
+            held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
+        ]
+        self.domains = _domains(sets, left_out)
+        self.sampler = _sampler(config, self.domains)
+        self.supplies = [
+            _supply(each, source.weight, unwanted, self.sampler, config.kind)
+            for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
+        ]
+        self.fits = sum(each.size for each in sets) <= config.memory * 1e9
+
+    def steps(self) -> int:
+        """Batches in an epoch of this process."""
+        return self.config.steps_per_epoch
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        # Lightning cannot know that the workers share the batches out.
+        warnings.filterwarnings("ignore", "Your `IterableDataset` has `__len__` defined")
+        trainer = self.trainer
+        if trainer is None:
+            return self.loader(epoch=0)
+        return self.loader(trainer.current_epoch, trainer.global_rank, trainer.world_size)
+
+    def loader(self, epoch: int, rank: int = 0, ranks: int = 1, steps: int | None = None) -> DataLoader[Any]:
+        """The batches of one epoch for one of several processes.
+
+        Args:
+            epoch: number of the epoch.
+            rank: number of the process.
+            ranks: how many processes there are.
+            steps: batches, where it is not ``steps_per_epoch``.
+
+        Raises:
+            DatasetError: if a source has fewer samples than there are processes, or cannot be read into memory.
+        """
+        config = self.config
+        if self.fits:
+            for supply in self.supplies:
+                supply.hold()
+        reading = Reading(
+            config.seed, config.draws, config.shuffle, min(config.shuffle, 4 * config.batch), config.streams
+        )
+        return _Loader(
+            _Batches(self.supplies, self.sampler, reading, config.batch, steps or self.steps(), epoch, rank, ranks),
+            batch_size=None,
+            num_workers=config.workers,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+
+    def description(self) -> dict[str, Any]:
+        """What is trained on, for the provenance of weights."""
+        return {
+            "sources": [
+                {"data_set": supply.info.data_set, "samples": len(supply), "weight": supply.weight}
+                for supply in self.supplies
+            ],
+            "tracks": len(self.domains),
+            "held_out": sorted(self.config.held_out),
+        }
+
+
+def _sampler(config: TrainingData, domains: list[tuple[str, str]]) -> Sampler:
+    if config.kind == "pairs":
+        return Pairs(config.pairs)
+    if config.kind == "clips":
+        return Clips(config.clips)
+    if config.kind == "box_pairs":
+        return BoxPairs(config.box_pairs)
+    return Domains(config.domains, {domain: number for number, domain in enumerate(domains)})
+
+
+class _Loader(PatientLoader):
+    """Knows its length, for progress bars; a length of its data set would be taken for one of each worker."""
+
+    def __len__(self) -> int:
+        return self.dataset.steps  # type: ignore[attr-defined,no-any-return]
+
+
+class _Batches(IterableDataset[Batch]):
+    """The batches of one epoch; the n-th comes from stream n modulo the number of streams."""
+
+    def __init__(
+        self,
+        supplies: list[Supply],
+        sampler: Sampler,
+        reading: Reading,
+        batch: int,
+        steps: int,
+        epoch: int,
+        rank: int,
+        ranks: int,
+    ) -> None:
+        self.supplies, self.sampler, self.reading, self.batch, self.steps = supplies, sampler, reading, batch, steps
+        self.epoch, self.rank = epoch, rank
+        by_supply = [parts_of_rank(supply, reading, epoch, rank, ranks) for supply in supplies]
+        self.parts = list(zip(*by_supply, strict=True))
+
+    def __iter__(self) -> Iterator[Batch]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        streams: dict[int, Stream] = {}
+        for number in range(first, self.steps, step):
+            place = number % self.reading.streams
+            if place not in streams:
+                words = (self.reading.seed, self.epoch, self.rank, place)
+                streams[place] = Stream(self.supplies, self.parts[place], self.sampler, self.reading, words)
+            yield default_collate([streams[place].sample() for _ in range(self.batch)])
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)
+
+
+def _held_out_videos(sets: list[PreparedSet], names: tuple[str, ...]) -> set[str]:
+    """The videos that are left out: those named, and those that hold a track that is named.
+
+    Raises:
+        DatasetError: for a name that is neither a video nor a track.
+    """
+    wanted, found, videos = set(names), set(), set()
+    for each in sets:
+        for shard in each.shards:
+            for video, track in zip(shard.videos, shard.tracks, strict=True):
+                named = wanted & {video, track}
+                if named:
+                    found |= named
+                    videos.add(video)
+    if wanted - found:
+        places = ", ".join(each.info.location for each in sets)
+        raise DatasetError(f"held_out names {', '.join(sorted(wanted - found))}, which is in none of {places}")
+    return videos
+
+
+def _beyond_share(prepared: PreparedSet, share: float) -> set[str]:
+    """The videos of a data set that a share of it leaves out: each has its place in 0..1 by the hash of its name."""
+    videos = {video for shard in prepared.shards for video in shard.videos}
+    return {video for video in videos if number_of(prepared.info.data_set, video) % 2**32 >= share * 2**32}
+
+
+def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[str, str]]:
+    """Data set and name of all tracks that are trained on, in an order that depends on them alone."""
+    return sorted(
+        {
+            (each.info.data_set, track)
+            for each, unwanted in zip(sets, left_out, strict=True)
+            for shard in each.shards
+            for video, track in zip(shard.videos, shard.tracks, strict=True)
+            if video not in unwanted
+        }
+    )
+
+
+def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
+    """The samples of a data set that are trained on.
+
+    Raises:
+        DatasetError: if it is of a kind that does not have what is wanted, or nothing is left of it.
+    """
+    info = prepared.info
+    if info.kind == "photographs" or (sampler.needs_video and info.kind != "video"):
+        needed = "videos" if sampler.needs_video else "videos or stills with boxes"
+        raise DatasetError(f"{info.location} holds {info.kind}, of which no {kind} can be made; give {needed}")
+    shards = []
+    for shard in prepared.shards:
+        kept = [
+            place
+            for place, (video, length) in enumerate(zip(shard.videos, shard.lengths, strict=True))
+            if video not in left_out and length >= sampler.least
+        ]
+        if kept:
+            shards.append(Wanted(shard.file, np.array(kept, dtype=np.intp)))
+    if not shards:
+        raise DatasetError(
+            f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
+            f"than {sampler.least} frames"
+        )
+    return Supply(info, tuple(shards), weight)
+
+
+def loading_rate(data: ShardData, seconds: float = 10.0) -> float:
+    """Samples a second that loading gives by itself, the start of the workers and their first batch not counted.
+
+    Args:
+        data: what to load.
+        seconds: how long to measure; at least one batch is.
+    """
+    batches = iter(data.loader(epoch=0, steps=1_000_000_000))
+    next(batches)
+    began, count = time.perf_counter(), 0
+    while not count or time.perf_counter() - began < seconds:
+        next(batches)
+        count += 1
+    return count * data.config.batch / (time.perf_counter() - began)

@@ -1,0 +1,1 @@
+"""The training loop around a tracker's loss: recipe, schedule, checkpoints, validation and export."""

@@ -1,0 +1,1 @@
+"""Losses, and the labels that they compare with."""

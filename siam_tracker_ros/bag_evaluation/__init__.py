@@ -1,0 +1,1 @@
+"""Bags replayed through the tracker node, and the tracks that come back scored."""

@@ -1,0 +1,1 @@
+"""The tracker node: images and requests in, tracks out."""

@@ -1,0 +1,265 @@
+"""The report: complete, self-contained, and fit for one tracker on one sequence as for many."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from html_page import Page
+
+from siam_tracker_core.commands.evaluate import tracker_names
+from siam_tracker_core.commands.tables import accuracy_table, command_line, markdown
+from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.evaluation import otb
+from siam_tracker_core.evaluation.report import palette, plots
+from siam_tracker_core.evaluation.report.film_strip import chosen_frames, film_strip
+from siam_tracker_core.evaluation.report.otb import PANELS, write_report
+from siam_tracker_core.evaluation.report.page import Provenance
+from siam_tracker_core.evaluation.results import SequenceResult
+from siam_tracker_core.evaluation.summary import summarise
+
+
+def made_result(
+    name: str, offset: float, count: int = 30, states: bool = False, frames: tuple[Path, ...] | None = None
+) -> SequenceResult:
+    truth = np.column_stack([np.arange(count) * 2.0, np.full(count, 30.0), np.full(count, 40.0), np.full(count, 30.0)])
+    truth[count // 2] = np.nan
+    predicted = np.nan_to_num(truth, nan=5.0) + np.array([offset, 0, 0, 0]) * np.linspace(0, 1, count)[:, None]
+    predicted[-1] = np.nan
+    return SequenceResult(
+        name,
+        truth,
+        predicted,
+        states=tuple("lost" if index > 20 else "uncertain" if index > 15 else "tracking" for index in range(count))
+        if states
+        else None,  # type: ignore[arg-type]
+        seconds=np.linspace(0.002, 0.02, count),
+        frames=frames,
+        missed=np.arange(count) == count - 1,
+    )
+
+
+def write_frames(folder: Path, count: int = 30) -> tuple[Path, ...]:
+    frames = tuple(folder / f"{index:04d}.png" for index in range(1, count + 1))
+    for frame in frames:
+        cv2.imwrite(str(frame), np.full((120, 160, 3), 90, np.uint8))
+    return frames
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> dict[str, list[SequenceResult]]:
+    frames = write_frames(tmp_path)
+    sequences = ("first & <last>", "second/2", "third", "fourth", "fifth", "sixth")
+    return {
+        "worse": [made_result(name, 40 + 5 * place, frames=frames) for place, name in enumerate(sequences)],
+        "better": [made_result(name, 10, states=True, frames=frames) for name in sequences],
+    }
+
+
+def test_a_report_on_many_is_one_file_that_needs_no_other(
+    tmp_path: Path, many: dict[str, list[SequenceResult]]
+) -> None:
+    out = tmp_path / "out"
+    summaries = write_report(
+        out,
+        many,
+        title="Made <results>",
+        command="siam-tracker evaluate 'a b'",
+        notes=["A note."],
+        warnings=["better failed on seventh: RuntimeError"],
+        provenance={"better": Provenance({"better.safetensors": "ab12"}, "held-out videos", {"steps": "100"})},
+        date="2024-01-01",
+    )
+    assert list(summaries) == ["better", "worse"], "the best comes first"
+    assert json.loads((out / "summary.json").read_text()) == summaries
+    text = (out / "report.html").read_text()
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids)), "ids of different plots must not meet"
+    local = [address for address in page.addresses if not address.startswith("data:")]
+    assert all(address.startswith("#") and address[1:] in page.ids for address in local)
+    assert set(re.findall(r"url\(#([^)]*)\)", text)) <= set(page.ids)
+    assert "<script" not in text
+    assert not re.search(r"@import|url\(['\"]?http", text)
+    assert text.count("data:image/jpeg") == 4 * 8, "four hardest sequences, eight frames each"
+    for shown in (
+        "Made <results>",
+        "siam-tracker evaluate 'a b'",
+        "A note.",
+        "ab12",
+        "held-out videos",
+        "first & <last>",
+    ):
+        assert shown in page.text
+    assert f"better [{summaries['better']['success_auc']:.3f}]" in page.text, "legends as in the papers"
+    assert f"worse [{summaries['worse']['precision_20']:.3f}]" in page.text
+    assert "#0072b2" not in text.split("</style>", 1)[1], "plots take their colours from the page"
+
+
+def test_files_lie_beside_the_report(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    write_report(tmp_path / "out", many, title="t", command="c")
+    names = {path.name for path in (tmp_path / "out" / "plots").iterdir()}
+    assert {"success.svg", "precision.svg", "latency.svg", "speed.svg", "success.csv", "precision.csv"} <= names
+    assert "overlap-first-last-.svg" in names
+    assert len((tmp_path / "out" / "plots" / "success.csv").read_text().splitlines()) == 22
+    assert len((tmp_path / "out" / "plots" / "precision.csv").read_text().splitlines()) == 52
+    assert len((tmp_path / "out" / "sequences.csv").read_text().splitlines()) == 1 + 12
+
+
+def test_a_report_on_one_tracker_and_one_sequence(tmp_path: Path) -> None:
+    result = made_result("demo", 20, states=True, frames=write_frames(tmp_path))
+    summaries = write_report(tmp_path / "out", {"siamfc": [result]}, title="Demo", command="make demo")
+    text = (tmp_path / "out" / "report.html").read_text()
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert "Ranking" not in page.text
+    assert "Answered late or never" in page.text
+    assert text.count("data:image/jpeg") == 8
+    assert "var(--lost)" in text.split("</style>", 1)[1], "the tracker's states are shaded"
+    assert not (tmp_path / "out" / "plots" / "speed.svg").exists()
+    assert set(summaries["siamfc"]) >= {"success_auc", "precision_20", "fps", "frames", "frames_lost", "latency_ms"}
+
+
+def test_a_report_without_times_states_or_pictures(tmp_path: Path) -> None:
+    truth = np.tile([10.0, 10, 20, 20], (1, 1))
+    summaries = write_report(tmp_path, {"t": [SequenceResult("one", truth, truth)]}, title="t", command="c")
+    Page((tmp_path / "report.html").read_text())
+    assert summaries["t"]["fps"] is None
+    assert summaries["t"]["latency_ms"] == {"p50": None, "p95": None}
+    assert json.loads((tmp_path / "summary.json").read_text())["t"]["fps"] is None, "valid JSON, without NaN"
+
+
+def test_pictures_that_are_gone_cost_the_strip_only(tmp_path: Path) -> None:
+    result = made_result("gone", 20, frames=tuple(tmp_path / f"{index}.png" for index in range(30)))
+    write_report(tmp_path, {"t": [result]}, title="t", command="c")
+    assert "data:image/jpeg" not in (tmp_path / "report.html").read_text()
+
+
+def test_unequal_runs_are_pointed_out(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    many["worse"] = many["worse"][:2]
+    write_report(tmp_path, many, title="t", command="c")
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "Means do not compare: of 6 sequences, worse on 2 only." in text
+    assert "failed" in text
+
+
+def test_nothing_to_report_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no tracker"):
+        write_report(tmp_path, {}, title="t", command="c")
+    with pytest.raises(DatasetError, match="tracker t has no result"):
+        write_report(tmp_path, {"t": []}, title="t", command="c")
+
+
+def test_summary_counts() -> None:
+    figures = summarise([made_result("a", 100)])
+    assert figures["frames"] == 30
+    assert figures["frames_missed"] == 1
+    lost = otb.lost_frames(made_result("a", 100))
+    assert figures["frames_lost"] == lost.sum() > 1
+    assert not lost[15], "no target, nothing to lose"
+    milliseconds = np.linspace(2, 20, 30)[1:]
+    assert figures["latency_ms"]["p50"] == pytest.approx(np.percentile(milliseconds, 50))
+    assert figures["latency_ms"]["p95"] == pytest.approx(np.percentile(milliseconds, 95))
+
+
+def test_plots_repeat_to_the_letter() -> None:
+    results = {"t": made_result("a", 20)}
+    assert plots.overlap_plot(results, {"t": 0}) == plots.overlap_plot(results, {"t": 0})
+
+
+def test_the_film_strip_shows_the_loss(tmp_path: Path) -> None:
+    result = made_result("a", 100, count=100)
+    frames = chosen_frames(result, 6)
+    assert (frames[0], frames[-1], len(frames)) == (0, 99, 6)
+    assert int(np.flatnonzero(otb.lost_frames(result))[0]) in frames
+    shots = film_strip({"t": made_result("a", 20, frames=write_frames(tmp_path))}, {"t": 0}, 4)
+    assert shots[0].frame == 1
+    picture = cv2.imdecode(np.frombuffer(shots[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert picture.shape == (360, 480, 3)
+    drawn = np.abs(picture.astype(int) - np.array(palette.bgr(palette.film_colour(0)))).sum(axis=2).min()
+    assert drawn < 60, "the track has its tracker's colour"
+
+
+def test_a_short_sequence_has_a_short_strip() -> None:
+    assert chosen_frames(made_result("a", 0, count=3), 8) == [0, 1, 2]
+
+
+def test_tables_are_markdown() -> None:
+    assert markdown(["a", "long"], [["b", "1"]]) == "| a | long |\n| - | ---: |\n| b |    1 |"
+    table = accuracy_table({"t": summarise([made_result("a", 0)])})
+    assert table.splitlines()[2].startswith("| t       |")
+
+
+def test_the_command_line_repeats_what_differs_from_the_defaults() -> None:
+    options = {"jobs": (2, 1), "device": ("auto", "auto"), "trackers": (["a", "b c"], None), "fresh": (True, False)}
+    assert command_line("evaluate", [Path("root")], options) == (
+        "siam-tracker evaluate root --jobs 2 --trackers a 'b c' --fresh"
+    )
+
+
+def test_tracker_names_are_read_from_lists_and_text() -> None:
+    assert tracker_names("kcf, csrt nano") == tracker_names(["kcf", "csrt", "nano"]) == ["kcf", "csrt", "nano"]
+    assert tracker_names("[kcf,csrt]") == ["kcf", "csrt"]
+    with pytest.raises(ConfigError, match="no tracker was named"):
+        tracker_names(" ")
+
+
+def test_every_plot_has_its_values_as_csv_and_json(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    labels = {"third": frozenset({"OCC", "SV"}), "fourth": frozenset({"SV"})}
+    write_report(tmp_path, many, title="t", command="c", labels=labels)
+    names = {path.name for path in (tmp_path / "plots").iterdir()}
+    drawn = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
+    assert drawn >= {"success", "precision", "latency", "speed", "attributes", "attribute-OCC", "overlap-third"}
+    assert names == {f"{name}.{kind}" for name in drawn for kind in ("svg", "csv", "json")}
+    overlaps = json.loads((tmp_path / "plots" / "overlap-third.json").read_text())
+    np.testing.assert_allclose(
+        [row["better"] if row["better"] is not None else np.nan for row in overlaps], otb.overlaps(many["better"][2])
+    )
+    for name, of_tracker in many.items():
+        times = np.concatenate([result.seconds[1:] for result in of_tracker]) * 1e3
+        written = [row[f"{name}_ms"] for row in json.loads((tmp_path / "plots" / "latency.json").read_text())]
+        np.testing.assert_allclose(written, np.percentile(times, np.arange(101)))
+
+
+def test_attributes_are_shown_with_their_number_of_sequences(
+    tmp_path: Path, many: dict[str, list[SequenceResult]]
+) -> None:
+    labels = {"third": frozenset({"OCC", "SV"}), "fourth": frozenset({"SV"}), "never run": frozenset({"FM"})}
+    write_report(tmp_path, many, title="t", command="c", labels=labels)
+    page = Page((tmp_path / "report.html").read_text())
+    assert len(page.ids) == len(set(page.ids))
+    assert "scale variation (2)" in page.text
+    assert "occlusion (1)" in page.text
+    assert "fast motion" not in page.text
+    assert "30 frames, OCC, SV" in page.text
+
+
+def test_many_sequences_do_not_make_an_endless_page(tmp_path: Path) -> None:
+    results = [made_result(f"s{index:02d}", index, count=3) for index in range(PANELS + 3)]
+    write_report(tmp_path, {"t": results}, title="t", command="c")
+    text = (tmp_path / "report.html").read_text()
+    assert text.count("<article") == PANELS
+    assert f"the values of all {PANELS + 3} are in plots/" in Page(text).text
+    assert len(list((tmp_path / "plots").glob("overlap-*.svg"))) == PANELS
+    assert len(list((tmp_path / "plots").glob("overlap-*.csv"))) == PANELS + 3
+
+
+def test_a_label_keeps_off_the_mark_of_the_next_point() -> None:
+    figures = {"long-name": {"fps": 30.0, "success_auc": 0.5}, "b": {"fps": 36.0, "success_auc": 0.5}}
+    svg = plots.speed_plot(figures, {"long-name": 0, "b": 1})
+    assert svg is not None
+    heights = {name: float(y) for y, name in re.findall(r'y="([\d.]+)"[^>]*>(long-name|b)</text>', svg)}
+    assert heights["b"] - heights["long-name"] > 9, "the label of the left point would lie on the right point"
+
+
+def test_labels_of_neighbouring_points_keep_apart() -> None:
+    figures = {name: {"fps": 30.0, "success_auc": 0.5 + 0.001 * place} for place, name in enumerate("abcdef")}
+    svg = plots.speed_plot(figures, {name: place for place, name in enumerate(figures)})
+    assert svg is not None
+    places = {name: height for height, name in re.findall(r'y="([\d.]+)"[^>]*>([a-f])</text>', svg)}
+    heights = sorted(float(height) for height in places.values())
+    assert len(heights) == 6
+    assert min(np.diff(heights)) > 9

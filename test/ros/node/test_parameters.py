@@ -1,0 +1,43 @@
+"""The parameter file that ships says what the node does anyway."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from siam_tracker_ros.node.parameters import DECLARATIONS, Changes, change_problem, problem
+
+
+def test_the_parameter_file_holds_every_parameter_with_its_default(repository_root: Path) -> None:
+    content = yaml.safe_load((repository_root / "config" / "tracker_node.yaml").read_text())
+    values = content["/**"]["ros__parameters"]
+    assert values == {name: declaration.default for name, declaration in DECLARATIONS.items()}
+    assert {name: type(value) for name, value in values.items()} == {
+        name: type(declaration.default) for name, declaration in DECLARATIONS.items()
+    }
+
+
+@pytest.mark.parametrize("name", DECLARATIONS)
+def test_every_default_is_allowed_and_a_wrong_type_is_not(name: str) -> None:
+    assert problem(name, DECLARATIONS[name].default) == ""
+    assert f"the parameter {name} cannot be [1]; expected " in problem(name, [1])
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:3"])
+def test_devices(device: str) -> None:
+    assert problem("device", device) == ""
+    assert problem("device", device + "?") != ""
+
+
+def test_when_parameters_may_change() -> None:
+    for name, declaration in DECLARATIONS.items():
+        states = {state for state in ("unconfigured", "inactive", "active") if not change_problem(name, state)}
+        if declaration.changes is Changes.WHILE_UNCONFIGURED:
+            assert states == {"unconfigured"}
+        elif declaration.changes is Changes.WHILE_INACTIVE:
+            assert states == {"unconfigured", "inactive"}
+        else:
+            assert states == {"unconfigured", "inactive", "active"}
+    assert problem("use_sim_time", True) == ""
