@@ -12,7 +12,10 @@ import torch
 from siam_tracker_core.builders import BUILDERS, Blueprint
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.loading import build, load_exported
 from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.runtimes.choosing import Wish, default_cache
+from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo_entries import ZOO_FILE, ZooEntry, read_entries
@@ -101,28 +104,70 @@ def load_tracker(
     *,
     config: str | Path | Mapping[str, Any] | None = None,
     precision: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
+    cache: str | Path | None = None,
 ) -> Tracker:
     """Load a trained tracker.
 
     Args:
-        name_or_path: a name of the zoo, or a path to a ``.safetensors`` file written by this package.
+        name_or_path: a name of the zoo, a path to a ``.safetensors`` file written by this package, or a folder that
+            ``siam-tracker export`` made.
         device: ``auto``, ``cpu`` or ``cuda:N``.
         config: settings that differ from those stored with the weights: a YAML file or a mapping.
-        precision: ``auto``, ``single`` or ``half``.
+        precision: ``auto``, ``single`` or ``half``; of an exported tracker ``auto`` or its own.
+        runtime: what the network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``. ``auto`` takes the
+            fastest one that is installed for the device, measured once and told in the log.
+        threads: for the network on a CPU; all cores that the process may use by default. PyTorch has one number of
+            threads for the whole process, so that this sets it there.
+        cache: folder for graphs and compiled ones, so that the next start is faster; the user's own by default.
 
     Raises:
         WeightsError: if the weights are missing, truncated, changed, or for another network.
-        ConfigError: for an unknown device or precision, or a setting that is unknown or impossible.
+        ConfigError: for an unknown device, precision or runtime, or a setting that is unknown or impossible.
+        RuntimeMissingError: if the runtime is not installed, or this machine cannot run it.
+        ExportError: if an exported tracker is not whole, or of another version.
     """
-    if precision not in PRECISIONS:
+    if precision not in (*PRECISIONS, "int8"):
         raise ConfigError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     where = torch_device(device)
+    wish = Wish(runtime, precision, where, threads, Path(cache) if cache else default_cache())
+    wish.check()
+    limit_torch_threads(threads)
+    changes = dict(config) if isinstance(config, Mapping) else read_yaml(config) if config else {}
+    if Path(name_or_path).is_dir() and str(name_or_path) not in read_zoo():
+        return load_exported(Path(name_or_path), changes, wish)
+    origin = "the given settings" if isinstance(config, Mapping) else str(config or "")
+    return build(blueprint_of(name_or_path, where, precision, changes, origin), wish)
+
+
+def blueprint_of(
+    name_or_path: str | Path,
+    device: torch.device,
+    precision: str = "auto",
+    changes: Mapping[str, Any] | None = None,
+    origin: str = "",
+) -> Blueprint:
+    """What a tracker is built from; see ``Blueprint``.
+
+    Raises:
+        WeightsError: if the weights are missing, truncated, changed, or for no tracker.
+    """
     path = find_weights(name_or_path)
     state, metadata = read_weights(path)
     kind = metadata.get("tracker")
     if kind not in BUILDERS:
         raise WeightsError(f"{path} does not say which tracker it is for (its metadata names {kind!r})")
-    changes = config if isinstance(config, Mapping) else read_yaml(config) if config else {}
-    origin = "the given settings" if isinstance(config, Mapping) else str(config or path)
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
-    return BUILDERS[kind](Blueprint(state, metadata, changes, where, precision, name, str(path), origin))
+    return Blueprint(state, metadata, changes or {}, device, precision, name, str(path), origin or str(path))
+
+
+def limit_torch_threads(threads: int | None) -> None:
+    """Give PyTorch as many threads as wanted, and never more than the process may use cores.
+
+    Its own default knows no control groups: in a container with two of 64 cores it starts 64 threads, which then wait
+    for each other.
+    """
+    most = threads_to_use(threads)
+    if threads is not None or torch.get_num_threads() > most:
+        torch.set_num_threads(most)

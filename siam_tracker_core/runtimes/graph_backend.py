@@ -42,6 +42,7 @@ class GraphBackend(ABC):
         device: to run on.
         threads: for the network, see ``cores.threads_to_use``.
         manifest: of the folder, where it was read before.
+        precision: ``half`` for graphs in single precision that the runtime is to compute in half; by default theirs.
 
     Attributes:
         manifest: of the exported tracker.
@@ -55,11 +56,16 @@ class GraphBackend(ABC):
     formats: tuple[str, ...]
 
     def __init__(
-        self, folder: Path, device: torch.device, threads: int | None = None, manifest: Manifest | None = None
+        self,
+        folder: Path,
+        device: torch.device,
+        threads: int | None = None,
+        manifest: Manifest | None = None,
+        precision: str | None = None,
     ) -> None:
         self.folder, self.device, self.threads = folder, device, threads
         self.manifest = manifest or read_manifest(folder)
-        self.stride, self.precision = self.manifest.stride, self.manifest.precision
+        self.stride, self.precision = self.manifest.stride, precision or self.manifest.precision
         self._sessions: dict[str, Session] = {}
 
     @abstractmethod

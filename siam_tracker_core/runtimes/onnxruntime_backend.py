@@ -26,16 +26,21 @@ class ONNXRuntimeBackend(GraphBackend):
     On the CPU one pool of threads that sleep while they wait; on CUDA crops and answers stay in the GPU's memory.
 
     Args:
-        folder, device, threads, manifest: as for ``GraphBackend``.
+        folder, device, threads, manifest, precision: as for ``GraphBackend``.
     """
 
     runtime = "onnxruntime"
     formats = ("onnx",)
 
     def __init__(
-        self, folder: Path, device: torch.device, threads: int | None = None, manifest: Manifest | None = None
+        self,
+        folder: Path,
+        device: torch.device,
+        threads: int | None = None,
+        manifest: Manifest | None = None,
+        precision: str | None = None,
     ) -> None:
-        super().__init__(folder, device, threads, manifest)
+        super().__init__(folder, device, threads, manifest, precision)
         self._library = ONNXRUNTIME.load()
         self._providers = self._chosen_providers()
 

@@ -25,7 +25,7 @@ class OpenVINOBackend(GraphBackend):
     not wait in loops, so that other work on the cores delays a frame by its own share and no more.
 
     Args:
-        folder, device, threads, manifest: as for ``GraphBackend``.
+        folder, device, threads, manifest, precision: as for ``GraphBackend``.
         cache: folder for compiled graphs, which makes the next start faster; None for no cache.
     """
 
@@ -38,11 +38,12 @@ class OpenVINOBackend(GraphBackend):
         device: torch.device,
         threads: int | None = None,
         manifest: Manifest | None = None,
+        precision: str | None = None,
         cache: Path | None = None,
     ) -> None:
         if device.type != "cpu":
             raise RuntimeMissingError(f"OpenVINO runs on the CPU here, not on {device}; use device=cpu")
-        super().__init__(folder, device, threads, manifest)
+        super().__init__(folder, device, threads, manifest, precision)
         self._core = OPENVINO.load().Core()
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",

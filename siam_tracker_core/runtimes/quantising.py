@@ -6,6 +6,7 @@ it stays in single precision.
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -77,7 +78,10 @@ def quantise_onnx(path: Path, feeds: Sequence[Feed]) -> None:
         RuntimeMissingError: if NNCF or onnx is not installed.
     """
     onnx = ONNX.load()
-    onnx.save(_quantised(onnx.load(str(path)), feeds, "onnx"), str(path))
+    importlib.import_module("onnx.shape_inference")
+    # NNCF wants to know the shape of every tensor.
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+    onnx.save(_quantised(model, feeds, "onnx"), str(path))
 
 
 def _quantised(model: Any, feeds: Sequence[Feed], kind: str) -> Any:

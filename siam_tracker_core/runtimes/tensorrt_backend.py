@@ -26,7 +26,7 @@ class TensorRTBackend(GraphBackend):
     """Runs graphs with TensorRT, on tensors in the GPU's memory and on PyTorch's stream.
 
     Args:
-        folder, device, threads, manifest: as for ``GraphBackend``; threads play no part.
+        folder, device, threads, manifest, precision: as for ``GraphBackend``; threads play no part.
         cache: folder for engines that are built of ONNX graphs here. An engine is kept by the hash of its graph, the
             GPU's name, its compute capability and TensorRT's version, as it runs on nothing else. None builds anew.
     """
@@ -40,9 +40,10 @@ class TensorRTBackend(GraphBackend):
         device: torch.device,
         threads: int | None = None,
         manifest: Manifest | None = None,
+        precision: str | None = None,
         cache: Path | None = None,
     ) -> None:
-        super().__init__(folder, device, threads, manifest)
+        super().__init__(folder, device, threads, manifest, precision)
         if device.type != "cuda":
             raise RuntimeMissingError(f"TensorRT runs on an NVIDIA GPU, not on {device}; use openvino or torch there")
         self._library = TENSORRT.load()
