@@ -81,7 +81,9 @@ def build_siamfc(blueprint: Blueprint) -> Tracker:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
     network = _siamfc_network(blueprint)
-    model = SiamFCModel.from_network(network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision)
+    model = SiamFCModel.from_network(
+        network, blueprint.config(SiamFCConfig), blueprint.device, blueprint.name, blueprint.precision
+    )
     return Tracker(model)
 
 
@@ -152,7 +154,9 @@ def build_srt(blueprint: Blueprint) -> Tracker:
     """
     network = SRTNetwork(read_config(SRTLayers, blueprint.network, blueprint.path))
     load_into(network, blueprint.state, blueprint.path)
-    return Tracker(SRTModel(network, blueprint.config(SRTConfig), blueprint.device, blueprint.name, blueprint.precision))
+    return Tracker(
+        SRTModel(network, blueprint.config(SRTConfig), blueprint.device, blueprint.name, blueprint.precision)
+    )
 
 
 def build_cascade(blueprint: Blueprint) -> Tracker:

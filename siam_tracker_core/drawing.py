@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackState
+from siam_tracker_core.trackers.results import TrackState
 
 # BGR, told apart by colour-blind eyes too (Okabe and Ito's palette)
 COLOURS = {

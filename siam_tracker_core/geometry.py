@@ -70,7 +70,7 @@ class Box:
     def __iter__(self) -> Iterator[float]:
         return iter((self.x, self.y, self.width, self.height))
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[np.generic]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
         return self.to_array() if dtype is None else self.to_array().astype(dtype)
 
     @property

@@ -9,10 +9,10 @@ import torch
 from siam_tracker_core.benchmarks.pruning import measure_updates
 from siam_tracker_core.networks import SiamFCNetwork, backbone
 from siam_tracker_core.networks.rpn import DepthwiseHead, SiamRPNNetwork
-from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 
 # Frames/s of SiamFC and SiamRPN on a GeForce GTX 1080, SiamDW's Table 4; AlexNet first.
 PUBLISHED = {
@@ -69,12 +69,12 @@ def measure_backbones(device: torch.device, frames: int = 40, precision: str = "
     ]
 
 
-def _siamfc(name: str, device: torch.device, precision: str) -> SiamFC:
+def _siamfc(name: str, device: torch.device, precision: str) -> Tracker:
     network = SiamFCNetwork(backbone(name), 1e-3 if name == "alexnet" else 0.1)
-    return SiamFC(SiamFCModel(network, SiamFCConfig(lost=_NEVER_LOST), device, precision=precision))
+    return Tracker(SiamFCModel.from_network(network, SiamFCConfig(lost=_NEVER_LOST), device, precision=precision))
 
 
-def _siamrpn(name: str, device: torch.device, precision: str) -> SiamRPN:
+def _siamrpn(name: str, device: torch.device, precision: str) -> Tracker:
     features = backbone(name)
     network = SiamRPNNetwork(features, DepthwiseHead(features.out_channels, 5))
-    return SiamRPN(SiamRPNModel(network, SiamRPNConfig(lost=_NEVER_LOST), device, precision=precision))
+    return Tracker(SiamRPNModel.from_network(network, SiamRPNConfig(lost=_NEVER_LOST), device, precision=precision))

@@ -14,10 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from siam_tracker_core.clock import now
+from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import Tracker, crop_batches
-from siam_tracker_core.trackers.group import TrackerGroup
+from siam_tracker_core.trackers.model import OutputT, StateT, TrackerModel
+from siam_tracker_core.trackers.tracker import Tracker, TrackerGroup, start
+from siam_tracker_core.trackers.update import crop_batches
 
 WIDTH, HEIGHT = 640, 480
 STEPS = ("upload", "crop", "forward", "locate", "learn")
@@ -41,7 +43,11 @@ class TargetsCost:
 
 
 def measure_targets(
-    tracker: Tracker, targets: Sequence[int] = (1, 2, 4, 8, 16), frames: int = 40, warm_up: int = 8, seed: int = 0
+    tracker: Tracker[StateT, OutputT],
+    targets: Sequence[int] = (1, 2, 4, 8, 16),
+    frames: int = 40,
+    warm_up: int = 8,
+    seed: int = 0,
 ) -> list[TargetsCost]:
     """Measure one tracker with several numbers of targets on made 640x480 pictures.
 
@@ -61,12 +67,11 @@ def measure_targets(
         raise ConfigError(f"targets {list(targets)}, frames {frames} and warm_up {warm_up} must be positive numbers")
     pictures = made_pictures(seed)
     groups = {count: TrackerGroup(tracker) for count in targets}
-    singles: dict[int, list[Tracker]] = {count: [] for count in targets}
+    states: dict[int, list[StateT]] = {}
     for count, group in groups.items():
         for index, box in enumerate(spread_boxes(count)):
             group.init(index, pictures[0], box)
-            singles[count].append(tracker.another())
-            singles[count][-1].init(pictures[0], box)
+        states[count] = [start(tracker.model, pictures[0], box) for box in spread_boxes(count)]
     whole: dict[int, list[float]] = {count: [] for count in groups}
     parts: dict[int, list[list[float]]] = {count: [] for count in groups}
     for index in range(warm_up + frames):
@@ -75,7 +80,7 @@ def measure_targets(
             started = time.perf_counter()
             group.update(picture)
             elapsed = time.perf_counter() - started
-            steps = time_steps(tracker, singles[count], picture)
+            states[count], steps = time_steps(tracker.model, states[count], picture)
             if index >= warm_up:
                 whole[count].append(elapsed)
                 parts[count].append(steps)
@@ -92,27 +97,27 @@ def measure_targets(
     ]
 
 
-def time_steps(model: Tracker, trackers: Sequence[Tracker], picture: NDArray[np.uint8]) -> list[float]:
-    """Seconds of each of ``STEPS`` for one frame; the same calls as ``Tracker.update_together`` makes."""
+def time_steps(
+    model: TrackerModel[StateT, OutputT], states: Sequence[StateT], picture: NDArray[np.uint8]
+) -> tuple[list[StateT], list[float]]:
+    """The targets' states after one frame, and the seconds of each of ``STEPS``; the same calls as an update makes."""
     ticks = [now(model.device)]
-    frame = model.upload(picture)
+    frame = Frame.upload(picture, model.device)
     ticks.append(now(model.device))
     with torch.inference_mode():
-        batches = crop_batches(trackers)
+        batches = crop_batches({place: model.search(state) for place, state in enumerate(states)})
         crops = [frame.crops(batch.windows, batch.size) for batch in batches]
         ticks.append(now(model.device))
-        answers = [
-            model.answer([trackers[place] for place in batch.members], frame, part)
-            for batch, part in zip(batches, crops, strict=True)
-        ]
+        outputs: dict[int, OutputT] = {}
+        for batch, part in zip(batches, crops, strict=True):
+            asking = [states[place] for place in batch.members]
+            outputs |= zip(batch.members, model.forward(asking, frame, part), strict=True)
         ticks.append(now(model.device))
-    for batch, part in zip(batches, answers, strict=True):
-        for place, answer in zip(batch.members, part, strict=True):
-            trackers[place].locate(answer)
+    located = [model.locate(state, outputs[place])[0] for place, state in enumerate(states)]
     ticks.append(now(model.device))
-    model.learn(trackers, frame)
+    adapted = model.adapt(located, frame)
     ticks.append(now(model.device))
-    return [after - before for before, after in itertools.pairwise(ticks)]
+    return adapted, [after - before for before, after in itertools.pairwise(ticks)]
 
 
 def made_pictures(seed: int = 0) -> list[NDArray[np.uint8]]:

@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from siam_tracker_core.benchmarks.many_targets import made_pictures, spread_boxes
+from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Window, context_size
-from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.selection import Preference
-from siam_tracker_core.trackers.siamrpn import SiamRPN
+from siam_tracker_core.trackers.siamrpn import SiamRPNModel
+from siam_tracker_core.trackers.siamrpn.proposals import Preference
+from siam_tracker_core.trackers.tracker import Tracker
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class PruningCost:
         return 1 - self.pruned / self.whole
 
 
-def measure_pruning(tracker: SiamRPN, frames: int = 40, warm_up: int = 5, seed: int = 0) -> PruningCost:
+def measure_pruning(model: SiamRPNModel, frames: int = 40, warm_up: int = 5, seed: int = 0) -> PruningCost:
     """Measure what it saves that the template branch runs once, and not in every frame.
 
     Args:
-        tracker: whose network is measured; a target that it follows is kept.
+        model: whose network is measured.
         frames: how many frames count; the medians are over them.
         warm_up: frames before those that count.
         seed: of the picture.
@@ -50,21 +51,21 @@ def measure_pruning(tracker: SiamRPN, frames: int = 40, warm_up: int = 5, seed: 
     Raises:
         ConfigError: if ``frames`` is below 1, or ``warm_up`` negative.
     """
-    model, config = tracker.model, tracker.config
+    config = model.config
     box = spread_boxes(1)[0]
-    exemplar = Window(*box.centre, context_size(box.width, box.height, config.context))
+    exemplar = Window(*box.centre, context_size(box.width, box.height, config.context_amount))
     search = exemplar.scaled(config.search_size / config.exemplar_size)
     scale = config.search_size / search.size
-    preferences = [Preference(box.width * scale, box.height * scale, config.window_influence, config.penalty)]
+    preferences = [Preference(box.width * scale, box.height * scale, config.window_influence, config.penalty_k)]
     with torch.inference_mode():
-        frame = tracker.upload(made_pictures(seed)[0])
+        frame = Frame.upload(made_pictures(seed)[0], model.device)
         template = frame.crops([exemplar], config.exemplar_size)
         crops = frame.crops([search], config.search_size)
-        kernels = model.kernels(template)
+        kernels = model.backend.template(template)
         medians = _medians(
             {
                 "pruned": lambda _: model.respond(kernels, crops, preferences),
-                "whole": lambda _: model.respond(model.kernels(template), crops, preferences),
+                "whole": lambda _: model.respond(model.backend.template(template), crops, preferences),
             },
             frames,
             warm_up,
@@ -90,7 +91,7 @@ def measure_updates(
     pictures, box = made_pictures(seed), spread_boxes(1)[0]
     ways = {}
     for name, tracker in trackers.items():
-        follower = tracker.another()
+        follower = Tracker(tracker.model)
         follower.init(pictures[0], box)
         ways[name] = partial(_update, follower, pictures)
     return _medians(ways, frames, warm_up)

@@ -18,6 +18,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.networks.irnn import IRNN
 from siam_tracker_core.networks.srt import DEEP, LOCAL, SRTLayers, SRTNetwork
+from siam_tracker_core.runtimes import as_images
 from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
 
 # What a frame takes, one after the other.
@@ -80,7 +81,7 @@ def measure_stages(
         warm_up: rounds before those that count.
         layers: all else that the network is made of; it has both layers, an IRNN and average pooling.
         config: of the tracker.
-        precision: as for ``SiameseModel``.
+        precision: as for ``SRTModel``.
 
     Raises:
         ConfigError: if ``frames`` or ``hidden`` has nothing to measure, or the network lacks a stage.
@@ -126,8 +127,8 @@ def _ways(model: SRTModel) -> dict[str, Callable[[], object]]:
     network, size, side = model.network, model.config.search_size, model.side
     picture, box = made_pictures()[0], spread_boxes(1)[0]
     window = Window(*box.centre, size * box.width / side)
-    images = model.images(Frame.upload(picture, model.device).crops([window], size))
-    whole = model.images(_whole(picture, size / window.size).to(model.device))
+    images = as_images(Frame.upload(picture, model.device).crops([window], size), model.dtype)
+    whole = as_images(_whole(picture, size / window.size).to(model.device), model.dtype)
     deep = network.backbone.features_at(images, [DEEP])[0]
     maps = network.maps(images)
     assert maps.deep is not None

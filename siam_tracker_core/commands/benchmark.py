@@ -22,8 +22,8 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
 from siam_tracker_core.machine import machine, versions
-from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.siamrpn import SiamRPN
+from siam_tracker_core.trackers.siamrpn import SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.zoo import read_zoo, torch_device
 
 DEFAULT_PEERS = ("kcf", "csrt", "nano")
@@ -180,8 +180,8 @@ def _pruning(specs: Sequence[TrackerSpec], frames: int) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for spec in specs:
         tracker = spec.make()
-        if isinstance(tracker, SiamRPN):
-            cost = measure_pruning(tracker, frames)
+        if isinstance(tracker, Tracker) and isinstance(tracker.model, SiamRPNModel):
+            cost = measure_pruning(tracker.model, frames)
             print(
                 f"{spec.label}: {cost.pruned:.2f} ms with the template branch once, {cost.whole:.2f} ms with it in "
                 f"every frame: pruning saves {cost.saved:.0%}\n"

@@ -10,7 +10,7 @@ import numpy as np
 from siam_tracker_core.config import merged
 from siam_tracker_core.datasets import read_sequences
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.trackers.following import FollowingTracker
+from siam_tracker_core.trackers.common.siamese import SiameseModel
 from siam_tracker_core.training.engine.calibration import fit, gather
 from siam_tracker_core.training.engine.saving import save
 from siam_tracker_core.weights import read_weights
@@ -27,7 +27,7 @@ def calibrate(weights: Path, videos: Path, out: Path | None = None, device: str 
         device: auto, cpu or cuda:N.
     """
     tracker = load_tracker(weights, device, config={"lost": {"enabled": False}})
-    if not isinstance(tracker, FollowingTracker):
+    if not isinstance(tracker.model, SiameseModel):
         raise ConfigError(f"{weights} holds a {tracker.name}, whose scores need no calibration")
     evidence = gather(tracker, read_sequences(videos))
     calibration, area = fit(evidence)

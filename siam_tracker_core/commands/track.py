@@ -16,7 +16,7 @@ from siam_tracker_core.drawing import draw_track
 from siam_tracker_core.errors import BoxError, DatasetError
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.sources import open_source
-from siam_tracker_core.trackers.base import TrackResult, TrackState
+from siam_tracker_core.trackers.results import TrackResult, TrackState
 from siam_tracker_core.zoo import load_tracker
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 

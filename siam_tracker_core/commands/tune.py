@@ -16,7 +16,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec, describe
 from siam_tracker_core.evaluation.runner import set_threads
 from siam_tracker_core.evaluation.workers import Backend, Workers
 from siam_tracker_core.machine import versions
-from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
 from siam_tracker_core.tuning.record import fingerprint, write_settings
 from siam_tracker_core.tuning.search import Found, search
@@ -75,7 +75,7 @@ def tune(
     if not isinstance(model, Tracker):
         raise ConfigError(f"{tracker} is OpenCV's; only trackers of this package have settings to tune")
     weights = next(iter(describe(spec, model)["weights"].values()))
-    config = getattr(model, "config", None)
+    config = model.config
     searched = space_of(config, space)
     set_threads(threads)
     with Workers(jobs, backend, address) as workers:

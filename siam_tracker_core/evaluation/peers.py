@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.geometry import Box, check_target_box
-from siam_tracker_core.trackers.base import TrackState
+from siam_tracker_core.trackers.results import TrackState
 
 NANO_BACKBONE = "nanotrackv2_backbone.onnx"
 NANO_HEAD = "nanotrackv2_head.onnx"

@@ -105,9 +105,9 @@ def _proposals(title: str, hidden: int, **options: Any) -> Published:
             "config": {
                 "search_size": 255,
                 "small_share": 0.0,
-                "penalty": 0.055,
+                "penalty_k": 0.055,
                 "window_influence": 0.42,
-                "size_rate": 0.295,
+                "size_lr": 0.295,
             },
         },
         modules={**dict(_modules(RESIDUAL, 1)), **head},

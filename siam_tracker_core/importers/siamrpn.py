@@ -49,9 +49,9 @@ def _dasiamrpn(
     title: str,
     backbone_name: str,
     hidden: int,
-    penalty: float,
+    penalty_k: float,
     window_influence: float,
-    size_rate: float,
+    size_lr: float,
     **more: float,
 ) -> Published:
     return _rpn(
@@ -60,9 +60,9 @@ def _dasiamrpn(
         {"backbone": backbone_name, "head": "up_channel", "hidden": hidden},
         {
             "search_size": 271,
-            "penalty": penalty,
+            "penalty_k": penalty_k,
             "window_influence": window_influence,
-            "size_rate": size_rate,
+            "size_lr": size_lr,
             **more,
         },
         modules={f"featureExtract.{number}": f"backbone.{name}" for number, name in LAYERS.items()} | DASIAMRPN_HEAD,
@@ -79,7 +79,7 @@ KINDS = {
         "PySOT's siamrpn_alex_dwxcorr",
         "STVIR/pysot:pysot/models/backbone/alexnet.py, pysot/models/head/rpn.py",
         {"backbone": "alexnet_wide", "head": "depthwise", "hidden": 256},
-        {"search_size": 287, "penalty": 0.16, "window_influence": 0.40, "size_rate": 0.30},
+        {"search_size": 287, "penalty_k": 0.16, "window_influence": 0.40, "size_lr": 0.30},
         modules={f"backbone.features.{number}": f"backbone.{name}" for number, name in LAYERS.items()}
         | {f"rpn_head.{branch}.{name}": f"head.{branch}.{name}" for branch in ("cls", "loc") for name in DEPTHWISE},
         bgr="backbone.features.0.weight",

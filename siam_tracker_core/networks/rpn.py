@@ -230,9 +230,7 @@ class SiamRPNNetwork(SiameseNetwork):
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
         return self.head(self.embed(searches), kernels)  # type: ignore[no-any-return]
 
-    def search(
-        self, template: tuple[torch.Tensor, ...], searches: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The boxes of all cells of N * M search images, M images in a row for every one of N templates.
 
         Returns:

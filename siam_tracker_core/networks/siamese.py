@@ -1,4 +1,4 @@
-"""What every Siamese network offers a runtime: a template branch that runs once, and a search branch for every frame."""
+"""What every Siamese network offers a runtime: a template branch that runs once, a search branch for all frames."""
 
 from __future__ import annotations
 

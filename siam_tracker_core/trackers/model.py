@@ -65,10 +65,12 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
     Attributes:
         name: for people, e.g. ``"siamfc"``.
         device: where the network runs.
+        config: its settings, a dataclass.
     """
 
     name: str
     device: torch.device
+    config: object
 
     @abstractmethod
     def start(self, frame: Frame, box: Box) -> StateT:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,8 @@ CPU_BATCH = 6
 
 # Cells around the peak that the peak-to-sidelobe ratio leaves out: the labels' radius of 16 px, and one cell more.
 PEAK_RADIUS = 3
+
+TargetT = TypeVar("TargetT")
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class SiamFCConfig(SiameseConfig):
     response_up: Annotated[int, Ge(1), Le(32)] = 16
     scale_limits: Limits = (0.2, 5.0)
 
-    __renamed__ = {"scale_rate": "scale_lr", "upsampling": "response_up"}
+    __renamed__: ClassVar = {"scale_rate": "scale_lr", "upsampling": "response_up"}
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ class ScalePyramid:
             for own, row, response, alone in zip(windows, table.astype(np.float64), coarse, free, strict=True)
         ]
 
-    def moved(self, state: SiameseState[object], output: SiamFCOutput, first_side: float) -> Move:
+    def moved(self, state: SiameseState[TargetT], output: SiamFCOutput, first_side: float) -> Move:
         """Follow an output; the scale of its window is taken over damped and limited, and not at all when lost.
 
         Args:
@@ -248,8 +250,8 @@ class ScalePyramid:
             side = min(max(wanted, low), high)
         factor = side / state.search_side
         centre = output.window.centre_x + output.dx * output.pixels, output.window.centre_y + output.dy * output.pixels
-        inside = (min(max(place, 0.0), float(limit)) for place, limit in zip(centre, state.image_size, strict=True))
-        return Move(Box.from_centre(*inside, state.box.width * factor, state.box.height * factor), side)
+        x, y = (min(max(place, 0.0), float(limit)) for place, limit in zip(centre, state.image_size, strict=True))
+        return Move(Box.from_centre(x, y, state.box.width * factor, state.box.height * factor), side)
 
     def _preferences(self, free: Sequence[bool], count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Factors (T, count) on the windows' responses, and shares (T,) of the cosine window."""

@@ -43,6 +43,11 @@ class Tracker(Generic[StateT, OutputT]):
         return self.model.device
 
     @property
+    def config(self) -> object:
+        """Its settings, a dataclass."""
+        return self.model.config
+
+    @property
     def state(self) -> StateT:
         """What is known of the target.
 

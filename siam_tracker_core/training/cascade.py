@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
-from siam_tracker_core.config import merged, read_config
+from siam_tracker_core.config import merged, read_config, with_new_names
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks.mdnet import without_domains
 from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig
+from siam_tracker_core.trackers.mdnet import MDNetConfig
+from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.training.engine.saving import save
 from siam_tracker_core.weights import read_weights, sha256
 
@@ -44,7 +46,8 @@ def join(
     paths = dict(zip(HALVES, (matching, classification), strict=True))
     halves = {half: _half(half, path) for half, path in paths.items()}
     told = {half: metadata for half, (_, metadata) in halves.items()}
-    own = {half: told[half].get("config", {}) for half in HALVES}
+    classes = dict(zip(HALVES, (SiamFCConfig, MDNetConfig), strict=True))
+    own = {half: with_new_names(classes[half], told[half].get("config", {})) for half in HALVES}
     config = merged({**own["matching"], "mdnet": own["classification"]}, settings)
     read_config(CascadeConfig, config, "the settings of the cascade")
     metadata = {

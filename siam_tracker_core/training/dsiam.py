@@ -22,8 +22,9 @@ from siam_tracker_core.networks.dsiam import (
     describe,
     with_siamfc,
 )
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
 from siam_tracker_core.training.dsiam_clips import ClipResponses, ClipTracker, Position, crop_at
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
@@ -193,11 +194,11 @@ class DSiamModule(TrainingModule):
             rows.append([heat(map_, size, size) for map_ in self.network.fusion.weights.detach().float().cpu().numpy()])
         return rows
 
-    def tracker(self, network: nn.Module) -> DSiam:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, DSiamNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return DSiam(DSiamModel(network, config, self.device, self.kind))
+        return Tracker(DSiamModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         return {

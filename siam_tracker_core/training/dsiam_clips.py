@@ -15,8 +15,9 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
+from siam_tracker_core.trackers.common.response import cosine_window
 from siam_tracker_core.trackers.dsiam import Adaptation, DSiamConfig, learned
-from siam_tracker_core.trackers.siamfc import cosine_window, peaks
+from siam_tracker_core.trackers.siamfc import peaks
 from siam_tracker_core.training.augmentation.views import sample_grid
 
 Position = Literal["argmax", "soft"]
@@ -152,11 +153,12 @@ class ClipTracker:
 
     def _peak(self, logits: torch.Tensor) -> torch.Tensor:
         """The peak as the tracker takes it, at one scale."""
-        factor = self.config.upsampling
+        factor = self.config.response_up
         large = functional.interpolate(logits[:, None], scale_factor=factor, mode="bicubic")[:, 0]
         size = large.shape[-1]
         influence = torch.full_like(large[:, 0, 0], self.config.window_influence)
-        rows, columns = peaks(large, influence, cosine_window(size).to(large))
+        window = cosine_window(size).to(large)
+        rows, columns = peaks(large, influence, window / window.sum())
         cells = torch.stack((columns, rows), dim=1).to(logits.dtype) - (size - 1) / 2
         return cells * (self.network.stride / factor)
 

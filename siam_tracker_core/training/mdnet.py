@@ -16,8 +16,9 @@ from torch.nn import functional
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel, MDNetTracker
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.views import Photometry, Share, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
@@ -210,11 +211,11 @@ class MDNetModule(TrainingModule):
             rows.append([_drawn(*each) for each in zip(to_pictures(images), boxes.cpu().numpy(), taken, strict=True)])
         return rows
 
-    def tracker(self, network: nn.Module) -> MDNetTracker:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, MDNet)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return MDNetTracker(MDNetModel(network, config, self.device, self.kind))
+        return Tracker(MDNetModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         return {"tracker": self.kind, "network": {}, "config": departures(self.recipe.tracking)}

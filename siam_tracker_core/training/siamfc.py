@@ -11,8 +11,9 @@ from torch import nn
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig, SiamFCModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, strangers
@@ -135,11 +136,11 @@ class SiamFCModule(PairModule):
             rows.append([exemplar, search if negative else cross(search, x, y), over])
         return rows
 
-    def tracker(self, network: nn.Module) -> SiamFC:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamFCNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return SiamFC(SiamFCModel(network, config, self.device, self.kind))
+        return Tracker(SiamFCModel.from_network(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         network = {"backbone": self.recipe.backbone, "gain": self.recipe.gain}

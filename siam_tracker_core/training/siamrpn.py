@@ -22,8 +22,9 @@ from siam_tracker_core.networks.rpn import (
     SiamRPNNetwork,
     UpChannelHead,
 )
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
@@ -190,11 +191,11 @@ class SiamRPNModule(PairModule):
             rows.append([exemplar, _outline(drawn, box, (255, 160, 0)), over])
         return rows
 
-    def tracker(self, network: nn.Module) -> SiamRPN:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamRPNNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = SiamRPNConfig(lost=LostConfig(enabled=False))
-        return SiamRPN(SiamRPNModel(network, config, self.device, self.kind))
+        return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         recipe = self.recipe

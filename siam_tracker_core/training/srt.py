@@ -15,8 +15,9 @@ from torch import nn
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude, read_bank
 from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Share, Views, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
@@ -151,7 +152,7 @@ class SRTModule(TrainingModule):
     def _views(self, sizes: torch.Tensor, flip: torch.Tensor, generator: torch.Generator) -> Views:
         """Views in which targets of sizes (N, 2) are as large as in tracking, but for the jitter."""
         views = Views.draw(self.recipe.view, flip, generator)
-        region = sizes + self.recipe.tracking.context * sizes.sum(dim=1, keepdim=True)
+        region = sizes + self.recipe.tracking.context_amount * sizes.sum(dim=1, keepdim=True)
         return replace(views, scale=views.scale * region.amax(dim=1, keepdim=True) / self.side)
 
     def _regions(self, boxes: torch.Tensor, views: Views, middle: float, size: int) -> torch.Tensor:
@@ -160,7 +161,7 @@ class SRTModule(TrainingModule):
         centres = boxes[..., :2] + extents / 2 - middle
         mirrored = torch.stack((centres[..., 0] * (1 - 2 * views.flip[:, None].float()), centres[..., 1]), dim=-1)
         centres = (mirrored - views.shift[:, None]) / scale + size / 2
-        extents = (extents + self.recipe.tracking.context * extents.sum(dim=-1, keepdim=True)) / scale
+        extents = (extents + self.recipe.tracking.context_amount * extents.sum(dim=-1, keepdim=True)) / scale
         return torch.cat((centres - extents / 2, extents), dim=-1)
 
     def _shown(self, regions: torch.Tensor, size: int) -> torch.Tensor:
@@ -208,11 +209,11 @@ class SRTModule(TrainingModule):
             rows.append([_outlines(exemplar, target, (255, 255, 255)), near, far])
         return rows
 
-    def tracker(self, network: nn.Module) -> SRT:
+    def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SRTNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
-        return SRT(SRTModel(network, config, self.device, self.kind))
+        return Tracker(SRTModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
         return {"tracker": self.kind, "network": asdict(self.recipe.layers), "config": departures(self.recipe.tracking)}

@@ -62,11 +62,11 @@ SCALE_SEARCH: Space = {
     "scale_step": Parameter(1.001, 1.2),
     "scale_penalty": Parameter(0.95, 1.0),
     "window_influence": Parameter(0.05, 0.7),
-    "scale_rate": Parameter(0.15, 0.7),
+    "scale_lr": Parameter(0.15, 0.7),
 }
 REGION_PROPOSALS: Space = {
-    "penalty": Parameter(0.001, 0.6),
-    "size_rate": Parameter(0.1, 0.8),
+    "penalty_k": Parameter(0.001, 0.6),
+    "size_lr": Parameter(0.1, 0.8),
     "window_influence": Parameter(0.05, 0.65),
 }
 

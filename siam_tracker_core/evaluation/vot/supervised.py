@@ -32,7 +32,7 @@ from siam_tracker_core.evaluation.vot.driver import Clock, Driver, Measured
 from siam_tracker_core.evaluation.vot.polygons import Region, Rule, overlap
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun, truth_regions
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.tracker import Tracker
 
 Answer = TypeVar("Answer")
 

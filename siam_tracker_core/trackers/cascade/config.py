@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt, Le
 
@@ -53,11 +53,11 @@ class CascadeConfig(SiamFCConfig):
     failure: Share = 0.5
     mdnet: MDNetConfig = field(default_factory=MDNetConfig)
 
-    __renamed__ = {"size_rate": "size_lr"}
+    __renamed__: ClassVar = {"size_rate": "size_lr"}
 
     def __post_init__(self) -> None:
         if self.gate.distractor < self.peaks.ratio:
             raise ConfigError(
-                f"gate.distractor {self.gate.distractor:g} is below peaks.ratio {self.peaks.ratio:g}, under which no peaks are "
-                "looked for; give both the same, or the gate the larger one"
+                f"gate.distractor {self.gate.distractor:g} is below peaks.ratio {self.peaks.ratio:g}, under which no "
+                "peaks are looked for; give both the same, or the gate the larger one"
             )

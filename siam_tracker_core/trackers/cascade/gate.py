@@ -5,21 +5,22 @@ only where both scores, that of matching and that of classification, keep up wit
 
 The paper asks the first question with gamma_m ("no other peaks ... that exceed a ratio gamma_m of the highest peak
 value") and its opposite with gamma_p ("one or more peaks exceeds the ratio gamma_p"), which leaves peaks between the
-two open to both answers. Here both are one question and its threshold is ``GateConfig.distractor``: gamma_m by default, and
-gamma_p's value for the other reading. *Other* is every peak but the one that the target is at; so where classification
-prefers a lower peak, the highest is another one.
+two open to both answers. Here both are one question and its threshold is ``GateConfig.distractor``: gamma_m by
+default, and gamma_p's value for the other reading. *Other* is every peak but the one that the target is at; so where
+classification prefers a lower peak, the highest is another one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.trackers.common.limits import Share
+
 
 @dataclass(frozen=True)
 class GateConfig:
@@ -43,7 +44,7 @@ class GateConfig:
     least: Share = 0.0
 
     __pydantic_config__ = STRICT
-    __renamed__ = {"rival": "distractor"}
+    __renamed__: ClassVar = {"rival": "distractor"}
 
 
 class Decision(NamedTuple):

@@ -1,8 +1,8 @@
 """The cascaded Siamese tracker: match, then classify, then decide whether to learn (Peng Gao et al., 2019).
 
 A fully convolutional matching model (``siamfc``) looks at one window around the last place. Patches of three scales
-at every peak of its response (``peaks``) go to a classifier in MDNet's manner (``mdnet.classifier``), whose best one is the
-target. The classifier learns the target in its first frame, and later from those frames that ``gate`` lets pass.
+at every peak of its response (``peaks``) go to a classifier in MDNet's manner (``mdnet.classifier``), whose best one is
+the target. The classifier learns the target in its first frame, and later from those frames that ``gate`` lets pass.
 
 Matching takes one batch for all targets, and so do the patches of all targets; each target's own last layers are
 products of batches.
@@ -36,6 +36,8 @@ from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
 from siam_tracker_core.trackers.mdnet.update import Learner, OnlineUpdate, begin
 from siam_tracker_core.trackers.results import TrackResult, TrackState
 from siam_tracker_core.trackers.siamfc import PEAK_RADIUS, SiamFCModel
+
+_SHOWN = Decision(True, "the target was shown in this frame")
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class CascadeTarget:
     classifier: Classifier
     gate: Gate
     random: RandomState
-    decision: Decision = Decision(True, "the target was shown in this frame")
+    decision: Decision = _SHOWN
     fails: bool = False
     learned: int = 0
 
@@ -124,7 +126,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
         Raises:
             ConfigError: if the matching network cannot take crops of the configured sizes.
         """
-        bias = float(matching.correlation.bias)
+        bias = float(matching.correlation.bias.detach())
         model = SiamFCModel.from_network(matching, config, device, name, precision)
         return cls(model, bias, PatchNetwork(classification, device, precision), config, name)
 
@@ -138,9 +140,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
         matched = self.matching.start(frame, box)
         scores = self.strength(matched.own_peak + self.bias), float(_margins(own).sigmoid()[0])
         gate = Gate(config.gate, (scores,))
-        target = CascadeTarget(
-            matched.target.template, matched.search_side, classifier, gate, RandomState.of(rng)
-        )
+        target = CascadeTarget(matched.target.template, matched.search_side, classifier, gate, RandomState.of(rng))
         return matched.about(target)
 
     def forward(self, states: Sequence[CascadeState], frame: Frame, crops: torch.Tensor) -> list[CascadeOutput]:

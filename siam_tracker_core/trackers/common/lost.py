@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -82,18 +83,20 @@ class Confidence:
         return f"score {score:.2f} is below {config.uncertain:g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LostSearch:
     """A search of the whole picture for a lost target, at its own scale and at the cost of tracking.
 
     The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
-    reach its borders. In every frame one window looks near the place of loss, at the place itself and at its eight
-    neighbours in turn; all others go through the tiles, the nearest first, and begin again after the last.
+    reach its borders. In every frame one window stays near the place of loss: at the place itself, and at one of its
+    eight neighbours in every other frame. All others go through the tiles, the nearest first, and begin again after the
+    last.
 
     Attributes:
         home: the search window at the place of loss.
         step: largest distance in pixels between neighbouring windows.
         image_size: width and height in pixels.
+        tiles: float64 (n, 2), centres of the windows that cover the picture, the nearest first.
         frame: frames that have been searched.
         looked: tiles that have been looked at.
     """
@@ -101,19 +104,20 @@ class LostSearch:
     home: Window
     step: float
     image_size: tuple[int, int]
+    tiles: NDArray[np.float64] = field(repr=False)
     frame: int = 0
     looked: int = 0
-    _tiles: NDArray[np.float64] = field(default=None, repr=False, compare=False)  # type: ignore[assignment]
 
-    def __post_init__(self) -> None:
-        if self._tiles is None:
-            object.__setattr__(self, "_tiles", self._ordered())
+    @classmethod
+    def around(cls, home: Window, step: float, image_size: tuple[int, int]) -> LostSearch:
+        """A search that begins at the place of loss; arguments as the attributes."""
+        return cls(home, step, image_size, _tiles(home, step, image_size))
 
     def windows(self, count: int) -> tuple[Window, ...]:
         """The windows of the next frame, ``count`` of them."""
         near = self._near(count)
-        places = (self.looked + np.arange(count - near)) % len(self._tiles)
-        return (self._beside(),) * near + tuple(Window(float(x), float(y), self.home.size) for x, y in self._tiles[places])
+        places = self.tiles[(self.looked + np.arange(count - near)) % len(self.tiles)]
+        return (self._beside(),) * near + tuple(Window(x, y, self.home.size) for x, y in places.tolist())
 
     def after(self, count: int) -> LostSearch:
         """The search after a frame with ``count`` windows."""
@@ -124,22 +128,23 @@ class LostSearch:
         return 1 if count > 1 else (self.frame + 1) % 2
 
     def _beside(self) -> Window:
-        """The place of loss in every other frame, and one of its neighbours inside the picture in the frames between."""
+        """The place of loss, or a neighbour inside the picture in every other frame."""
         turn, between = divmod(self.frame, 2)
-        around = self._neighbours()
-        if not between or not around:
-            return self.home
-        return around[turn % len(around)]
-
-    def _neighbours(self) -> list[Window]:
         width, height = self.image_size
-        offsets = [(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1) if x or y]
-        found = [Window(self.home.centre_x + x * self.step, self.home.centre_y + y * self.step, self.home.size) for x, y in offsets]
-        return [window for window in found if 0 <= window.centre_x <= width and 0 <= window.centre_y <= height]
+        x, y = _AROUND[turn % len(_AROUND)]
+        window = Window(self.home.centre_x + x * self.step, self.home.centre_y + y * self.step, self.home.size)
+        inside = 0 <= window.centre_x <= width and 0 <= window.centre_y <= height
+        return window if between and inside else self.home
 
-    def _ordered(self) -> NDArray[np.float64]:
-        """Centres (n, 2) of the tiles, the nearest to the place of loss first."""
-        axes = [(np.arange(count) + 0.5) * (extent / count) for extent in self.image_size for count in [max(1, int(np.ceil(extent / self.step)))]]
-        centres = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
-        distances = np.hypot(*(centres - [self.home.centre_x, self.home.centre_y]).T)
-        return centres[np.argsort(distances, kind="stable")]
+
+# The neighbours of a place, in columns and rows.
+_AROUND = ((-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, 1), (1, -1), (-1, 1))
+
+
+def _tiles(home: Window, step: float, image_size: tuple[int, int]) -> NDArray[np.float64]:
+    """Centres (n, 2) of tiles that cover a picture evenly, the nearest to a window first."""
+    counts = [max(1, math.ceil(extent / step)) for extent in image_size]
+    axes = [(np.arange(count) + 0.5) * (extent / count) for count, extent in zip(counts, image_size, strict=True)]
+    centres = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    distances = np.hypot(centres[:, 0] - home.centre_x, centres[:, 1] - home.centre_y)
+    return centres[np.argsort(distances, kind="stable")]

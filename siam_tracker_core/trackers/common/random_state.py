@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import TypedDict
 
 import numpy as np
+
+
+class PCG64Place(TypedDict):
+    """Where the sequence is, and which one it is."""
+
+    state: int
+    inc: int
+
+
+class PCG64State(TypedDict):
+    """As NumPy gives the state of its PCG64."""
+
+    bit_generator: str
+    state: PCG64Place
+    has_uint32: int
+    uinteger: int
 
 
 @dataclass(frozen=True)
@@ -17,15 +33,15 @@ class RandomState:
         words: the state of NumPy's PCG64.
     """
 
-    words: Mapping[str, object]
+    words: PCG64State
 
     @classmethod
     def of(cls, generator: np.random.Generator) -> RandomState:
         """Where a generator is now."""
-        return cls(MappingProxyType(dict(generator.bit_generator.state)))
+        return cls(copy.deepcopy(generator.bit_generator.state))  # type: ignore[arg-type]
 
     def generator(self) -> np.random.Generator:
         """A generator that goes on from here; this state stays."""
         bits = np.random.PCG64(0)
-        bits.state = dict(self.words)
+        bits.state = self.words  # type: ignore[assignment]
         return np.random.Generator(bits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, ClassVar, Generic, TypeVar
 
 import torch
 from annotated_types import Ge, Le
@@ -39,7 +39,7 @@ class SiameseConfig:
     calibration: Calibration = field(default_factory=Calibration)
 
     __pydantic_config__ = STRICT
-    __renamed__ = {"context": "context_amount"}
+    __renamed__: ClassVar = {"context": "context_amount"}
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         # It may be the box that was given, which reaches as far outside as a user likes.
         box = bounded(state.confident_box, state.confident_box, 0.0, state.image_size)
         back = replace(state, box=box, search_side=state.confident_side)
-        search = LostSearch(back.search_window, self._lost_step(back), state.image_size)
+        search = LostSearch.around(back.search_window, self._lost_step(back), state.image_size)
         return replace(back, lost_search=search)
 
     def _search_size(self, state: SiameseState[TargetT]) -> int:

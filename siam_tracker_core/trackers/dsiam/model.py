@@ -18,8 +18,8 @@ from typing import NamedTuple
 import torch
 
 from siam_tracker_core.crop import Frame
-from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.crop_sizes import check_crop_sizes
+from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
 from siam_tracker_core.networks.inference import inference_dtype, ready
 from siam_tracker_core.runtimes import as_images
@@ -106,7 +106,7 @@ class DSiamModel(SiameseModel[DSiamTarget, SiamFCOutput]):
         fixed = config.layer_weights(self.layers)
         self.weights = (network.fusion.weights.detach() if fixed is None else fixed).to(device)
         self.weighting = config.weighting().to(device)
-        self.bias = float(network.correlation.bias)
+        self.bias = float(network.correlation.bias.detach())
         self.pyramid = ScalePyramid(config, device, self.stride)
 
     def start(self, frame: Frame, box: Box) -> DSiamState:
@@ -192,7 +192,9 @@ class DSiamModel(SiameseModel[DSiamTarget, SiamFCOutput]):
         def crop(size: int) -> torch.Tensor:
             return frame.crops([window.scaled(size / self.config.search_size) for window in searches], size)
 
-        first = Exemplar(*([torch.cat(layer) for layer in zip(*part, strict=True)] for part in zip(*firsts, strict=True)))
+        first = Exemplar(
+            *([torch.cat(layer) for layer in zip(*part, strict=True)] for part in zip(*firsts, strict=True))
+        )
         together = learned(self.network, self.config, first, crop, self.embed, self.weighting)
         return [
             Adaptation(*([layer[number : number + 1] for layer in part] for part in together))

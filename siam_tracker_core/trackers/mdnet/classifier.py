@@ -25,6 +25,7 @@ POSITIVES = Spread("gaussian", 0.1, 1.3)
 FIRST_NEGATIVES = (Spread("uniform", 1.0, 1.6), Spread("whole", 0.0, 1.6))
 NEGATIVES = Spread("uniform", 2.0, 1.3)
 
+
 class Term(enum.Enum):
     """From how far back an update takes its positives; its negatives are always of the short memory."""
 
@@ -85,6 +86,20 @@ class Classifier:
         """
         self.positives.push(_finite_rows(positives))
         self.negatives.push(_finite_rows(negatives))
+
+    def samples(self, box: Box, image_size: tuple[int, int], rng: np.random.Generator) -> Samples:
+        """Boxes of an update, around the box in which the target was found.
+
+        Args:
+            box: in pixels.
+            image_size: width and height of the frame in pixels.
+            rng: of the boxes.
+        """
+        config = self.config
+        return Samples(
+            draw(POSITIVES, box, config.update_positives, image_size, rng, overlap=(0.7, 1.0)),
+            draw(NEGATIVES, box, config.update_negatives, image_size, rng, overlap=(0.0, 0.3)),
+        )
 
     def request(self, term: Term) -> None:
         """Ask for an update, in place of what is left of an earlier one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Lt
 
@@ -63,7 +63,7 @@ class ClassifierConfig:
     seed: Whole = 0
 
     __pydantic_config__ = STRICT
-    __renamed__ = {
+    __renamed__: ClassVar = {
         "init_rate": "init_lr",
         "update_rate": "update_lr",
         "last_factor": "lr_mult",

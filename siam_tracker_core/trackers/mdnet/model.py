@@ -102,6 +102,8 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
         precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
     """
 
+    config: MDNetConfig
+
     def __init__(
         self,
         network: MDNet,
@@ -145,7 +147,8 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
         of_best = features.gather(1, best[..., None].expand(-1, -1, features.shape[2]))
         table = [part.cpu().numpy() for part in (scores, best, of_best.float())]
         return [
-            MDNetOutput(boxes, *row, random) for (boxes, random), *row in zip(drawn, *table, strict=True)
+            MDNetOutput(boxes, logits, places, seen, random)
+            for (boxes, random), logits, places, seen in zip(drawn, *table, strict=True)
         ]
 
     def locate(self, state: MDNetState, output: MDNetOutput) -> tuple[MDNetState, TrackResult]:

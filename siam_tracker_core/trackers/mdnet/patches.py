@@ -52,9 +52,7 @@ class PatchNetwork:
     def features(self, patches: torch.Tensor) -> torch.Tensor:
         """Features (n, 4608) of BGR patches (n, 3, 107, 107), in ``dtype``."""
         with torch.no_grad():
-            parts = [
-                self.network.features(as_images(part, self.dtype)) for part in patches.split(self.batch)
-            ]
+            parts = [self.network.features(as_images(part, self.dtype)) for part in patches.split(self.batch)]
             return torch.cat(parts) if parts else torch.empty(0, FEATURES, dtype=self.dtype, device=self.device)
 
     def look(self, frame: Frame, boxes: Boxes) -> torch.Tensor:

@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import torch
 from annotated_types import Ge, Le
 
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
-from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
 from siam_tracker_core.trackers.common.boxes import bounded, damped
@@ -61,8 +61,8 @@ class SiamRPNConfig(SiameseConfig):
             ``enlarge``, one large window at the place of loss (PySOT:pysot/tracker/siamrpnlt_tracker.py).
         lost_windows: windows in a frame of the sweep.
         lost_size: side of the enlarged search crop in pixels, at the usual scale.
-        top_k: so many of the best proposals take part in the suppression of ``SiamRPNModel.candidates``. The paper gives
-            neither this number nor the next one.
+        top_k: so many of the best proposals take part in the suppression of ``SiamRPNModel.candidates``. The paper
+            gives neither this number nor the next one.
         candidate_overlap: IoU above which of two proposals only the better one is a candidate.
         lost: log-odds tell much apart, so little speaks for loss, and much for a target that is found again.
         calibration: of log-odds; see ``Calibration``.
@@ -83,7 +83,7 @@ class SiamRPNConfig(SiameseConfig):
     lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
     calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
 
-    __renamed__ = {"penalty": "penalty_k", "size_rate": "size_lr"}
+    __renamed__: ClassVar = {"penalty": "penalty_k", "size_rate": "size_lr"}
 
     def __post_init__(self) -> None:
         usual = max(self.search_size, self.small_search_size)

@@ -2,10 +2,10 @@
 
 It works on what any head gives: scores, and boxes in pixels of the crop, one or several in each cell.
 
-Boxes of cells near the centre, a penalty on changes of scale and ratio (equation 13), and a cosine window put the proposals in
-an order. The paper then suppresses among the best of them what overlaps with a better one; the first in the order has
-no better one and always remains, so finding the target needs no suppression. ``networks.anchors.suppress`` does it
-where several proposals are asked for.
+Boxes of cells near the centre, a penalty on changes of scale and ratio (equation 13), and a cosine window put the
+proposals in an order. The paper then suppresses among the best of them what overlaps with a better one; the first in
+the order has no better one and always remains, so finding the target needs no suppression.
+``networks.anchors.suppress`` does it where several proposals are asked for.
 """
 
 from __future__ import annotations

@@ -266,7 +266,9 @@ class SRTModel(SiameseModel[SRTTarget, SRTOutput]):
         features[~known] = np.nan
         return [
             self._output(*each)
-            for each in zip(windows, boxes, np.where(known[:, None, None], similar, np.nan), places, features, strict=True)
+            for each in zip(
+                windows, boxes, np.where(known[:, None, None], similar, np.nan), places, features, strict=True
+            )
         ]
 
     def _output(

@@ -8,6 +8,7 @@ turns it into a probability.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,14 @@ from tqdm import tqdm
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box, Window
-from siam_tracker_core.trackers.confidence import Calibration
-from siam_tracker_core.trackers.following import FollowingTracker
+from siam_tracker_core.trackers.common.calibration import Calibration
+from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState
+from siam_tracker_core.trackers.tracker import Tracker
 
 RIGHT, WRONG = 0.5, 0.2
+
+TargetT = TypeVar("TargetT")
+OutputT = TypeVar("OutputT", bound=NetworkOutput)
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,13 @@ class Evidence:
     right: NDArray[np.bool_]
 
 
-def gather(tracker: FollowingTracker, sequences: list[Sequence], every: int = 5, seed: int = 0) -> Evidence:
+def gather(
+    tracker: Tracker[SiameseState[TargetT], OutputT], sequences: list[Sequence], every: int = 5, seed: int = 0
+) -> Evidence:
     """Track all sequences, and look where the target is not.
 
     Args:
-        tracker: with ``lost.enabled`` off, so that it always follows the highest peak.
+        tracker: of a ``SiameseModel``, with ``lost.enabled`` off, so that it always follows the highest peak.
         sequences: with ground truth.
         every: frames between two looks beside the target and into another video.
         seed: of the directions and videos.
@@ -53,6 +60,8 @@ def gather(tracker: FollowingTracker, sequences: list[Sequence], every: int = 5,
     for sequence in sequences:
         if sequence.box(0) is None:
             raise DatasetError(f"sequence {sequence.name} cannot be tracked: its first frame has no target")
+    model = tracker.model
+    assert isinstance(model, SiameseModel)
     rng = np.random.default_rng(seed)
     values: list[tuple[float, float]] = []
     right: list[bool] = []
@@ -64,15 +73,16 @@ def gather(tracker: FollowingTracker, sequences: list[Sequence], every: int = 5,
             found = tracker.update(frame)
             overlap = found.box.iou(truth) if truth else 0.0
             if overlap > RIGHT or overlap < WRONG:
-                values.append(tracker.evidence)
+                values.append(tracker.state.evidence)
                 right.append(overlap > RIGHT)
             if index % every == 0 and truth:
-                values.append(tracker.probe(frame, _beside(tracker.search_window, truth, rng)))
+                window = tracker.state.search_window
+                values.append(model.probe(tracker.state, frame, _beside(window, truth, rng)))
                 other = sequences[rng.integers(len(sequences))]
                 if other.name != sequence.name:
                     stranger = tracker.upload(other.image(int(rng.integers(len(other)))))
                     x, y = rng.uniform((0, 0), (stranger.width, stranger.height))
-                    values.append(tracker.probe(stranger, Window(float(x), float(y), tracker.search_window.size)))
+                    values.append(model.probe(tracker.state, stranger, Window(float(x), float(y), window.size)))
                 right += [False] * (len(values) - len(right))
     return Evidence(np.array(values), np.array(right))
 

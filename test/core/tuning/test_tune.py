@@ -130,7 +130,7 @@ def test_evaluate_says_what_was_tuned_on_what(
     warning = "mine+tuned was tuned on 2 of these sequences (made1, made2)"
     assert warning in page
     assert warning in capsys.readouterr().out
-    assert f"{WORDS} (scale_step, scale_penalty, window_influence, scale_rate)" in page
+    assert f"{WORDS} (scale_step, scale_penalty, window_influence, scale_lr)" in page
     assert "4 trials on 2 sequences, seed 3" in page
 
 
@@ -205,11 +205,11 @@ def test_a_space_is_read_from_a_file(tmp_path: Path) -> None:
     [
         ("speed: {low: 0, high: 1}", "there is no setting 'speed'"),
         ("lost.speed: {low: 0, high: 1}", "there is no setting 'lost.speed'; known are enabled"),
-        ("scale_rate: {low: 1, high: 0}", "low < high"),
-        ("scale_rate: {low: 0.1, high: 1, choices: [1]}", "choices alone"),
-        ("scale_rate: {low: 0, high: 1, log: true}", "positive step or log"),
-        ("scale_rate: {least: 0, high: 1}", "least: there is no such setting"),
-        ("scale_rate: 0.5", "expected {low"),
+        ("scale_lr: {low: 1, high: 0}", "low < high"),
+        ("scale_lr: {low: 0.1, high: 1, choices: [1]}", "choices alone"),
+        ("scale_lr: {low: 0, high: 1, log: true}", "positive step or log"),
+        ("scale_lr: {least: 0, high: 1}", "least: there is no such setting"),
+        ("scale_lr: 0.5", "expected {low"),
         ("", "names no setting"),
     ],
 )
@@ -220,17 +220,17 @@ def test_a_wrong_space_is_an_error_that_names_it(tmp_path: Path, text: str, mess
 
 
 def test_settings_inside_settings() -> None:
-    values = {"lost.recover": 0.7, "lost.patience": 3, "scale_rate": 0.5}
-    assert as_settings(values) == {"lost": {"recover": 0.7, "patience": 3}, "scale_rate": 0.5}
+    values = {"lost.recover": 0.7, "lost.patience": 3, "scale_lr": 0.5}
+    assert as_settings(values) == {"lost": {"recover": 0.7, "patience": 3}, "scale_lr": 0.5}
 
 
 def test_a_record_survives_and_leaves_the_settings_alone(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     record = {"tuned_on": "a: tricky # text\nof two lines", "sequences": {"a": "00"}, "trials": 3}
-    write_settings(path, {"scale_rate": 0.5}, record)
+    write_settings(path, {"scale_lr": 0.5}, record)
     assert read_record(path) == record
-    assert yaml.safe_load(path.read_text()) == {"scale_rate": 0.5}
-    path.write_text("scale_rate: 0.5\n")
+    assert yaml.safe_load(path.read_text()) == {"scale_lr": 0.5}
+    path.write_text("scale_lr: 0.5\n")
     assert read_record(path) is None
     path.write_text("# tuning:\n#   trials: [3\nscale_rate: 0.5\n")
     with pytest.raises(ConfigError, match="the record of tuning in its comments is damaged"):

@@ -240,7 +240,7 @@ def test_patches_are_of_three_scales_at_each_peak(hiding):
 @pytest.mark.parametrize("rate", [1.0, 0.25])
 def test_a_share_of_a_change_of_size_is_taken_over(hiding, rate):
     red, images = hiding
-    tracker = made(patch_scales=5, patch_step=1.2, size_rate=rate)
+    tracker = made(patch_scales=5, patch_step=1.2, size_lr=rate)
     tracker.init(images[0], red.box(0))
     judge = tracker.model.judge
 
@@ -371,7 +371,7 @@ def test_settings_are_stored_over_those_of_the_halves(files):
     shipped = yaml.safe_load((SETTINGS / "cascade_shipped.yaml").read_text())
     join(*halves, files / "set.safetensors", merged(shipped, {"mdnet": {"long_interval": 5}}))
     config = load_tracker(files / "set.safetensors", "cpu").config
-    assert (config.size_rate, config.patch_step) == (shipped["size_rate"], shipped["patch_step"])
+    assert (config.size_lr, config.patch_step) == (shipped["size_lr"], shipped["patch_step"])
     assert (config.calibration.bias, config.mdnet.long_interval) == (-1.0, 5)
     with pytest.raises(ConfigError, match=r"the settings of the cascade: sise_rate: there is no such setting"):
         join(*halves, files / "no.safetensors", {"sise_rate": 0.25})
@@ -414,7 +414,7 @@ def test_the_defaults_that_the_settings_file_tells_are_the_defaults():
         "peaks",
         "patch_scales",
         "patch_step",
-        "size_rate",
+        "size_lr",
         "lost_windows",
         "gate",
         "update_every",

@@ -64,7 +64,7 @@ def slow_update(box, logits, distances, config, image_size):
                     y = (row - middle) * 8 + dy * anchor_height
                     best = (ranked, score, penalty, x * pixels, y * pixels, width * pixels, height * pixels)
     _, score, penalty, x, y, width, height = best
-    rate = penalty * score * config.size_rate
+    rate = penalty * score * config.size_lr
     new_width = min(max(box[2] * (1 - rate) + width * rate, 10), image_size[0])
     new_height = min(max(box[3] * (1 - rate) + height * rate, 10), image_size[1])
     centre_x = min(max(box[0] + box[2] / 2 + x, 0), image_size[0])
