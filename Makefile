@@ -15,7 +15,7 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 # pip hands the constraints on to the environments in which it builds; which name it reads depends on its version
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
        $(BIN)/python -m pip install --quiet
-EXTRAS := ros-wheels,train,evaluation,cluster,vot,demo,test,lint
+EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -49,6 +49,10 @@ EXTRAS = {
         "ros-jazzy-std-msgs",
         "ros-jazzy-visualization-msgs",
     ],
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],  # for CUDA, onnxruntime-gpu in place of onnxruntime
+    "openvino": ["onnx>=1.16", "openvino>=2024.4"],  # the fastest on most CPUs; comes with make setup
+    "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
+    "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
     "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs

@@ -23,6 +23,8 @@ PARAMETERS: dict[str, type] = {
     "tracker": str,
     "weights": str,
     "device": str,
+    "runtime": str,
+    "threads": int,
     "image_transport": str,
     "reliability": str,
     "autostart": bool,
@@ -35,10 +37,21 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "weights",
         default_value="",
-        description=f"Path of a .safetensors file to use instead of the zoo's weights; {AS_IN_FILE}.",
+        description=f"Path of a .safetensors file, or of an exported tracker's folder, to use instead of the zoo's weights; {AS_IN_FILE}.",
     ),
     DeclareLaunchArgument(
         "device", default_value="", description=f"Where the network runs: auto, cpu, cuda or cuda:N; {AS_IN_FILE}."
+    ),
+    DeclareLaunchArgument(
+        "runtime",
+        default_value="",
+        choices=["", "auto", "torch", "onnxruntime", "openvino", "tensorrt"],
+        description=f"What the network runs in; auto takes the fastest that is installed; {AS_IN_FILE}.",
+    ),
+    DeclareLaunchArgument(
+        "threads",
+        default_value="",
+        description=f"Threads for the network on a CPU; 0 takes all cores that the node may use; {AS_IN_FILE}.",
     ),
     DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Topic of the camera's images."),
     DeclareLaunchArgument(

@@ -99,6 +99,8 @@ def track(
     out: Path = Path("tracks.csv"),
     overlay: Path | None = None,
     device: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
     settings: Path | None = None,
     start: int = 0,
     frames: int | None = None,
@@ -107,12 +109,16 @@ def track(
 
     Args:
         source: a video file, a folder of images, or a camera number.
-        tracker: a name from ``siam-tracker zoo``, or a path to a .safetensors file.
+        tracker: a name from ``siam-tracker zoo``, a path to a .safetensors file, or a folder that ``siam-tracker
+            export`` made.
         init: the target's box in the first frame: x,y,width,height in pixels. Without it the box is drawn with the
             mouse, where there is a display.
         out: the track: frame, x, y, width, height, score, state.
         overlay: a video (.mp4, .avi) with the track drawn in.
         device: auto, cpu or cuda:N.
+        runtime: what the network runs in: auto (the fastest that is installed), torch, onnxruntime, openvino or
+            tensorrt.
+        threads: for the network on a CPU; all cores that may be used by default.
         settings: YAML file with settings of the tracker that differ from its own.
         start: frame to start at.
         frames: how many frames to follow the target for; all by default.
@@ -125,7 +131,7 @@ def track(
     if first is None:
         raise DatasetError(f"{footage.name} has no frame {start}")
     target = parse_box(init) if init else draw_with_mouse(first)
-    model = load_tracker(tracker, device, config=settings)
+    model = load_tracker(tracker, device, config=settings, runtime=runtime, threads=threads)
     model.init(first, target)
     count = None if footage.count is None else footage.count - start
     count = frames if count is None else min(count, frames or count)

@@ -10,6 +10,7 @@ import cv2
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
+from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
 from siam_tracker_core.tuning.record import read_record
 from siam_tracker_core.weights import read_weights, sha256
 
@@ -34,6 +35,7 @@ class TrackerSpec:
         device: for our trackers, "auto", "cpu" or "cuda:0"; OpenCV's run on the CPU.
         nano_models: folder of NanoTrack's ONNX files.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
+        runtime, precision: for our trackers, see ``load_tracker``.
     """
 
     label: str
@@ -41,6 +43,8 @@ class TrackerSpec:
     device: str = "auto"
     nano_models: Path = DEFAULT_NANO_MODELS
     settings: Path | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
 
     @classmethod
     def of(
@@ -60,7 +64,7 @@ class TrackerSpec:
         name, plus, rest = source.partition("+")
         settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
         name = name if settings else source
-        is_file = name.endswith(".safetensors")
+        is_file = name.endswith(".safetensors") or is_exported(name)
         label = Path(name).stem if is_file else name
         return cls(
             f"{label}+{settings.stem}" if settings else label,
@@ -78,11 +82,18 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(self.source, self.device, self.nano_models, self.settings)
+        return make_tracker(
+            self.source, self.device, self.nano_models, self.settings, self.runtime, self.precision
+        )
 
 
 def make_tracker(
-    name: str, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS, settings: Path | None = None
+    name: str,
+    device: str = "auto",
+    nano_models: Path = DEFAULT_NANO_MODELS,
+    settings: Path | None = None,
+    runtime: str = "auto",
+    precision: str = "auto",
 ) -> FrameTracker:
     """A peer (kcf, csrt, mil, nano) by its name, or whatever ``load_tracker`` understands.
 
@@ -91,6 +102,7 @@ def make_tracker(
         device: for our trackers, "auto", "cpu" or "cuda:0".
         nano_models: folder of NanoTrack's ONNX files.
         settings: YAML file of settings that differ from those of the weights; for our trackers only.
+        runtime, precision: for our trackers, see ``load_tracker``.
 
     Raises:
         ConfigError: if there is no such tracker, the installed OpenCV lacks it, or the settings are not right.
@@ -102,7 +114,9 @@ def make_tracker(
         return Peer(name, nano_models)
     from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
-    tracker: FrameTracker = load_tracker(name, device=device, config=settings)
+    tracker: FrameTracker = load_tracker(
+        name, device=device, config=settings, runtime=runtime, precision=precision
+    )
     return tracker
 
 
@@ -142,5 +156,8 @@ def describe_weights(source: str) -> dict[str, Any]:
     """
     from siam_tracker_core.zoo import find_weights
 
+    if is_exported(source):
+        path = Path(source) / MANIFEST
+        return {"weights": {path.name: sha256(path)}, "provenance": {}}
     path = find_weights(source)
     return {"weights": {path.name: sha256(path)}, "provenance": read_weights(path)[1].get("provenance", {})}

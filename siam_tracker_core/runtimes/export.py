@@ -222,17 +222,17 @@ def _checked(manifest: Manifest, folder: Path, subject: Subject, wanted: Wanted,
     backend = backend_for(manifest, folder, wanted.device)
     try:
         differences = largest_differences(backend, subject.backend, subject.sizes, samples)
-    except (ExportError, RuntimeMissingError):
+        check_differences(differences, manifest.precision)
+    except RuntimeMissingError:
         raise
     except Exception as error:
-        # Each runtime has its own exceptions for a graph that takes one number of crops only.
+        # Each runtime has its own exceptions for a graph that takes one number of crops only; some answer wrongly.
         if wanted.batch:
             raise
         raise ExportError(
-            f"{subject.name} cannot leave the number of crops open, because its correlation has groups for each of "
+            f"{subject.name} cannot leave the number of crops open, because its correlation is made for one number of "
             f"them ({first_line(error)}); give a fixed number with --batch"
         ) from None
-    check_differences(differences, manifest.precision)
     names = {0: "template", **{size: search_name(size) for size in subject.sizes.searches}}
     graphs = {
         names[size]: replace(manifest.graphs[names[size]], largest_difference=round(difference, 9))

@@ -99,6 +99,11 @@ class Manifest:
         return folder / next(iter(self.graphs[graph].files))
 
 
+def is_exported(path: str | Path) -> bool:
+    """Whether a folder holds an exported tracker; nothing is read."""
+    return (Path(path) / MANIFEST).is_file()
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read ``tracker.yaml`` and see whether the files beside it are whole.
 

@@ -106,6 +106,10 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.scales
         self.pyramid = ScalePyramid(config, self.device, self.stride)
 
+    @property
+    def runtime(self) -> str:
+        return self.backend.runtime
+
     @classmethod
     def from_network(
         cls,

@@ -12,6 +12,7 @@ from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 
 from siam_tracker_core.errors import ConfigError, SiamTrackerError
+from siam_tracker_core.runtimes.choosing import RUNTIMES
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
@@ -53,6 +54,8 @@ class Settings:
     tracker: str
     weights: str
     device: str
+    runtime: str
+    threads: int
     image_transport: str
     reliability: str
     queue_depth: int
@@ -77,11 +80,24 @@ DECLARATIONS: dict[str, Declaration] = {
     ),
     "weights": Declaration(
         "",
-        "Path of a .safetensors file to use instead of the zoo's weights; empty for those of the zoo.",
+        "Path of a .safetensors file, or of a folder that siam-tracker export made, to use instead of the zoo's weights; "
+        "empty for those of the zoo.",
         changes=Changes.WHILE_UNCONFIGURED,
     ),
     "device": Declaration(
         "auto", "Where the network runs: auto, cpu, cuda or cuda:N.", changes=Changes.WHILE_UNCONFIGURED
+    ),
+    "runtime": Declaration(
+        "auto",
+        "What the network runs in; auto takes the fastest that is installed for the device.",
+        choices=RUNTIMES,
+        changes=Changes.WHILE_UNCONFIGURED,
+    ),
+    "threads": Declaration(
+        0,
+        "Threads for the network on a CPU; 0 takes all cores that the node may use.",
+        range=(0, 1024),
+        changes=Changes.WHILE_UNCONFIGURED,
     ),
     "image_transport": Declaration(
         "raw",

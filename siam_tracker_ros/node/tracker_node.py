@@ -70,7 +70,9 @@ class TrackerNode(LifecycleNode):
         settings = self._settings
         began = time.monotonic()
         try:
-            tracker = load_tracker(settings.model, device=settings.device)
+            tracker = load_tracker(
+                settings.model, device=settings.device, runtime=settings.runtime, threads=settings.threads or None
+            )
             tracker.warm_up(targets=1)
         except Exception as error:  # rclpy would swallow it without a word
             return self._fail(f"the tracker could not be loaded: {error}")
@@ -258,6 +260,5 @@ class TrackerNode(LifecycleNode):
 
 
 def _device_name(tracker: Tracker) -> str:
-    if tracker.device.type == "cuda":
-        return f"{tracker.device} ({torch.cuda.get_device_name(tracker.device)})"
-    return str(tracker.device)
+    gpu = f" ({torch.cuda.get_device_name(tracker.device)})" if tracker.device.type == "cuda" else ""
+    return f"{tracker.device}{gpu}, {tracker.runtime}"

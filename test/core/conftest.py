@@ -56,6 +56,13 @@ def teacher(tmp_path_factory):
     return path
 
 
+@pytest.fixture(autouse=True)
+def _pytorch_by_default(request, monkeypatch):
+    """Runtime ``auto`` is PyTorch in all tests but those of the runtimes: exporting every small network takes seconds."""
+    if "runtimes" not in request.path.parts:
+        monkeypatch.setattr("siam_tracker_core.loading.installed", lambda device: [])
+
+
 @pytest.fixture
 def seeded():
     """For tests that draw weights or images without a seed of their own."""

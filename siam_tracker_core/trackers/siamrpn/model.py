@@ -159,6 +159,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
         self._cosine: dict[int, torch.Tensor] = {}
 
+    @property
+    def runtime(self) -> str:
+        return self.backend.runtime
+
     @classmethod
     def from_network(
         cls,
