@@ -1,4 +1,4 @@
-"""Search graphs in int8, by post-training quantisation with NNCF.
+"""Search graphs in int8, by post-training quantisation: of OpenVINO's with NNCF, of ONNX's with ONNX Runtime.
 
 The template branch runs once for a target, so its speed does not matter, and all later answers depend on its values:
 it stays in single precision.
@@ -6,7 +6,6 @@ it stays in single precision.
 
 from __future__ import annotations
 
-import importlib
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from siam_tracker_core.runtimes.backend import Tensors
 from siam_tracker_core.runtimes.checking import CropSizes
 from siam_tracker_core.runtimes.graph_backend import as_pixels
 from siam_tracker_core.runtimes.graphs import CROPS, search_name
-from siam_tracker_core.runtimes.libraries import NNCF, ONNX, OPENVINO
+from siam_tracker_core.runtimes.libraries import NNCF, ONNX, ONNXRUNTIME, OPENVINO
 from siam_tracker_core.runtimes.samples import Sample
 
 Feed = dict[str, NDArray[Any]]
@@ -30,10 +29,7 @@ Feed = dict[str, NDArray[Any]]
 INT8_FLAGS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
 # What stays in single precision: the steps from distances to boxes and from logits to probabilities, whose numbers int8
 # cannot hold, and the correlation, whose kernels come from outside the graph.
-_SINGLE = {
-    "openvino": ("Softmax", "Sigmoid", "Exp", "Clamp", "Subtract", "Divide", "GroupConvolution", "MatMul"),
-    "onnx": ("Softmax", "Sigmoid", "Exp", "Clip", "Sub", "Div", "MatMul"),
-}
+_SINGLE = ("Softmax", "Sigmoid", "Exp", "Clamp", "Subtract", "Divide", "GroupConvolution", "MatMul")
 
 
 def require_int8(information: Path = Path("/proc/cpuinfo")) -> None:
@@ -59,7 +55,7 @@ def require_int8(information: Path = Path("/proc/cpuinfo")) -> None:
 
 
 def quantised_openvino(model: Any, feeds: Sequence[Feed]) -> Any:
-    """An OpenVINO model in int8.
+    """An OpenVINO model in int8, by NNCF.
 
     Args:
         model: in single precision.
@@ -68,24 +64,7 @@ def quantised_openvino(model: Any, feeds: Sequence[Feed]) -> Any:
     Raises:
         RuntimeMissingError: if NNCF is not installed.
     """
-    return _quantised(model, feeds, "openvino")
-
-
-def quantise_onnx(path: Path, feeds: Sequence[Feed]) -> None:
-    """Turn an ONNX file into one with the same graph in int8.
-
-    Raises:
-        RuntimeMissingError: if NNCF or onnx is not installed.
-    """
-    onnx = ONNX.load()
-    importlib.import_module("onnx.shape_inference")
-    # NNCF wants to know the shape of every tensor.
-    model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
-    onnx.save(_quantised(model, feeds, "onnx"), str(path))
-
-
-def _quantised(model: Any, feeds: Sequence[Feed], kind: str) -> Any:
-    OPENVINO.load()  # before NNCF, whose OpenVINO part imports it
+    OPENVINO.load()  # before NNCF, which imports it
     nncf = NNCF.load()
     nncf.set_log_level(logging.ERROR)
     return nncf.quantize(
@@ -94,7 +73,42 @@ def _quantised(model: Any, feeds: Sequence[Feed], kind: str) -> Any:
         subset_size=len(feeds),
         preset=nncf.QuantizationPreset.MIXED,
         fast_bias_correction=True,
-        ignored_scope=nncf.IgnoredScope(types=list(_SINGLE[kind]), validate=False),
+        ignored_scope=nncf.IgnoredScope(types=list(_SINGLE), validate=False),
+    )
+
+
+def quantise_onnx(path: Path, feeds: Sequence[Feed]) -> None:
+    """Turn an ONNX file into one with the same graph whose convolutions are in int8, by ONNX Runtime.
+
+    Raises:
+        RuntimeMissingError: if ONNX Runtime or onnx is not installed.
+    """
+    onnx = ONNX.load()
+    ONNXRUNTIME.load()
+    from onnxruntime import quantization
+
+    graph = onnx.load(str(path)).graph
+    fixed = {tensor.name for tensor in graph.initializer}
+    correlations = [node.name for node in graph.node if node.op_type == "Conv" and node.input[1] not in fixed]
+
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
+        """Hands out one feed after the other, and none at the end."""
+
+        def __init__(self) -> None:
+            self._feeds = iter(feeds)
+
+        def get_next(self) -> Feed | None:
+            return next(self._feeds, None)
+
+    quantization.quantize_static(
+        str(path),
+        str(path),
+        Reader(),
+        op_types_to_quantize=["Conv"],
+        nodes_to_exclude=correlations,
+        per_channel=True,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
     )
 
 
