@@ -45,10 +45,17 @@ class Frame:
         self.height, self.width = image.shape[:2]
         self.device = device
         self._host = image
-        self._mean = np.array(cv2.mean(image)[:3])
+        self._colour: NDArray[np.float64] | None = None
         self._pixels: torch.Tensor | None = None
         if device.type != "cpu":
             self._pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device, non_blocking=True)
+
+    @property
+    def _mean(self) -> NDArray[np.float64]:
+        """Mean colour (3,), computed when a region first reaches beyond the border."""
+        if self._colour is None:
+            self._colour = np.array(cv2.mean(self._host)[:3])
+        return self._colour
 
     @classmethod
     def upload(cls, image: NDArray[np.uint8], device: torch.device | str) -> Frame:
@@ -70,7 +77,8 @@ class Frame:
             size: side of the crops in pixels.
 
         Returns:
-            float32 (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device.
+            (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device: uint8 on the CPU,
+            float32 elsewhere.
         """
         regions = np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in windows], dtype=np.float64)
         return self._resample(regions.reshape(-1, 4), size)
@@ -95,7 +103,8 @@ class Frame:
 
     def _resample_on_host(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         crops = np.empty((len(regions), size, size, 3), dtype=np.uint8)
-        for region, crop in zip(regions, crops, strict=True):
+        inside = self._are_inside(regions)
+        for region, crop, whole in zip(regions, crops, inside, strict=True):
             cv2.warpAffine(
                 self._host,
                 _to_pixel_indices(region, size),
@@ -103,9 +112,16 @@ class Frame:
                 dst=crop,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_CONSTANT,
-                borderValue=self._mean.tolist(),
+                borderValue=(0, 0, 0) if whole else self._mean.tolist(),
             )
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+        return torch.from_numpy(crops).permute(0, 3, 1, 2)
+
+    def _are_inside(self, regions: NDArray[np.float64]) -> list[bool]:
+        """Whether no pixel of a region's crop is sampled beyond the border, so that the mean colour plays no part."""
+        low, high = regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2
+        # Samples lie half a crop pixel inside and reach for the next image pixel; OpenCV rounds them to 1/32 pixel.
+        inside = (low >= 1) & (high <= (self.width - 1, self.height - 1))
+        return [bool(value) for value in inside.all(axis=1)]
 
     def _resample_on_device(self, pixels: torch.Tensor, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         mean = torch.as_tensor(self._mean, dtype=torch.float32, device=self.device)

@@ -36,6 +36,7 @@ from siam_tracker_core.trackers.common.siamese import (
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
+from siam_tracker_core.trackers.siamrpn.host import choose_on_host
 from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal, Ranking, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
@@ -226,10 +227,14 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         self, template: Tensors, crops: torch.Tensor, preferences: Sequence[Preference]
     ) -> tuple[list[Proposal], torch.Tensor]:
         """The best proposal in each window, and the score maps (N, rows, columns); arguments as for ``rank``."""
-        ranking = self.rank(template, crops, preferences)
+        scores, boxes = self.backend.search(template, crops)
+        cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
-        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond))
+        surroundings = scores.shape[-1] - max(0, beyond)
+        if self.device.type == "cpu":
+            return choose_on_host(scores, boxes, cosine, preferences, surroundings)
+        return choose(rank(scores, boxes, cosine, preferences), surroundings)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.
