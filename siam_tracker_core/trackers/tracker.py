@@ -147,6 +147,14 @@ class TrackerGroup(Generic[StateT, OutputT]):
         """
         self._states[target] = start(self.model, image, box)
 
+    def state(self, target: Hashable) -> StateT:
+        """What is known of a target.
+
+        Raises:
+            KeyError: if there is none with this id.
+        """
+        return self._states[target]
+
     def remove(self, target: Hashable) -> None:
         """Stop following a target.
 

@@ -8,8 +8,9 @@ from siam_tracker_core.geometry import Window, context_size
 from siam_tracker_core.networks import AlexNet
 from siam_tracker_core.networks.anchors import centred_iou, encode
 from siam_tracker_core.networks.rpn import DepthwiseHead, Kernels, Proposals, SiamRPNNetwork
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 
 CPU = torch.device("cpu")
 FOLLOW = LostConfig(enabled=False)
@@ -17,7 +18,7 @@ FOLLOW = LostConfig(enabled=False)
 PESSIMIST = LostConfig(uncertain=1.0, lost=1.0, patience=3, recover=1.0)
 
 
-class Oracle(torch.nn.Module):
+class Oracle(SiamRPNNetwork):
     """Proposes what a test tells it to: the network's place in the tracker, without a network.
 
     Attributes:
@@ -26,9 +27,7 @@ class Oracle(torch.nn.Module):
     """
 
     def __init__(self, plan):
-        super().__init__()
-        inner = SiamRPNNetwork(AlexNet(), DepthwiseHead(256, hidden=8))
-        self.backbone, self.head, self.anchors = inner.backbone, inner.head, inner.anchors
+        super().__init__(AlexNet(), DepthwiseHead(256, hidden=8))
         self.plan, self.calls = plan, 0
 
     def template(self, exemplars):
@@ -47,18 +46,18 @@ class Seer(Oracle):
 
     Attributes:
         truth: the target's box in the frame that is looked at, or None.
-        tracker: that asks.
+        asked: the windows that are looked at; none for the target's own in its first frame.
     """
 
     def __init__(self):
         super().__init__(None)
-        self.truth = self.tracker = None
+        self.truth, self.asked = None, ()
 
     def detect(self, searches, kernels):
         size = searches.shape[-1]
         cells = (size - 127) // 8 + 1
         own = context_size(self.truth.width, self.truth.height) * size / 127 if self.truth else 0
-        windows = getattr(self.tracker, "_windows", None) or [Window(*self.truth.centre, own)]
+        windows = self.asked or [Window(*self.truth.centre, own)]
         answers = [self.see(window, size, cells) for window in windows]
         logits, distances = (torch.stack(part) for part in zip(*answers, strict=True))
         return Proposals(torch.stack([torch.zeros_like(logits), logits], dim=1), distances)
@@ -80,7 +79,7 @@ class Seer(Oracle):
 
 def tracker_with(network, **values):
     config = SiamRPNConfig(**{"lost": FOLLOW, **values})
-    return SiamRPN(SiamRPNModel(network, config, CPU, precision="single"))
+    return Tracker(SiamRPNModel.from_network(network, config, CPU, precision="single"))
 
 
 def tracker_of(plan, **values):

@@ -7,7 +7,8 @@ from torch import nn
 
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
-from siam_tracker_core.trackers.srt import SRT, SRTConfig, SRTModel
+from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
+from siam_tracker_core.trackers.tracker import Tracker
 
 CPU = torch.device("cpu")
 # Candidates of up to 30 pixels: a fifth of the usual number of cells.
@@ -27,8 +28,8 @@ def made_network(layers: SRTLayers = BOTH, seed: int = 0) -> SRTNetwork:
     return network.eval()
 
 
-def made_tracker(config: SRTConfig = SMALL, layers: SRTLayers = BOTH) -> SRT:
-    return SRT(SRTModel(made_network(layers), config, CPU, precision="single"))
+def made_tracker(config: SRTConfig = SMALL, layers: SRTLayers = BOTH) -> Tracker:
+    return Tracker(SRTModel(made_network(layers), config, CPU, precision="single"))
 
 
 def footage(frames: int = 6, seed: int = 3):

@@ -88,9 +88,8 @@ class LostSearch:
     """A search of the whole picture for a lost target, at its own scale and at the cost of tracking.
 
     The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
-    reach its borders. In every frame one window stays near the place of loss: at the place itself, and at one of its
-    eight neighbours in every other frame. All others go through the tiles, the nearest first, and begin again after the
-    last.
+    reach its borders. In every other frame one window stays near the place of loss: at the place itself, and at its
+    eight neighbours in turn. All others go through the tiles, the nearest first, and begin again after the last.
 
     Attributes:
         home: the search window at the place of loss.
@@ -115,21 +114,22 @@ class LostSearch:
 
     def windows(self, count: int) -> tuple[Window, ...]:
         """The windows of the next frame, ``count`` of them."""
-        near = self._near(count)
+        near = self._near
         places = self.tiles[(self.looked + np.arange(count - near)) % len(self.tiles)]
         return (self._beside(),) * near + tuple(Window(x, y, self.home.size) for x, y in places.tolist())
 
     def after(self, count: int) -> LostSearch:
         """The search after a frame with ``count`` windows."""
-        return replace(self, frame=self.frame + 1, looked=self.looked + count - self._near(count))
+        return replace(self, frame=self.frame + 1, looked=self.looked + count - self._near)
 
-    def _near(self, count: int) -> int:
-        """How many of a frame's windows stay near the place of loss; of a single one every other."""
-        return 1 if count > 1 else (self.frame + 1) % 2
+    @property
+    def _near(self) -> int:
+        """How many of the next frame's windows stay near the place of loss."""
+        return 1 - self.frame % 2
 
     def _beside(self) -> Window:
-        """The place of loss, or a neighbour inside the picture in every other frame."""
-        turn, between = divmod(self.frame, 2)
+        """The place of loss, or in every other look at it a neighbour inside the picture."""
+        turn, between = divmod(self.frame // 2, 2)
         width, height = self.image_size
         x, y = _AROUND[turn % len(_AROUND)]
         window = Window(self.home.centre_x + x * self.step, self.home.centre_y + y * self.step, self.home.size)

@@ -12,7 +12,7 @@ from siam_tracker_core import Box, TrackState
 from siam_tracker_core.benchmarks import backbones
 from siam_tracker_core.benchmarks.backbones import PUBLISHED, BackboneCost, measure_backbones
 from siam_tracker_core.commands.benchmark import backbones_table
-from siam_tracker_core.trackers.base import Tracker
+from siam_tracker_core.trackers.tracker import Tracker
 
 
 def test_updates_are_timed_for_both_trackers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from siam_tracker_core.evaluation.one_pass import TrackerCrash, run_sequence
 from siam_tracker_core.evaluation.resolve import TrackerSpec, make_tracker
 from siam_tracker_core.evaluation.runner import evaluate_trackers
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackResult, TrackState
+from siam_tracker_core.trackers.results import TrackResult, TrackState
 
 
 @dataclass

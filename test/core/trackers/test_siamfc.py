@@ -11,7 +11,7 @@ from made_network import random_weights
 from siam_tracker_core import Box, SiamTrackerError, TrackerGroup, TrackState, load_tracker
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import BoxError, ImageError
-from siam_tracker_core.geometry import Window, context_size
+from siam_tracker_core.geometry import context_size
 
 NOTHING_LOST = {"lost": {"enabled": False}}
 
@@ -35,7 +35,7 @@ class SlowSiamFC:
     """SiamFC one window at a time in numpy and OpenCV, from the reference values of its published implementations."""
 
     def __init__(self, tracker, image, box):
-        self.embed = tracker.model.embed
+        self.embed = lambda crops: tracker.model.backend.template(crops)[0]
         side = context_size(box[2], box[3])
         self.centre = np.array([box[0] + box[2] / 2, box[1] + box[3] / 2])
         self.size = np.array(box[2:], dtype=float)
@@ -79,7 +79,7 @@ def test_follows_the_slow_reference(weights, footage):
         found, expected = tracker.update(image).box.to_array(), slow.update(image)
         np.testing.assert_allclose(found, expected, atol=0.51)
         # Go on from one place, so that a tie decided by rounding does not add up.
-        slow.centre, slow.size, slow.search = found[:2] + found[2:] / 2, found[2:], tracker.search_window.size
+        slow.centre, slow.size, slow.search = found[:2] + found[2:] / 2, found[2:], tracker.state.search_window.size
 
 
 def test_result_has_the_promised_form(weights, footage):
@@ -93,7 +93,7 @@ def test_result_has_the_promised_form(weights, footage):
     middle = result.response.box.centre
     assert np.hypot(*(np.array(middle) - Box.from_array(boxes[0]).centre)) < 1
     # 17 cells of 8 pixels of a crop that shows the search window
-    assert result.response.box.width == pytest.approx(tracker.search_window.size * 136 / 255, rel=0.05)
+    assert result.response.box.width == pytest.approx(tracker.state.search_window.size * 136 / 255, rel=0.05)
 
 
 def test_peak_of_the_response_map_lies_on_the_target(footage):
@@ -182,9 +182,10 @@ def test_windows_follow_the_configured_scales(weights, footage):
     images, boxes = footage
     tracker = load(weights, scales=5, scale_step=1.1)
     tracker.init(images[0], boxes[0])
-    sizes = [window.size for window in tracker.windows()]
+    request = tracker.model.search(tracker.state)
+    sizes = [window.size for window in request.windows]
     np.testing.assert_allclose(np.array(sizes) / sizes[2], 1.1 ** np.arange(-2, 3))
-    assert all(isinstance(window, Window) for window in tracker.windows())
+    assert request == tracker.model.search(tracker.state), "a question changes nothing"
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from made_siamrpn import random_tracker
 from made_srt import SMALL, made_tracker
 
 from siam_tracker_core import load_tracker
-from siam_tracker_core.trackers.base import Tracker
-from siam_tracker_core.trackers.confidence import LostConfig
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.tracker import start
+from siam_tracker_core.trackers.update import update_targets
 
 # Nothing is lost unless a test says so.
 NEVER = LostConfig(lost=0.0)
@@ -28,19 +29,19 @@ TRACKERS = {
 @pytest.mark.parametrize("name", TRACKERS)
 @pytest.mark.parametrize("targets", [1, 2])
 def test_no_frame_shows_the_network_what_it_was_not_warmed_up_for(name: str, targets: int) -> None:
-    first = TRACKERS[name]()
+    tracker = TRACKERS[name]()
+    model = tracker.model
+    network = model.network if name == "srt" else model.backend.network
     seen: set[torch.Size] = set()
-    first.model.network.backbone.register_forward_pre_hook(lambda _, given: seen.add(given[0].shape))
-    first.warm_up(targets)
+    network.backbone.register_forward_pre_hook(lambda _, given: seen.add(given[0].shape))
+    tracker.warm_up(targets)
     warmed = set(seen)
     image = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
-    trackers = [first, *(first.another() for _ in range(targets - 1))]
-    for tracker in trackers:
-        tracker.init(image, (120, 90, 60, 50))
+    states = [start(model, image, (120, 90, 60, 50)) for _ in range(targets)]
     for lost in (False, True):
         seen.clear()
         if lost:
-            first._give_up()
-        assert first.is_lost is lost
-        Tracker.update_together(trackers, first.upload(image))
+            states[0] = model.lose(replace(states[0], lost_search=None))
+        assert states[0].is_lost is lost
+        states = [state for state, _ in update_targets(model, states, tracker.upload(image))]
         assert seen <= warmed, f"{lost=}"

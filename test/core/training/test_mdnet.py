@@ -13,7 +13,7 @@ from siam_tracker_core import load_tracker
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import MDNet, PairNorm
-from siam_tracker_core.trackers.classifier import ClassifierConfig, PatchNetwork
+from siam_tracker_core.trackers.mdnet.classifier import ClassifierConfig, PatchNetwork
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.engine.export import start_from
 from siam_tracker_core.training.engine.recipe import read_recipe

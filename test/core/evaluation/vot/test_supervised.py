@@ -27,7 +27,7 @@ from siam_tracker_core.evaluation.vot import (
 )
 from siam_tracker_core.evaluation.vot.driver import read_answer
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.base import TrackResult, TrackState
+from siam_tracker_core.trackers.results import TrackResult, TrackState
 
 FAR = np.array([500.0, 500.0, 10.0, 10.0])
 

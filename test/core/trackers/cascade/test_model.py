@@ -26,7 +26,7 @@ from siam_tracker_core.training.cascade import join
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 
 CPU = torch.device("cpu")
-SETTINGS = Path(__file__).resolve().parents[2] / "config" / "trackers"
+SETTINGS = Path(__file__).resolve().parents[4] / "config" / "trackers"
 SIDE, SIZE = 40, (320, 240)
 CLASSIFIER = {
     "init_positives": 20,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.trackers.peaks import PeakConfig, find_peaks, ratios, strength
+from siam_tracker_core.trackers.cascade.peaks import PeakConfig, find_peaks, ratios, strength
 
 
 def slow_peaks(response, upsampling):

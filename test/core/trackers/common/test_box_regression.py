@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.geometry import Box, iou
-from siam_tracker_core.trackers.box_regression import BoxRegression
-from siam_tracker_core.trackers.candidates import Spread, draw
+from siam_tracker_core.trackers.common.box_regression import BoxRegression
+from siam_tracker_core.trackers.common.sampling import Spread, draw
 
 TARGET = Box(100, 80, 60, 40)
 

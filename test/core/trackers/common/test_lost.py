@@ -10,24 +10,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Window
-from siam_tracker_core.trackers.base import TrackState
-from siam_tracker_core.trackers.confidence import (
-    Calibration,
-    LostConfig,
-    StateMachine,
-    evidence_vector,
-    log_odds,
-    peak_to_sidelobe,
-)
-from siam_tracker_core.trackers.lost_search import LostSearch, ring
+from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
+from siam_tracker_core.trackers.common.lost import Confidence, LostConfig, LostSearch
+from siam_tracker_core.trackers.common.response import peak_to_sidelobe
+from siam_tracker_core.trackers.results import TrackState
 
 CONFIG = LostConfig(uncertain=0.5, lost=0.25, patience=3, recover=0.7)
 
 
 def states(scores: list[float], config: LostConfig = CONFIG) -> str:
-    machine = StateMachine(config)
-    return "".join(machine.see(score).value[0] for score in scores)
+    confidence, seen = Confidence(), ""
+    for score in scores:
+        confidence = confidence.after(score, config)
+        seen += confidence.state.value[0]
+    return seen
 
 
 def test_states_follow_the_scores():
@@ -43,11 +41,10 @@ def test_a_find_is_on_trial_until_the_next_frame():
 
 
 def test_each_state_but_tracking_has_its_reason():
-    machine = StateMachine(CONFIG)
-    told = []
+    confidence, told = Confidence(), []
     for score in (0.9, 0.2, 0.2, 0.2, 0.7):
-        machine.see(score)
-        told.append(machine.reason(score))
+        confidence = confidence.after(score, CONFIG)
+        told.append(confidence.reason(score, CONFIG))
     assert told == [
         "",
         "score 0.20 is below 0.5",
@@ -87,32 +84,77 @@ def test_peak_to_sidelobe_equals_its_definition():
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("radius", [1, 2, 3])
-def test_rings_are_whole(radius):
-    cells = ring(radius)
-    assert len(cells) == len(set(cells)) == 8 * radius
-    assert all(max(abs(x), abs(y)) == radius for x, y in cells)
+def first_seen(search: LostSearch, places: np.ndarray, count: int, frames: int) -> np.ndarray:
+    """The frame, from 1, in which each place first lies in a window's share of the picture; by trying all of them."""
+    seen = np.full(len(places), frames + 1)
+    for frame in range(1, frames + 1):
+        for window in search.windows(count):
+            away = np.abs(places - [window.centre_x, window.centre_y]).max(axis=1)
+            seen[(away <= search.step / 2 + 1e-6) & (seen > frame)] = frame
+        search = search.after(count)
+    return seen
 
 
-def test_lost_search_grows_over_the_whole_image_and_keeps_to_it():
-    home = Window(100, 90, 80)
-    search = LostSearch(home, step=40, image_size=(320, 240))
-    seen: list[tuple[float, float]] = []
-    for _ in range(150):
-        windows = search.windows(3)
-        assert len(windows) == 3
-        assert windows[0] == home
-        seen += [(window.centre_x, window.centre_y) for window in windows]
-    assert all(0 <= x <= 320 and 0 <= y <= 240 for x, y in seen)
-    wanted = {(x, y) for x in range(20, 321, 40) for y in range(10, 241, 40)}
-    assert wanted <= set(seen)
-    first_ring = {(100 + 40 * x, 90 + 40 * y) for x, y in ring(1)}
-    assert set(seen[:12]) <= first_ring | {(100, 90)}
+@pytest.mark.parametrize("home", [(960, 540), (1425, 585), (500, 500), (1880, 40)])
+def test_far_places_of_full_hd_are_seen_within_three_seconds(home):
+    """160 px windows 80 px apart, three a frame: all places up to 640 px away in 90 frames, all others in 150."""
+    x, y = np.meshgrid(np.arange(0.0, 1921, 24), np.arange(0.0, 1081, 24))
+    places = np.stack([x.ravel(), y.ravel()], axis=1)
+    seen = first_seen(LostSearch.around(Window(*home, 160), 80, (1920, 1080)), places, 3, 150)
+    assert seen.max() <= 150, "the whole picture"
+    near = np.hypot(*(places - home).T)
+    assert seen[near <= 300].max() <= 30
+    assert seen[near <= 640].max() <= 90
 
 
-def test_lost_search_ends_nowhere_even_without_tiles():
-    home = Window(5, 5, 4000)
-    assert LostSearch(home, 2000, (10, 10)).windows(3) == [home] * 3
+def test_a_corner_700_px_away_is_seen_within_three_seconds():
+    """From wherever a target was lost at that distance of a corner of a full HD picture."""
+    corner = np.array([[1920.0, 1080.0]])
+    for angle in np.radians(np.arange(180, 271, 5)):
+        home = corner[0] + 700 * np.array([np.cos(angle), np.sin(angle)])
+        search = LostSearch.around(Window(*home, 160), 80, (1920, 1080))
+        assert first_seen(search, corner, 3, 90)[0] <= 90, f"{np.degrees(angle):.0f} degrees"
+
+
+def test_near_places_are_seen_more_often():
+    search, home = LostSearch.around(Window(500, 500, 160), 80, (1920, 1080)), (500, 500)
+    looks = {"home": 0, "beside": 0, "all": 0}
+    for _ in range(320):
+        for window in search.windows(3):
+            away = max(abs(window.centre_x - home[0]), abs(window.centre_y - home[1]))
+            looks["home"] += away == 0
+            looks["beside"] += 0 < away <= 80
+            looks["all"] += 1
+        search = search.after(3)
+    assert looks["all"] == 960, "what a frame costs stays"
+    assert looks["home"] == 320 / 4
+    assert looks["beside"] / 8 > 3 * looks["all"] / len(search.tiles)
+
+
+@given(
+    st.tuples(st.floats(0, 700), st.floats(0, 500)),
+    st.floats(5, 900),
+    st.tuples(st.integers(1, 700), st.integers(1, 500)),
+    st.integers(1, 5),
+)
+def test_windows_of_a_lost_target_stay_in_the_picture(home, step, size, count):
+    home = min(home[0], size[0]), min(home[1], size[1])
+    search = LostSearch.around(Window(*home, 2 * step), step, size)
+    for _ in range(12):
+        windows = search.windows(count)
+        assert windows == search.windows(count), "a question changes nothing"
+        assert len(windows) == count
+        assert all(0 <= window.centre_x <= size[0] and 0 <= window.centre_y <= size[1] for window in windows)
+        search = search.after(count)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"uncertain": 0.9, "recover": 0.7}, "for ever"), ({"lost": 0.8, "recover": 0.7}, "one score")],
+)
+def test_thresholds_that_flip_a_target_are_refused(values, words):
+    with pytest.raises(ConfigError, match=words):
+        LostConfig(**values)
 
 
 def test_the_states_have_the_words_of_the_messages():

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from siam_tracker_core.geometry import Box, iou
-from siam_tracker_core.trackers.candidates import LEAST_SIDE, Spread, draw, scaled_boxes, splat
+from siam_tracker_core.trackers.common.boxes import scaled_boxes
+from siam_tracker_core.trackers.common.sampling import LEAST_SIDE, Spread, draw, splat
 
 PICTURE = (320, 240)
 KINDS = ("gaussian", "uniform", "whole")

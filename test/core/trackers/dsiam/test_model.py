@@ -18,7 +18,8 @@ from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.networks import MobileNetV2, backbone
 from siam_tracker_core.networks.dsiam import DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.networks.layer_fusion import LayerFusion
-from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights, save_weights
 
 EASY = {"enabled": False}
@@ -33,7 +34,7 @@ def small_tracker(layers=("deep",), network=None, **config):
         torch.device("cpu"),
         precision="single",
     )
-    return DSiam(model)
+    return Tracker(model)
 
 
 # The response
@@ -92,9 +93,9 @@ def test_the_response_is_that_of_the_equations(paper):
             return tracker.model.embed(crops if weighting is None else crops * weighting)
 
     shrink = SMALL["exemplar_size"] / SMALL["search_size"]
-    first = features(pictures[0], tracker.search_window.scaled(shrink), SMALL["exemplar_size"])
+    first = features(pictures[0], tracker.state.search_window.scaled(shrink), SMALL["exemplar_size"])
     tracker.update(pictures[1])
-    window = tracker.search_window
+    window = tracker.state.search_window
     now = features(pictures[1], window.scaled(shrink), SMALL["exemplar_size"])
     offsets = np.arange(112) - 55.5
     gaussian = np.exp(-(offsets**2) / (2 * 30.0**2))
@@ -225,13 +226,13 @@ def test_only_confident_frames_teach():
     for after_doubt, expected in (("off", False), ("keep", True)):
         tracker = small_tracker(threshold=0.5, after_doubt=after_doubt)
         tracker.init(shown, [80, 60, 24, 24])
-        assert not tracker.is_adapted
+        assert not tracker.state.target.is_adapted
         assert "learns V and W" in tracker.update(shown).learning
-        assert tracker.is_adapted
-        learned = tracker.adaptation
+        assert tracker.state.target.is_adapted
+        learned = tracker.state.target.adaptation
         assert "not above 0.5" in tracker.update(empty).learning
-        assert tracker.is_adapted is expected
-        assert tracker.adaptation is learned
+        assert tracker.state.target.is_adapted is expected
+        assert tracker.state.target.adaptation is learned
 
 
 def test_the_learned_bias_moves_the_threshold():
@@ -240,14 +241,14 @@ def test_the_learned_bias_moves_the_threshold():
     tracker = small_tracker(network=network, threshold=0.0)
     tracker.init(shown, [80, 60, 24, 24])
     tracker.update(shown)
-    assert tracker.is_adapted
-    own = tracker.evidence[0] * tracker._own_peak
+    assert tracker.state.target.is_adapted
+    own = tracker.state.evidence[0] * tracker.state.own_peak
     with torch.no_grad():
         network.correlation.bias.fill_(-1.01 * own)
     doubtful = small_tracker(network=network, threshold=0.0)
     doubtful.init(shown, [80, 60, 24, 24])
     doubtful.update(shown)
-    assert not doubtful.is_adapted
+    assert not doubtful.state.target.is_adapted
 
 
 def same(first, second):
@@ -261,21 +262,21 @@ def test_what_was_learned_survives_a_lost_phase():
     for one in (tracker, twin):
         one.init(shown, [80, 60, 24, 24])
         one.update(shown)
-    exemplar, before = tracker._first, tracker.adaptation
+    exemplar, before = tracker.state.target.first, tracker.state.target.adaptation
     copies = [[layer.clone() for layer in part] for part in before]
     states = [tracker.update(empty).state for _ in range(4)]
     assert states[-1] is TrackState.LOST
-    assert not tracker.is_adapted
-    assert tracker.adaptation is before
+    assert not tracker.state.target.is_adapted
+    assert tracker.state.target.adaptation is before
     assert same(before, copies)
     found = tracker.update(shown)
     assert found.state is not TrackState.LOST
     # It learns from the first frame's exemplar again, as one that was never lost.
     twin.update(shown)
-    assert tracker._first is exemplar
-    assert tracker.is_adapted
-    assert tracker.adaptation is not before
-    for mine, other in zip(tracker.adaptation.features, twin.adaptation.features, strict=True):
+    assert tracker.state.target.first is exemplar
+    assert tracker.state.target.is_adapted
+    assert tracker.state.target.adaptation is not before
+    for mine, other in zip(tracker.state.target.adaptation.features, twin.state.target.adaptation.features, strict=True):
         assert torch.nn.functional.cosine_similarity(mine.flatten(), other.flatten(), dim=0) > 0.95
 
 
@@ -289,7 +290,7 @@ def test_group_gives_what_single_trackers_give():
         scene(*((texture(n), x + at, y + at) for n, (x, y, *_) in enumerate(starts[:2]) if n == 0 or step != 3))
         for step, at in enumerate([0, 8, 0, 8, 8, 0])  # by the stride, for random features know no other likeness
     ]
-    group, singles = TrackerGroup(tracker), [tracker.another() for _ in starts]
+    group, singles = TrackerGroup(tracker), [Tracker(tracker.model) for _ in starts]
     for number, (single, box) in enumerate(zip(singles, starts, strict=True)):
         group.init(number, pictures[0], box)
         single.init(pictures[0], box)
@@ -300,7 +301,7 @@ def test_group_gives_what_single_trackers_give():
             alone = single.update(picture)
             np.testing.assert_allclose(together[number].box.to_array(), alone.box.to_array(), atol=1e-3)
             np.testing.assert_allclose(together[number].response.values, alone.response.values, atol=1e-4)
-        adapted.append([single.is_adapted for single in singles])
+        adapted.append([single.state.target.is_adapted for single in singles])
     assert adapted[0] == [True, True, False]
     assert [True, False, False] in adapted
 
@@ -315,19 +316,19 @@ def test_variants_of_figure_9():
         tracker = small_tracker(("deep", "shallow"), **config)
         tracker.init(shown[0], [80, 60, 24, 24])
         tracker.update(shown[1])
-        return tracker, tracker.adaptation
+        return tracker, tracker.state.target.adaptation
 
     tracker, learned = after(appearance="previous")
-    window = tracker.search_window.scaled(SMALL["exemplar_size"] / SMALL["search_size"])
+    window = tracker.state.search_window.scaled(SMALL["exemplar_size"] / SMALL["search_size"])
     with torch.no_grad():
         now = tracker.model.embed(tracker.upload(shown[1]).crops([window], SMALL["exemplar_size"]))
     torch.testing.assert_close(learned.features[0], now[0])
     tracker, learned = after(appearance="off")
-    assert torch.equal(learned.features[0], tracker._first.features[0])
+    assert torch.equal(learned.features[0], tracker.state.target.first.features[0])
     assert learned.kernels
     _, learned = after(suppression=False)
     assert not learned.kernels
-    assert not torch.equal(learned.features[0], tracker._first.features[0])
+    assert not torch.equal(learned.features[0], tracker.state.target.first.features[0])
     _, learned = after(fusion="first")
     assert len(learned.features) == len(learned.kernels) == 1
     tracker, _ = after(fusion="fixed", fusion_share=0.3)
@@ -402,9 +403,9 @@ def test_vgg19_gives_layers_of_two_strides():
     pictures = [scene((texture(1), 80, 60), clutter=0.5)] * 3
     tracker.init(pictures[0], [80, 60, 24, 24])
     results = [tracker.update(picture) for picture in pictures[1:]]
-    assert tracker.is_adapted
-    assert [layer.shape[2:] for layer in tracker.adaptation.features] == [(4, 4), (8, 8)]
-    assert [layer.shape[2:] for layer in tracker.adaptation.kernels] == [(8, 5), (16, 9)]
+    assert tracker.state.target.is_adapted
+    assert [layer.shape[2:] for layer in tracker.state.target.adaptation.features] == [(4, 4), (8, 8)]
+    assert [layer.shape[2:] for layer in tracker.state.target.adaptation.kernels] == [(8, 5), (16, 9)]
     assert all(result.response.values.shape == (9, 9) for result in results)
 
 

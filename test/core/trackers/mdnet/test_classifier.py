@@ -12,16 +12,16 @@ from torch.nn import functional
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.networks.mdnet import FEATURES, MDNet
-from siam_tracker_core.trackers.classifier import (
+from siam_tracker_core.trackers.mdnet.batched_head import Descent, Head, descend, hardest, logits, stacked, write_back
+from siam_tracker_core.trackers.mdnet.classifier import (
     Classifier,
     ClassifierConfig,
     PatchNetwork,
     scores_together,
     with_margin,
 )
-from siam_tracker_core.trackers.heads import Descent, Head, descend, hardest, logits, stacked, write_back
-from siam_tracker_core.trackers.learning import Lesson, Term, run_pending, run_rounds
-from siam_tracker_core.trackers.memory import FrameMemory
+from siam_tracker_core.trackers.mdnet.memory import FrameMemory
+from siam_tracker_core.trackers.mdnet.update import Lesson, Term, run_pending, run_rounds
 from siam_tracker_core.training.mdnet import initialise
 
 CPU = torch.device("cpu")

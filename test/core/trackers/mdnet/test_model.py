@@ -190,7 +190,7 @@ def test_regression_corrects_the_result_but_not_where_the_next_search_begins(usu
 def test_candidates_of_all_targets_go_through_the_convolutions_in_one_pass_each_once(usual, footage):
     images, boxes = footage
     tracker = usual[0]
-    trackers = [tracker.another() for _ in range(2)]
+    trackers = [Tracker(tracker.model) for _ in range(2)]
     for each in trackers:
         each.init(images[0], boxes[0])
     seen: list[int] = []

@@ -16,7 +16,8 @@ from siam_tracker_core import Box
 from siam_tracker_core.config import read_config, read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.trackers.siamrpn import SiamRPN, SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.tracker import Tracker
 
 EXTREME = [
     Box(100, 100, 100, 5),
@@ -42,7 +43,7 @@ def check_limits(box, least):
 
 numbers = st.floats(-30, 30) | st.sampled_from([math.inf, -math.inf, math.nan, 0.0])
 
-NEUTRAL = SiamRPNModel(Oracle(None), SiamRPNConfig(lost=FOLLOW), CPU, precision="single")
+NEUTRAL = SiamRPNModel.from_network(Oracle(None), SiamRPNConfig(lost=FOLLOW), CPU, precision="single")
 
 
 @given(
@@ -63,8 +64,9 @@ def test_any_proposals_leave_a_box_that_meets_the_image(start, planned, others):
             distances[:, anchor, row, column] = torch.tensor(moves)
         return logits, distances
 
-    NEUTRAL.network.plan, NEUTRAL.network.calls = plan, 0
-    tracker = SiamRPN(NEUTRAL)
+    network = NEUTRAL.backend.network
+    network.plan, network.calls = plan, 0
+    tracker = Tracker(NEUTRAL)
     image = np.zeros((240, 320, 3), np.uint8)
     tracker.init(image, start)
     for _ in planned:
@@ -87,7 +89,7 @@ def test_a_displacement_that_is_no_finite_number_is_none(number):
     image = np.zeros((240, 320, 3), np.uint8)
     tracker.init(image, Box(140, 100, 40, 40))
     assert tracker.update(image).box.centre == pytest.approx((160, 120))
-    best = tracker.candidates(image)[0].box
+    best = tracker.model.candidates(tracker.state, tracker.upload(image))[0].box
     assert best.centre == pytest.approx((160, 120))
 
 
@@ -106,7 +108,7 @@ def test_extreme_targets_keep_finite_boxes_that_meet_the_image(box, lost):
 
 
 def test_shipped_settings_are_valid():
-    files = sorted((Path(__file__).parents[2] / "config" / "trackers").glob("siamrpn*.yaml"))
+    files = sorted((Path(__file__).parents[4] / "config" / "trackers").glob("siamrpn*.yaml"))
     read = {path.stem: read_config(SiamRPNConfig, read_yaml(path), str(path)) for path in files}
     assert read["siamrpn"] == SiamRPNConfig()
     assert read["siamrpn_long_term"] == SiamRPNConfig(lost_search="enlarge", lost_size=831)

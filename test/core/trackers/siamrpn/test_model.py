@@ -7,14 +7,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from made_siamrpn import CPU, tracker_of
+from made_siamrpn import CPU, FOLLOW, tracker_of
+from torch.nn import functional
 
 from siam_tracker_core import Box
 from siam_tracker_core.datasets.made import made_sequence
-from siam_tracker_core.geometry import Window
-from siam_tracker_core.networks.rpn import Proposals
-from siam_tracker_core.trackers.confidence import peak_to_sidelobe
-from siam_tracker_core.trackers.selection import PEAK_RADIUS, Preference, choose, cosine_window, rank, surrounding
+from siam_tracker_core.networks import AlexNet
+from siam_tracker_core.networks.siamese import SiameseNetwork
+from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_RADIUS, Preference, choose, rank, surrounding
+from siam_tracker_core.trackers.tracker import Tracker
 
 ANCHORS = ((104, 32), (88, 40), (64, 64), (40, 80), (32, 96))
 
@@ -56,7 +59,7 @@ def slow_update(box, logits, distances, config, image_size):
                 ratio, last_ratio = height / width, last_height / last_width
                 scale, last_scale = square(width, height), square(last_width, last_height)
                 change = max(ratio / last_ratio, last_ratio / ratio) * max(scale / last_scale, last_scale / scale)
-                penalty = math.exp(-(change - 1) * config.penalty)
+                penalty = math.exp(-(change - 1) * config.penalty_k)
                 share = config.window_influence
                 ranked = penalty * score * (1 - share) + hann[row] * hann[column] * share
                 if best is None or ranked > best[0]:
@@ -103,7 +106,7 @@ def test_only_anchors_of_the_central_cells_are_taken():
     made = made_sequence(frames=2, size=(320, 240))
     centre = Box.from_array(made.boxes[0]).centre
     for cells, moves in ((0, True), (7, False)):
-        tracker = tracker_of(one_peak(8, 15), centre_cells=cells, window_influence=0.0, penalty=0.0)
+        tracker = tracker_of(one_peak(8, 15), centre_cells=cells, window_influence=0.0, penalty_k=0.0)
         tracker.init(made.frames[0], made.boxes[0])
         found = tracker.update(made.frames[1]).box.centre
         assert (abs(found[0] - centre[0]) > 20) == moves
@@ -111,9 +114,8 @@ def test_only_anchors_of_the_central_cells_are_taken():
 
 @pytest.mark.parametrize(("size", "cells", "taken"), [(17, 7, 7), (17, 8, 9), (24, 8, 8), (24, 7, 8), (17, 99, 17)])
 def test_the_central_region_has_as_many_cells_as_asked_for(size, cells, taken):
-    proposals = Proposals(torch.zeros(1, 2, 5, size, size), torch.zeros(1, 4, 5, size, size))
-    grid = torch.ones(5, size, size, 4)
-    ranks = rank(proposals, grid, cosine_window(size, CPU), [Preference(9, 9, cells=cells)]).ranks[0, 0]
+    scores, boxes = torch.full((1, 5, size, size), 0.5), torch.ones(1, 5, size, size, 4)
+    ranks = rank(scores, boxes, cosine_window(size, inner=True), [Preference(9, 9, cells=cells)]).ranks[0, 0]
     low = (size - taken) // 2
     assert (ranks >= 0).sum() == taken**2
     assert (ranks[low : low + taken, low : low + taken] >= 0).all()
@@ -121,7 +123,7 @@ def test_the_central_region_has_as_many_cells_as_asked_for(size, cells, taken):
 
 def test_the_box_takes_the_shape_of_the_proposal():
     made = made_sequence(frames=30, size=(640, 480))
-    tracker = tracker_of(one_peak(8, 8, anchor=4), penalty=0.0)
+    tracker = tracker_of(one_peak(8, 8, anchor=4), penalty_k=0.0)
     tracker.init(made.frames[0], Box(300, 200, 64, 64))
     for image in made.frames[1:]:
         box = tracker.update(image).box
@@ -132,11 +134,11 @@ def test_the_response_covers_the_search_region():
     tracker = tracker_of(one_peak(8, 8))
     made = made_sequence(frames=2, size=(320, 240))
     tracker.init(made.frames[0], made.boxes[0])
+    side = tracker.state.search_window.size
     response = tracker.update(made.frames[1]).response
     assert response.values.shape == (17, 17)
     assert response.values.argmax() == 8 * 17 + 8
-    window: Window = tracker._windows[0]
-    assert response.box.width == pytest.approx(window.size * 17 * 8 / 255)
+    assert response.box.width == pytest.approx(side * 17 * 8 / 255)
 
 
 def test_candidates_are_the_target_and_its_look_alike():
@@ -152,7 +154,7 @@ def test_candidates_are_the_target_and_its_look_alike():
     for cells, expected in ((0, [0, 6 * 8]), (9, [0])):
         tracker = tracker_of(plan, top_k=3, candidate_overlap=0.5, centre_cells=cells)
         tracker.init(made.frames[0], start)
-        found = tracker.candidates(made.frames[1])
+        found = tracker.model.candidates(tracker.state, tracker.upload(made.frames[1]))
         assert [candidate.box.centre[0] for candidate in found][: len(expected)] == pytest.approx(
             [160 + shift * pixels for shift in expected], abs=1e-3
         )
@@ -160,7 +162,7 @@ def test_candidates_are_the_target_and_its_look_alike():
         assert found[0].score == pytest.approx(1 / (1 + math.exp(-5)), abs=1e-5)
         assert found[0].box.width == pytest.approx(64 * pixels)
         assert tracker.box == start
-    best = tracker.candidates(made.frames[1])[0].box
+    best = tracker.model.candidates(tracker.state, tracker.upload(made.frames[1]))[0].box
     assert tracker.update(made.frames[1]).box.centre == pytest.approx(best.centre, abs=1e-4)
 
 
@@ -176,11 +178,43 @@ def test_the_surroundings_of_a_cell_are_a_slice_of_the_map():
 
 def test_a_peak_stands_out_alike_in_maps_of_any_size():
     torch.manual_seed(0)
-    logits = torch.randn(1, 2, 5, 89, 89)
-    logits[0, 1, 3, 30, 60] = 9
-    proposals = Proposals(logits, torch.zeros(1, 4, 5, 89, 89))
-    ranking = rank(proposals, torch.ones(5, 89, 89, 4), cosine_window(89, CPU), [Preference(9, 9)])
+    scores = torch.rand(1, 5, 89, 89) * 0.5
+    scores[0, 3, 30, 60] = 0.9
+    ranking = rank(scores, torch.ones(1, 5, 89, 89, 4), cosine_window(89, inner=True), [Preference(9, 9)])
     (choice,), maps = choose(ranking, 17)
     usual = peak_to_sidelobe(maps[:, 22:39, 52:69], torch.tensor([8]), torch.tensor([8]), PEAK_RADIUS)
     assert choice.psr == pytest.approx(float(usual[0]), rel=1e-5)
     assert maps.shape == (1, 89, 89)
+
+
+class WithoutAnchors(SiameseNetwork):
+    """One box a cell, all of one size, and the surest one where the crop is brightest."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone = AlexNet()
+
+    def template(self, exemplars):
+        return (torch.zeros(len(exemplars), 1),)
+
+    def search(self, template, searches):
+        scores = functional.avg_pool2d(searches.mean(dim=1, keepdim=True)[..., 59:196, 59:196], 9, 8) / 255
+        size = scores.shape[-1]
+        steps = (torch.arange(size) - (size - 1) / 2) * 8.0
+        y, x = torch.meshgrid(steps, steps, indexing="ij")
+        boxes = torch.stack((x, y, torch.full_like(x, 80.0), torch.full_like(x, 48.0)), dim=-1)
+        return scores, boxes.expand(len(searches), 1, -1, -1, -1)
+
+
+def test_a_head_without_anchors_is_tracked_as_it_is():
+    config = SiamRPNConfig(lost=FOLLOW, window_influence=0.0, small_share=0.0)
+    tracker = Tracker(SiamRPNModel.from_network(WithoutAnchors(), config, CPU, precision="single"))
+    rows, columns = np.ogrid[:240, :320]
+    bump = 255 * np.exp(-((rows - 114.5) ** 2 + (columns - 164.5) ** 2) / (2 * 12**2))
+    image = np.repeat(bump.astype(np.uint8)[..., None], 3, axis=2)
+    tracker.init(image, Box(150, 100, 30, 30))
+    moved = np.roll(image, 12, axis=1)
+    for _ in range(40):
+        box = tracker.update(moved).box
+    assert box.centre == pytest.approx((177, 115), abs=4)
+    assert box.width / box.height == pytest.approx(5 / 3, rel=0.1)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from made_srt import SMALL, made_tracker
 
-from siam_tracker_core.trackers.radial import ring_map, ring_offsets, scale_factors, standing_out
 from siam_tracker_core.trackers.srt import SRTConfig
+from siam_tracker_core.trackers.srt.candidates import ring_map, ring_offsets, scale_factors, standing_out
 
 pytestmark = pytest.mark.usefixtures("narrow_vgg")
 

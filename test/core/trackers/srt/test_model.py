@@ -17,28 +17,29 @@ from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import BoxError, ConfigError, ImageError
 from siam_tracker_core.geometry import Box, iou
 from siam_tracker_core.networks.srt import SRTLayers
-from siam_tracker_core.trackers.base import TrackState
-from siam_tracker_core.trackers.confidence import LostConfig
-from siam_tracker_core.trackers.group import TrackerGroup
+from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.results import TrackState
 from siam_tracker_core.trackers.srt import SRTConfig
+from siam_tracker_core.trackers.tracker import TrackerGroup, start
+from siam_tracker_core.trackers.update import update_targets
 
 pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
 
-@pytest.mark.parametrize("changes", [{}, {"regression": False}, {"scales_of": "last", "context": 0.1}])
+@pytest.mark.parametrize("changes", [{}, {"regression": False}, {"scales_of": "last", "context_amount": 0.1}])
 def test_follows_a_target(changes):
     tracker, video = made_tracker(replace(SMALL, **changes)), footage(8)
     tracker.init(video.frames[0], video.boxes[0])
-    assert tracker.evidence[0] == pytest.approx(1)
+    assert tracker.state.evidence[0] == pytest.approx(1)
     overlaps = []
     for index in range(1, len(video)):
-        searched = tracker.search_window.size
+        searched = tracker.state.search_window.size
         result = tracker.update(video.frames[index])
         overlaps.append(result.box.iou(Box.from_array(video.boxes[index])))
         response = result.response
         assert response.values.shape == (21, 21)
         longest = max(video.boxes[0][2:])
-        assert response.box.width == pytest.approx(2 * longest * searched / tracker._first_search)
+        assert response.box.width == pytest.approx(2 * longest * searched / tracker.state.target.first_side)
     assert min(overlaps) > 0.4
     assert np.mean(overlaps) > 0.6
 
@@ -55,20 +56,38 @@ def test_own_box_is_most_alike_in_its_own_frame():
 def test_many_targets_as_one_at_a_time():
     video = footage(4)
     boxes = [Box.from_array(video.boxes[0]), Box(30, 40, 60, 30), Box(200, 150, 25, 50)]
-    group = TrackerGroup(made_tracker())
-    singles = [made_tracker() for _ in boxes]
-    for number, (box, single) in enumerate(zip(boxes, singles, strict=True)):
-        group.init(number, video.frames[0], box)
-        single.init(video.frames[0], box)
-    singles[2]._give_up()  # a lost one has more windows than the others
-    group._trackers[2]._give_up()
+    tracker = made_tracker()
+    model = tracker.model
+    states = [start(model, video.frames[0], box) for box in boxes]
+    states[2] = model.lose(states[2])  # a lost one has more windows than the others
+    alone = list(states)
     for index in range(1, len(video)):
-        together = group.update(video.frames[index])
-        for number, single in enumerate(singles):
-            alone = single.update(video.frames[index])
-            np.testing.assert_allclose(together[number].box.to_array(), alone.box.to_array(), atol=0.05)
-            assert together[number].score == pytest.approx(alone.score, abs=1e-3)
-            assert together[number].state is alone.state
+        frame = tracker.upload(video.frames[index])
+        together = update_targets(model, states, frame)
+        single = [update_targets(model, [state], frame)[0] for state in alone]
+        for (_, result), (_, expected) in zip(together, single, strict=True):
+            np.testing.assert_allclose(result.box.to_array(), expected.box.to_array(), atol=0.05)
+            assert result.score == pytest.approx(expected.score, abs=1e-3)
+            assert result.state is expected.state
+        states, alone = [state for state, _ in together], [state for state, _ in single]
+
+
+def test_features_that_are_no_numbers_lose_that_target_alone():
+    """The target's own features are broken; the other one shares network and frame with it."""
+    video, tracker = footage(3), made_tracker()
+    group = TrackerGroup(tracker)
+    for name, box in (("broken", video.boxes[0]), ("whole", Box(200, 150, 25, 50))):
+        group.init(name, video.frames[0], box)
+    alone = start(tracker.model, video.frames[0], Box(200, 150, 25, 50))
+    for part in group.state("broken").target.template.exemplar:
+        part.fill_(torch.nan)
+    results = group.update(video.frames[1])
+    assert results["broken"].state is TrackState.LOST
+    assert results["broken"].reason == "the network's answer is not finite"
+    np.testing.assert_allclose(results["broken"].box, video.boxes[0])
+    _, expected = update_targets(tracker.model, [alone], tracker.upload(video.frames[1]))[0]
+    np.testing.assert_allclose(results["whole"].box, expected.box, atol=0.05)
+    assert group.update(video.frames[2])["broken"].state is TrackState.LOST
 
 
 class Shifted:
@@ -84,25 +103,25 @@ class Shifted:
 
 
 def test_every_box_is_corrected_by_the_first_frame_s_regression():
-    plain, corrected = (made_tracker(replace(SMALL, lost=LostConfig(enabled=False))) for _ in range(2))
-    video = footage(3)
-    plain.model.config = replace(plain.model.config, regression=False)
-    plain.config = plain.model.config
-    for tracker in (plain, corrected):
-        tracker.init(video.frames[0], video.boxes[0])
-    assert plain._regressor is None
-    corrected._regressor = stub = Shifted()
-    x, y, width, height = plain.update(video.frames[1]).box.to_array()
-    found = corrected.update(video.frames[1]).box.to_array()
-    np.testing.assert_allclose(found, [x + 0.2 * width, y, width, 2 * height], rtol=1e-5)
-    corrected.update(video.frames[2])
+    tracker, video = made_tracker(replace(SMALL, lost=LostConfig(enabled=False))), footage(3)
+    tracker.init(video.frames[0], video.boxes[0])
+    model, stub = tracker.model, Shifted()
+    plain, corrected = (
+        replace(tracker.state, target=tracker.state.target._replace(regression=regression))
+        for regression in (None, stub)
+    )
+    frame = tracker.upload(video.frames[1])
+    x, y, width, height = update_targets(model, [plain], frame)[0][1].box
+    corrected, result = update_targets(model, [corrected], frame)[0]
+    np.testing.assert_allclose(list(result.box), [x + 0.2 * width, y, width, 2 * height], rtol=1e-5)
+    corrected, _ = update_targets(model, [corrected], tracker.upload(video.frames[2]))[0]
     assert stub.asked == 2
-    assert corrected._regressor is stub  # nothing is learned after the first frame
+    assert corrected.target.regression is stub  # nothing is learned after the first frame
 
 
 @torch.no_grad()
 def test_the_regression_sees_the_box_with_its_context():
-    model = made_tracker(replace(SMALL, context=0.25)).model
+    model = made_tracker(replace(SMALL, context_amount=0.25)).model
     maps = model.maps(torch.rand(1, 3, 160, 160) * 255)
     found = model.features(maps, np.array([[[70.0, 66.0, 24.0, 16.0]]]))[0, 0]
     wider = torch.tensor([[[65.0, 61.0, 34.0, 26.0]]])  # a quarter of 40, half of it to each side
@@ -116,23 +135,24 @@ def test_scales_may_follow_the_last_box_within_limits():
         footage(1),
     )
     tracker.init(video.frames[0], video.boxes[0])
-    first, searched = tracker.box, tracker.search_window.size
-    larger = tracker._look(tracker.upload(video.frames[0]), tracker.search_window)
-    side = 1.2 * tracker.model.side
+    model, state = tracker.model, tracker.state
+    first, searched = state.box, state.search_window.size
+    side = 1.2 * model.side
+    frame = tracker.upload(video.frames[0])
+    output = model.forward([state], frame, frame.crops([state.search_window], SMALL.search_size))[0]
     for factor in (1.2, 1.44, 1.5):
-        grown = replace(larger, scale=1.2, box=Box.from_centre(80, 80, side, side * first.height / first.width))
-        tracker._move(tracker.search_window, grown, resize=True)
-        assert tracker.search_window.size == pytest.approx(factor * searched)
-    assert tracker.box.width == pytest.approx(1.44 * 1.2 * first.width)
+        box = Box.from_centre(80, 80, side, side * first.height / first.width)
+        state, _ = model.locate(state, replace(output, window=state.search_window, scale=1.2, box=box))
+        assert state.search_window.size == pytest.approx(factor * searched)
+    assert state.box.width == pytest.approx(1.44 * 1.2 * first.width)
 
 
 def test_a_lost_target_s_tiles_meet_where_candidates_end():
     tracker, video = made_tracker(replace(SMALL, radius=0.5, regression=False)), footage(1)
     tracker.init(video.frames[0], video.boxes[0])
-    tracker._give_up()
-    home, tile = tracker.windows()
-    away = np.abs([tile.centre_x - home.centre_x, tile.centre_y - home.centre_y])
-    assert away.max() == pytest.approx(max(video.boxes[0][2:]))  # two radii of half a side
+    lost = tracker.model.lose(tracker.state)
+    home, _ = tracker.model.search(lost).windows
+    assert lost.lost_search.step == pytest.approx(max(video.boxes[0][2:]))  # two radii of half a side
     assert home.centre_x == pytest.approx(Box.from_array(video.boxes[0]).centre[0])
 
 
@@ -146,7 +166,7 @@ def test_lost_and_found_again():
     noise = np.random.default_rng(0).integers(0, 255, video.frames[0].shape).astype(np.uint8)
     lost = tracker.update(noise)
     assert lost.state is TrackState.LOST
-    assert len(tracker.windows()) == SMALL.lost_windows
+    assert len(tracker.model.search(tracker.state).windows) == SMALL.lost_windows
     np.testing.assert_allclose(lost.box.to_array(), video.boxes[0])
     again = tracker.update(video.frames[0])
     assert again.state is TrackState.UNCERTAIN
@@ -183,8 +203,8 @@ def test_resolution_follows_from_radius_and_scales():
 def test_settings_that_cannot_be():
     with pytest.raises(ConfigError, match="search_size is 141; the network's stride is 4, so give 144"):
         SRTConfig(search_size=141)
-    with pytest.raises(ConfigError, match="scales is 4; give an odd number"):
-        SRTConfig(scales=4)
+    with pytest.raises(ConfigError, match="scales: 4 is even; give an odd number"):
+        read_config(SRTConfig, {"scales": 4}, "here")
     with pytest.raises(ConfigError, match=r"search_size 92 shows the target 2 pixels long.* give 124 or more"):
         made_tracker(SRTConfig(search_size=92))
     assert made_tracker(SRTConfig(search_size=124)).model.side >= 12
@@ -198,7 +218,7 @@ def test_shipped_settings_are_read_and_name_the_defaults():
         "srt_without_irnn": {"leave_out": ("irnn",)},
         "srt_without_regression": {"regression": False},
     }
-    files = sorted((Path(__file__).parents[2] / "config" / "trackers").glob("srt*.yaml"))
+    files = sorted((Path(__file__).parents[4] / "config" / "trackers").glob("srt*.yaml"))
     assert [path.stem for path in files] == list(changes)
     for path in files:
         values = yaml.safe_load(path.read_text()) or {}
@@ -212,7 +232,7 @@ def test_shipped_settings_are_read_and_name_the_defaults():
 
 @pytest.mark.parametrize(("name", "value"), [("irnn", False), ("shared_input", False), ("identity_start", False)])
 def test_ablations_of_layers_are_settings_of_the_training(name, value, capsys):
-    path = Path(__file__).parents[2] / "config" / "train" / "srt.yaml"
+    path = Path(__file__).parents[4] / "config" / "train" / "srt.yaml"
     content = yaml.safe_load(path.read_text())
     training = content["training"] | {"layers": {name: value}}
     train("srt", data=content["data"], training=training, explain=True)
