@@ -56,11 +56,12 @@ def teacher(tmp_path_factory):
     return path
 
 
-@pytest.fixture(autouse=True)
-def _pytorch_by_default(request, monkeypatch):
+@pytest.fixture(scope="session", autouse=True)
+def _pytorch_by_default():
     """Runtime ``auto`` is PyTorch in all tests but those of the runtimes: exporting every small network takes seconds."""
-    if "runtimes" not in request.path.parts:
-        monkeypatch.setattr("siam_tracker_core.loading.installed", lambda device: [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("siam_tracker_core.loading.installed", lambda device: [])
+        yield
 
 
 @pytest.fixture

@@ -7,8 +7,14 @@ from dataclasses import replace
 import pytest
 
 from siam_tracker_core.datasets.made import made_sequence
-from siam_tracker_core.runtimes.choosing import Wish
+from siam_tracker_core.runtimes.choosing import Wish, installed
 from siam_tracker_core.zoo import torch_device
+
+
+@pytest.fixture(autouse=True)
+def _auto_as_users_have_it(monkeypatch):
+    """Undo what the other tests do to runtime ``auto``."""
+    monkeypatch.setattr("siam_tracker_core.loading.installed", installed)
 
 
 @pytest.fixture(scope="session")
