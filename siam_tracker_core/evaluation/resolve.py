@@ -35,7 +35,7 @@ class TrackerSpec:
         device: for our trackers, "auto", "cpu" or "cuda:0"; OpenCV's run on the CPU.
         nano_models: folder of NanoTrack's ONNX files.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
-        runtime, precision: for our trackers, see ``load_tracker``.
+        runtime, precision, threads: for our trackers, see ``load_tracker``.
     """
 
     label: str
@@ -45,6 +45,7 @@ class TrackerSpec:
     settings: Path | None = None
     runtime: str = "auto"
     precision: str = "auto"
+    threads: int | None = None
 
     @classmethod
     def of(
@@ -82,9 +83,19 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(
-            self.source, self.device, self.nano_models, self.settings, self.runtime, self.precision
+        if self.source in PEERS:
+            return make_tracker(self.source, self.device, self.nano_models, self.settings)
+        from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
+
+        tracker: FrameTracker = load_tracker(
+            self.source,
+            self.device,
+            config=self.settings,
+            precision=self.precision,
+            runtime=self.runtime,
+            threads=self.threads,
         )
+        return tracker
 
 
 def make_tracker(
@@ -92,8 +103,6 @@ def make_tracker(
     device: str = "auto",
     nano_models: Path = DEFAULT_NANO_MODELS,
     settings: Path | None = None,
-    runtime: str = "auto",
-    precision: str = "auto",
 ) -> FrameTracker:
     """A peer (kcf, csrt, mil, nano) by its name, or whatever ``load_tracker`` understands.
 
@@ -102,7 +111,6 @@ def make_tracker(
         device: for our trackers, "auto", "cpu" or "cuda:0".
         nano_models: folder of NanoTrack's ONNX files.
         settings: YAML file of settings that differ from those of the weights; for our trackers only.
-        runtime, precision: for our trackers, see ``load_tracker``.
 
     Raises:
         ConfigError: if there is no such tracker, the installed OpenCV lacks it, or the settings are not right.
@@ -114,9 +122,7 @@ def make_tracker(
         return Peer(name, nano_models)
     from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
-    tracker: FrameTracker = load_tracker(
-        name, device=device, config=settings, runtime=runtime, precision=precision
-    )
+    tracker: FrameTracker = load_tracker(name, device=device, config=settings)
     return tracker
 
 

@@ -63,8 +63,10 @@ class OpenVINOBackend(GraphBackend):
         return "bf16" if "BF16" in can else "f16"
 
     def _open(self, path: Path) -> _Request:
+        # The template branch runs once for a target, and all later answers depend on its values.
+        exact = {"INFERENCE_PRECISION_HINT": "f32"} if path.stem == "template" else {}
         try:
-            compiled = self._core.compile_model(str(path), "CPU", self._settings)
+            compiled = self._core.compile_model(str(path), "CPU", self._settings | exact)
         except RuntimeError as error:
             raise ExportError(f"OpenVINO cannot load {path}: {_first_line(error)}; export the tracker again") from None
         return _Request(compiled.create_infer_request())

@@ -22,7 +22,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
-from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
+from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
 from siam_tracker_core.trackers.common.boxes import bounded, damped
 from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
 from siam_tracker_core.trackers.common.limits import Count, Share, Whole
@@ -179,7 +179,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             ConfigError: if the network cannot take crops of the configured sizes.
         """
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
-        return cls(TorchBackend(network, device, precision, CPU_BATCH), config, name)
+        return cls(torch_backend(network, device, precision, CPU_BATCH), config, name)
 
     def start(self, frame: Frame, box: Box) -> SiamRPNState:
         config = self.config
