@@ -232,8 +232,8 @@ class ScalePyramid:
                 peak=float(row[3]),
                 psr=float(row[4]),
                 response=response,
-                dx=(row[2] - middle) * step,
-                dy=(row[1] - middle) * step,
+                dx=float(row[2] - middle) * step,
+                dy=float(row[1] - middle) * step,
                 scale=1.0 if alone else float(self.factors[int(row[0])]),
             )
             for own, row, response, alone in zip(windows, table.astype(np.float64), coarse, free, strict=True)

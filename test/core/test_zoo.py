@@ -16,7 +16,7 @@ from siam_tracker_core.cli import main
 from siam_tracker_core.commands.zoo import zoo as zoo_command
 from siam_tracker_core.config import merged, read_config, read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCConfig
+from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 from siam_tracker_core.zoo import find_weights, read_zoo
 
@@ -234,7 +234,7 @@ def test_impossible_settings_name_the_file_and_the_key(weights, tmp_path, settin
 def test_settings_win_over_what_the_weights_say(tmp_path):
     weights = random_weights(tmp_path / "w.safetensors", config={"scales": 5, "lost": {"patience": 7}})
     tracker = load_tracker(weights, device="cpu", config={"lost": {"uncertain": 0.4}})
-    assert isinstance(tracker, SiamFC)
+    assert isinstance(tracker.model, SiamFCModel)
     assert (tracker.config.scales, tracker.config.lost.patience, tracker.config.lost.uncertain) == (5, 7, 0.4)
 
 

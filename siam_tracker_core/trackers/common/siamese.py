@@ -150,7 +150,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
 
     def lose(self, state: SiameseState[TargetT]) -> SiameseState[TargetT]:
         if not self.config.lost.enabled:
-            return state
+            return replace(state, box=bounded(state.box, state.box, 0.0, state.image_size))
         return replace(self._sought(state), confidence=Confidence(TrackState.LOST))
 
     def probe(self, state: SiameseState[TargetT], frame: Frame, window: Window) -> tuple[float, float]:

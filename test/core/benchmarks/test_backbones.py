@@ -39,7 +39,8 @@ def test_no_target_is_ever_lost_while_updates_are_timed(monkeypatch: pytest.Monk
         tracker.init(picture, Box(300, 220, 40, 60))
         for _ in range(10):
             assert tracker.update(picture).state is not TrackState.LOST
-            assert len({window.centre_x for window in tracker.windows()}) == 1
+            windows = tracker.model.search(tracker.state).windows
+            assert len({window.centre_x for window in windows}) == 1
 
 
 def test_speeds_are_relative_to_alexnet() -> None:

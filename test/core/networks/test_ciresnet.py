@@ -27,7 +27,7 @@ from siam_tracker_core.networks import (
 from siam_tracker_core.networks.cir import CIRUnit, crop_early
 from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
 from siam_tracker_core.networks.inference import fold_batch_norms
-from siam_tracker_core.trackers.siamfc import SiamFC
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import save_weights
 from siam_tracker_core.zoo import load_tracker
 
@@ -283,7 +283,7 @@ def textured() -> np.ndarray:
     return np.random.default_rng(1).integers(0, 255, (240, 320, 3), np.uint8)
 
 
-def tracker_of(name: str, folder: Path, config: Path | dict[str, object]) -> SiamFC:
+def tracker_of(name: str, folder: Path, config: Path | dict[str, object]) -> Tracker:
     """SiamFC with a random backbone, by way of a weights file."""
     torch.manual_seed(0)
     network = SiamFCNetwork(backbone(name), gain=0.1)
@@ -297,7 +297,7 @@ def test_siamfc_plus_runs_with_its_settings(name, textured, tmp_path):
     tracker = tracker_of(name, tmp_path, CONFIGS / f"siamfc_{name}.yaml")
     tracker.init(textured, Box(140, 100, 40, 30))
     result = tracker.update(textured)
-    cells = (tracker.config.search_size - 127) // tracker.model.network.backbone.stride + 1
+    cells = (tracker.config.search_size - 127) // tracker.model.backend.network.backbone.stride + 1
     assert result.response.values.shape == (cells, cells)
 
 
@@ -311,7 +311,7 @@ def test_an_exemplar_has_the_same_features_inside_a_search_image(name, textured,
     crop = frame.crops([Window(160, 115, context_size(40, 30, 0.5))], 127)
     middle = len(response) // 2
     with torch.inference_mode():
-        own = 0.1 * float(tracker.model.embed(crop).square().sum())
+        own = 0.1 * float(tracker.model.backend.template(crop)[0].square().sum())
     assert response[middle, middle] == pytest.approx(own, rel=1e-3)
 
 

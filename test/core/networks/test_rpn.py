@@ -26,7 +26,7 @@ from siam_tracker_core.networks.anchors import (
 from siam_tracker_core.networks.ciresnet import DESCRIPTIONS
 from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
 from siam_tracker_core.networks.rpn import HEADS, DepthwiseHead, Proposals, SiamRPNNetwork, UpChannelHead
-from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
+from siam_tracker_core.runtimes import TorchBackend
 from siam_tracker_core.training.losses.proposals import Lesson, ProposalLoss, draw_anchors, proposal_loss, smooth_l1
 
 sides = st.floats(8, 200)
@@ -199,11 +199,12 @@ def test_the_pruned_detector_gives_the_maps_of_both_branches(head: str, name: st
             two_branches(network, exemplar[None].flip(1), search[None].flip(1))
             for exemplar, search in zip(exemplars, searches, strict=True)
         ]
-        model = SiamRPNModel(copy.deepcopy(network), SiamRPNConfig(), torch.device("cpu"), precision="single")
-        pruned = model.detect(model.kernels(exemplars), searches)
-    for part in ("logits", "distances"):
-        whole = torch.cat([getattr(pair, part) for pair in pairs])
-        torch.testing.assert_close(getattr(pruned, part), whole, rtol=1e-3, atol=1e-3 * float(whole.abs().max()))
+        backend = TorchBackend(copy.deepcopy(network), torch.device("cpu"), "single")
+        scores, boxes = backend.search(backend.template(exemplars), searches)
+    whole = torch.cat([pair.scores for pair in pairs])
+    torch.testing.assert_close(scores, whole, rtol=1e-3, atol=1e-3)
+    distances = torch.cat([pair.distances for pair in pairs]).permute(0, 2, 3, 4, 1)
+    torch.testing.assert_close(boxes, decode(distances, network.anchors.grid(17)), rtol=1e-3, atol=0.05)
 
 
 def test_only_a_head_without_normalisations_is_joined() -> None:

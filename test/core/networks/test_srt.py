@@ -16,7 +16,7 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.networks import vgg
 from siam_tracker_core.networks.region_pooling import pool_regions
 from siam_tracker_core.networks.srt import POOLS, SRTLayers
-from siam_tracker_core.trackers.srt import SRT, SRTModel
+from siam_tracker_core.trackers.srt import SRTModel
 from siam_tracker_core.weights import save_weights
 from siam_tracker_core.zoo import load_tracker
 
@@ -167,7 +167,7 @@ def test_ablations_build_run_and_come_back_from_a_file(changes, tmp_path):
         {"tracker": "srt", "network": changes | {"hidden": 8, "outputs": 8}, "config": settings},
     )
     tracker = load_tracker(path, "cpu", precision="single")
-    assert isinstance(tracker, SRT)
+    assert isinstance(tracker.model, SRTModel)
     assert tracker.model.network.layers == layers
     video = footage(2)
     tracker.init(video.frames[0], video.boxes[0])

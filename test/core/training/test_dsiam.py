@@ -12,7 +12,8 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.networks.dsiam import Blend
-from siam_tracker_core.trackers.dsiam import DSiam, DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.dsiam import DSiamModule, DSiamTraining
 from siam_tracker_core.training.dsiam_clips import ClipTracker, crop_at
@@ -21,7 +22,7 @@ from siam_tracker_core.training.engine.recipe import read_recipe
 from siam_tracker_core.weights import read_weights, save_weights
 from siam_tracker_core.zoo import load_tracker
 
-TRACKING = DSiamConfig(**SMALL, upsampling=4, appearance_ridge=None, suppression_ridge=None)
+TRACKING = DSiamConfig(**SMALL, response_up=4, appearance_ridge=None, suppression_ridge=None)
 
 
 def small_module(layers=("deep", "shallow"), seed=0, **values):
@@ -115,7 +116,7 @@ def test_clips_are_tracked_as_the_tracker_does():
     clips = pictures.flip(-1).permute(0, 3, 1, 2).float()[None]
     # The tracker's exemplar window of a box of 24 pixels has 48, so its crops have the pictures' own scale.
     model = DSiamModel(module.network, read_recipe_config(), torch.device("cpu"), precision="single")
-    tracker = DSiam(model)
+    tracker = Tracker(model)
     with torch.no_grad():
         clip_tracker = ClipTracker(module.network, TRACKING, drift=48)
         said = clip_tracker.track(clips, torch.zeros(1, 2, 2))
@@ -124,14 +125,14 @@ def test_clips_are_tracked_as_the_tracker_does():
         got = tracker.update(pictures[number].numpy()).response.values + tracker.model.bias
         expected = said.logits[0, number - 1].numpy()
         np.testing.assert_allclose(got, expected, atol=0.03 * np.abs(expected).max())
-        middle = tracker.search_window
+        middle = tracker.state.search_window
         if number == 1:
             place = -said.centres[0, 1].numpy() + 80
             np.testing.assert_allclose([middle.centre_x, middle.centre_y], place, atol=0.3)
 
 
 def read_recipe_config():
-    return DSiamConfig(**SMALL, upsampling=4, scales=1, threshold=-1e9)
+    return DSiamConfig(**SMALL, response_up=4, scales=1, threshold=-1e9)
 
 
 # Gradients through time

@@ -13,7 +13,7 @@ from siam_tracker_core import load_tracker
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import MDNet, PairNorm
-from siam_tracker_core.trackers.mdnet.classifier import ClassifierConfig, PatchNetwork
+from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.engine.export import start_from
 from siam_tracker_core.training.engine.recipe import read_recipe
@@ -66,7 +66,7 @@ def test_training_sees_patches_as_the_tracker_does():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
     boxes = np.array([[30.0, 40, 25, 18], [-12, 5, 60, 40], [70, 60.5, 40, 50]])
-    network = PatchNetwork(MDNet(domains=0), ClassifierConfig(), torch.device("cpu"), "single")
+    network = PatchNetwork(MDNet(domains=0), torch.device("cpu"), "single")
     expected = network.patches(Frame.upload(image, "cpu"), boxes)
     images = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     found = sample_boxes(images, torch.from_numpy(boxes)[None])[0]

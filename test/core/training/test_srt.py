@@ -10,7 +10,7 @@ import torch
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.srt import SRTLayers
-from siam_tracker_core.trackers.srt import SRT, SRTConfig
+from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
 from siam_tracker_core.training.augmentation.occlusion import Occlusion
 from siam_tracker_core.training.augmentation.views import Jitter, Photometry
 from siam_tracker_core.training.engine.recipe import Unfreezing, read_recipe
@@ -112,7 +112,7 @@ def test_boxes_lie_in_the_views_where_they_lay_in_the_crops():
 
 def test_targets_are_as_large_as_in_tracking():
     """Longer side, with context, as the tracker's; and what reaches into the margin does not count."""
-    recipe = replace(SMALL, **UNCHANGED, tracking=replace(SMALL.tracking, context=0.25))
+    recipe = replace(SMALL, **UNCHANGED, tracking=replace(SMALL.tracking, context_amount=0.25))
     module, batch = made_module(recipe), made_batch()
     lesson = module.lesson(batch, torch.Generator())
     scale = module.side / (64 + 0.25 * 112)
@@ -191,7 +191,7 @@ def test_learns_to_tell_boxes_apart_and_draws_them():
 def test_settings_come_back_with_the_weights(tmp_path):
     values = {"layers": {"hidden": 6, "outputs": 4, "backbone": "vgg16"}, "tracking": {"scale_step": 1.05}}
     module = SRTModule.build(read_recipe(SRTTraining, values))
-    assert isinstance(module.tracker(module.network), SRT)
+    assert isinstance(module.tracker(module.network).model, SRTModel)
     save_weights(tmp_path / "srt.safetensors", module.network.state_dict(), module.description())
     tracker = load_tracker(tmp_path / "srt.safetensors", "cpu")
     assert tracker.config == replace(module.recipe.tracking, lost=tracker.config.lost)

@@ -192,11 +192,11 @@ def test_published_spaces_fit_the_trackers() -> None:
 
 def test_a_space_is_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
-    path.write_text("lost.recover: {low: 0.5, high: 0.9}\nscales: {choices: [1, 3]}\nupsampling: {low: 1, high: 16}\n")
+    path.write_text("lost.recover: {low: 0.5, high: 0.9}\nscales: {choices: [1, 3]}\nresponse_up: {low: 1, high: 16}\n")
     space = space_of(SiamFCConfig(), path)
     assert space["lost.recover"] == Parameter(0.5, 0.9)
     assert space["scales"].choices == (1, 3)
-    assert space["upsampling"].whole
+    assert space["response_up"].whole
     assert not space["lost.recover"].whole
 
 

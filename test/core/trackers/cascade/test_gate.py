@@ -12,9 +12,9 @@ EDGE = 1e-9
 
 def gate(**changes):
     """A gate that has seen six frames with a matching score of 0.9 and a classification score of 0.95."""
-    made = Gate(GateConfig(**changes), 0.9, 0.95)
+    made = Gate(GateConfig(**changes), ((0.9, 0.95),))
     for _ in range(5):
-        made.decide(0.9, 0.95, [])
+        made = made.after(0.9, 0.95)
     return made
 
 
@@ -26,9 +26,9 @@ def test_another_peak_above_gamma_m_asks_for_more(ratio, learn):
     assert ("no other peak is above 0.8" in str(decision)) is learn
 
 
-@pytest.mark.parametrize(("rival", "learn"), [(0.8, True), (0.75, False)])
-def test_a_peak_between_both_gammas_is_where_the_readings_differ(rival, learn):
-    assert gate(rival=rival).decide(0.1, 0.1, [0.78]).learn is learn
+@pytest.mark.parametrize(("distractor", "learn"), [(0.8, True), (0.75, False)])
+def test_a_peak_between_both_gammas_is_where_the_readings_differ(distractor, learn):
+    assert gate(distractor=distractor).decide(0.1, 0.1, [0.78]).learn is learn
 
 
 @pytest.mark.parametrize(
@@ -48,30 +48,31 @@ def test_both_scores_must_exceed_their_share_of_the_mean(matching, classificatio
 
 
 def test_a_score_exactly_at_its_share_does_not_exceed_it():
-    made = Gate(GateConfig(frames=1, matching=0.5, classification=0.5), 0.5, 0.5)
+    made = Gate(GateConfig(frames=1, matching=0.5, classification=0.5), ((0.5, 0.5),))
     assert not made.decide(0.25, 0.5, [1.0]).learn
-    made = Gate(GateConfig(frames=1, matching=0.5, classification=0.5), 0.5, 0.5)
+    made = Gate(GateConfig(frames=1, matching=0.5, classification=0.5), ((0.5, 0.5),))
     assert made.decide(0.25 + EDGE, 0.5, [1.0]).learn
 
 
 def test_means_are_over_the_last_frames_before_this_one():
     rng = np.random.default_rng(0)
     scores = rng.uniform(0, 1, (30, 2))
-    made = Gate(GateConfig(frames=6), *scores[0])
+    made = Gate(GateConfig(frames=6), (tuple(scores[0]),))
     for index in range(1, 30):
         before = scores[max(0, index - 6) : index]
         assert made.means == pytest.approx(tuple(before.mean(axis=0)))
-        rival = [1.0] * (index % 3)
-        expected = not rival or (
+        others = [1.0] * (index % 3)
+        expected = not others or (
             scores[index, 0] > 0.8 * before[:, 0].mean() and scores[index, 1] > 0.6 * before[:, 1].mean()
         )
-        assert made.decide(*scores[index], rival).learn is bool(expected)
+        assert made.decide(*scores[index], others).learn is bool(expected)
+        made = made.after(*scores[index])
 
 
 def test_frames_that_were_not_learned_from_are_remembered_too():
     made = gate()
     for _ in range(6):
-        made.decide(0.3, 0.2, [1.0])
+        made = made.after(0.3, 0.2)
     assert made.means == pytest.approx((0.3, 0.2))
     assert made.decide(0.3, 0.2, [1.0]).learn
 

@@ -19,9 +19,10 @@ from siam_tracker_core.config import merged, read_config
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import MDNet, SiamFCNetwork
 from siam_tracker_core.networks.backbone import Backbone
-from siam_tracker_core.trackers.cascade import Cascade, CascadeConfig, CascadeModel
-from siam_tracker_core.trackers.mdnet import MDNetModel, MDNetTracker
-from siam_tracker_core.trackers.siamfc import SiamFC, SiamFCModel
+from siam_tracker_core.trackers.cascade import CascadeConfig, CascadeModel
+from siam_tracker_core.trackers.mdnet import MDNetModel
+from siam_tracker_core.trackers.siamfc import SiamFCModel
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.cascade import join
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 
@@ -31,11 +32,11 @@ SIDE, SIZE = 40, (320, 240)
 CLASSIFIER = {
     "init_positives": 20,
     "init_negatives": 100,
-    "init_rate": 2e-3,
+    "init_lr": 2e-3,
     "init_rounds": 30,
     "update_positives": 20,
     "update_negatives": 30,
-    "update_rate": 3e-3,
+    "update_lr": 3e-3,
     "update_rounds": 4,
     "batch_positives": 16,
     "batch_negatives": 32,
@@ -45,7 +46,7 @@ CLASSIFIER = {
 # nothing about sizes.
 QUICK = {
     "search_size": 383,
-    "upsampling": 4,
+    "response_up": 4,
     "patch_scales": 1,
     "window_influence": 0.1,
     "update_every": 1,
@@ -100,10 +101,10 @@ def made(tracker="cascade", **changes):
     config = read_config(CascadeConfig, merged(QUICK, changes), "here")
     matching, classification = made_networks()
     if tracker == "siamfc":
-        return SiamFC(SiamFCModel(matching, config, CPU))
+        return Tracker(SiamFCModel.from_network(matching, config, CPU))
     if tracker == "mdnet":
-        return MDNetTracker(MDNetModel(classification, config.mdnet, CPU))
-    return Cascade(CascadeModel(matching, classification, config, CPU))
+        return Tracker(MDNetModel(classification, config.mdnet, CPU))
+    return Tracker(CascadeModel.from_networks(matching, classification, config, CPU))
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,20 @@ def test_a_share_of_a_change_of_size_is_taken_over(hiding, rate):
     assert box.height == pytest.approx(box.width)
 
 
+def test_a_classifier_of_no_numbers_loses_its_target_alone(hiding):
+    red, images = hiding
+    group = TrackerGroup(made(lost={"enabled": True}))
+    group.init("broken", images[0], red.box(0))
+    group.init("whole", images[0], Box(188, 100, SIDE, SIDE))
+    for parameter in group.state("broken").target.classifier.head.parameters:
+        parameter.fill_(torch.nan)
+    results = group.update(images[1])
+    assert results["broken"].state is TrackState.LOST
+    assert results["broken"].reason == "the network's answer is not finite"
+    assert results["broken"].box.iou(red.box(0)) > 0.99
+    assert results["whole"].state is TrackState.TRACKING
+
+
 @pytest.fixture(scope="module")
 def leaving():
     """The target is gone for thirteen frames, and its look-alike is alone."""
@@ -314,7 +329,7 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
         "batch_negatives": 2,
         "hard_pool": 2,
     }
-    changes = {"exemplar_size": 32, "search_size": 64, "upsampling": 2, "update_every": 1000, "failure": 0.0}
+    changes = {"exemplar_size": 32, "search_size": 64, "response_up": 2, "update_every": 1000, "failure": 0.0}
     tracker = made(**changes, peaks={"most": 2}, mdnet={"classifier": classifier | {"budget": 1}})
     ground = np.full((48, 64, 3), 60, np.uint8)
     images = [ground.copy() for _ in range(4)]
@@ -327,16 +342,16 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
         tracker.update(images[number % 4])
         if number == 200:
             objects, size = held()
-    assert tracker._classifier.positives.frames == 100
-    assert tracker._classifier.negatives.frames == 30
+    assert tracker.state.target.classifier.positives.frames == 100
+    assert tracker.state.target.classifier.negatives.frames == 30
     later = held()
     assert later[0] < objects + 500
     assert later[1] == size
 
 
 def test_a_gate_that_asks_for_peaks_nobody_looks_for_is_refused():
-    with pytest.raises(ConfigError, match=r"gate.rival 0.6 is below peaks.ratio 0.75"):
-        read_config(CascadeConfig, {"gate": {"rival": 0.6}}, "here")
+    with pytest.raises(ConfigError, match=r"gate.distractor 0.6 is below peaks.ratio 0.75"):
+        read_config(CascadeConfig, {"gate": {"distractor": 0.6}}, "here")
 
 
 @pytest.fixture(scope="module")
@@ -386,7 +401,7 @@ def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
     half = {"parts": parts, "mdnet": few, "lost": {"enabled": name == "mdnet"}}
     alone = load_tracker(files / f"{name}.safetensors", "cpu", config=own)
     part = load_tracker(files / "cascade.safetensors", "cpu", config=half)
-    assert type(part) is type(alone)
+    assert type(part.model) is type(alone.model)
     for one, other in zip(follow(part, images[:3], red), follow(alone, images[:3], red), strict=True):
         assert (one.box, one.score) == (other.box, other.score)
 
@@ -394,16 +409,17 @@ def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("cascade", Cascade),
-        ("cascade_matching", SiamFC),
-        ("cascade_classification", MDNetTracker),
-        ("cascade_no_gate", Cascade),
-        ("cascade_fast", Cascade),
-        ("cascade_shipped", Cascade),
+        ("cascade", CascadeModel),
+        ("cascade_matching", SiamFCModel),
+        ("cascade_classification", MDNetModel),
+        ("cascade_no_gate", CascadeModel),
+        ("cascade_fast", CascadeModel),
+        ("cascade_shipped", CascadeModel),
     ],
 )
 def test_shipped_settings_name_the_parts_of_figure_3(files, name, kind):
-    assert type(load_tracker(files / "cascade.safetensors", "cpu", config=SETTINGS / f"{name}.yaml")) is kind
+    tracker = load_tracker(files / "cascade.safetensors", "cpu", config=SETTINGS / f"{name}.yaml")
+    assert type(tracker.model) is kind
 
 
 def test_the_defaults_that_the_settings_file_tells_are_the_defaults():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.geometry import Box, iou
-from siam_tracker_core.trackers.common.box_regression import BoxRegression
+from siam_tracker_core.trackers.common.box_regression import BoxRegression, ridge
 from siam_tracker_core.trackers.common.sampling import Spread, draw
 
 TARGET = Box(100, 80, 60, 40)
@@ -61,3 +61,15 @@ def test_features_that_were_never_seen_cannot_make_a_box_endless(samples):
 def test_nothing_to_correct_is_corrected_to_nothing(samples):
     features, boxes = samples
     assert BoxRegression(features, boxes, TARGET).apply(features[:0], boxes[:0]).shape == (0, 4)
+
+
+@pytest.mark.parametrize("features", [7, 300])
+def test_it_is_scikit_learn_s_ridge_regression(features):
+    """With fewer and with more features than samples, which are solved for in different ways."""
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(2.0, 3.0, (60, features)), rng.normal(size=(60, 4))
+    theirs = linear_model.Ridge(alpha=5.0).fit(x, y)
+    weights, intercept = ridge(x, y, 5.0)
+    np.testing.assert_allclose(weights.T, theirs.coef_, atol=1e-9)
+    np.testing.assert_allclose(intercept, theirs.intercept_, atol=1e-9)

@@ -12,16 +12,20 @@ from torch.nn import functional
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.networks.mdnet import FEATURES, MDNet
-from siam_tracker_core.trackers.mdnet.batched_head import Descent, Head, descend, hardest, logits, stacked, write_back
-from siam_tracker_core.trackers.mdnet.classifier import (
-    Classifier,
-    ClassifierConfig,
-    PatchNetwork,
-    scores_together,
-    with_margin,
+from siam_tracker_core.trackers.mdnet.batched_head import (
+    Head,
+    SGDConfig,
+    hardest,
+    logits,
+    sgd_step,
+    stacked,
+    write_back,
 )
+from siam_tracker_core.trackers.mdnet.classifier import Classifier, Term, scores_together
+from siam_tracker_core.trackers.mdnet.config import ClassifierConfig
 from siam_tracker_core.trackers.mdnet.memory import FrameMemory
-from siam_tracker_core.trackers.mdnet.update import Lesson, Term, run_pending, run_rounds
+from siam_tracker_core.trackers.mdnet.patches import PatchNetwork, with_margin
+from siam_tracker_core.trackers.mdnet.update import Learner, OnlineUpdate, begin, run_pending, run_rounds
 from siam_tracker_core.training.mdnet import initialise
 
 CPU = torch.device("cpu")
@@ -40,11 +44,25 @@ SMALL = {
 }
 
 
-def patch_network(**changes) -> PatchNetwork:
+def config(**changes) -> ClassifierConfig:
+    return ClassifierConfig(**{**SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def network() -> PatchNetwork:
     torch.manual_seed(0)
-    network = MDNet(domains=0)
-    initialise(network.backbone)
-    return PatchNetwork(network, ClassifierConfig(**{**SMALL, **changes}), CPU, precision="single")
+    made = MDNet(domains=0)
+    initialise(made.backbone)
+    return PatchNetwork(made, CPU, precision="single")
+
+
+@pytest.fixture
+def seen(network):
+    """How many patches went through the convolutions, call by call."""
+    counts: list[int] = []
+    hook = network.network.backbone.register_forward_hook(lambda _, args, __: counts.append(len(args[0])))
+    yield counts
+    hook.remove()
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +76,9 @@ def picture():
 TARGET, SIZE = Box(60, 40, 40, 30), (160, 120)
 
 
-def taught(network: PatchNetwork, seed: int, frames: int = 2) -> Classifier:
+def taught(network: PatchNetwork, seed: int, frames: int = 2, **changes) -> Classifier:
     """A classifier that remembers made-up features, for what needs no picture."""
-    classifier = Classifier(network, seed)
+    classifier = Classifier(network, config(seed=seed, **changes))
     generator = torch.Generator().manual_seed(seed)
     for _ in range(frames):
         near = torch.rand(8, FEATURES, generator=generator) + 0.2
@@ -100,9 +118,8 @@ def test_memory_keeps_the_last_frames_and_no_more():
     assert (memory._rows.untyped_storage().nbytes(), memory._rows.data_ptr()) == space
 
 
-def test_a_classifier_s_memory_is_that_of_its_frames():
-    network = patch_network()
-    classifier = Classifier(network)
+def test_a_classifier_s_memory_is_that_of_its_frames(network):
+    classifier = Classifier(network, config())
     space = classifier.positives._rows.shape[0], classifier.negatives._rows.shape[0]
     assert space == (6 + 4 * 3, 3 * 5)
     for number in range(40):
@@ -112,8 +129,16 @@ def test_a_classifier_s_memory_is_that_of_its_frames():
     assert [float(value) for value in oldest] == [35.0, 37.0]
 
 
-def test_short_term_updates_take_positives_of_recent_frames_only():
-    classifier = Classifier(patch_network(batch_positives=200, short_memory=2))
+def test_what_is_no_number_is_not_remembered(network):
+    classifier = Classifier(network, config())
+    features = torch.rand(4, FEATURES)
+    features[1, 5], features[2, 0] = torch.nan, torch.inf
+    classifier.remember(features, features[1:3])
+    assert (len(classifier.positives), len(classifier.negatives)) == (2, 0)
+
+
+def test_short_term_updates_take_positives_of_recent_frames_only(network):
+    classifier = Classifier(network, config(batch_positives=200, short_memory=2))
     for number in range(5):
         classifier.remember(torch.full((3, FEATURES), float(number)), torch.rand(5, FEATURES))
     for term, expected in ((Term.SHORT, {3.0, 4.0}), (Term.LONG, {0.0, 1.0, 2.0, 3.0, 4.0})):
@@ -125,9 +150,8 @@ def test_short_term_updates_take_positives_of_recent_frames_only():
 # Heads
 
 
-def test_hard_negatives_are_those_that_score_highest():
-    network = patch_network()
-    classifiers = [Classifier(network, seed) for seed in (1, 2)]
+def test_hard_negatives_are_those_that_score_highest(network):
+    classifiers = [Classifier(network, config(seed=seed)) for seed in (1, 2)]
     stack = stacked([classifier.head for classifier in classifiers])
     pool = torch.rand(2, 30, FEATURES, generator=torch.Generator().manual_seed(3)) * 20
     again = torch.zeros(2, 30, dtype=torch.bool)
@@ -139,8 +163,8 @@ def test_hard_negatives_are_those_that_score_highest():
         torch.testing.assert_close(chosen, mine[order])
 
 
-def test_repeated_rows_are_chosen_last():
-    stack = stacked([Classifier(patch_network()).head])
+def test_repeated_rows_are_chosen_last(network):
+    stack = stacked([Classifier(network, config()).head])
     pool = torch.rand(1, 4, FEATURES).repeat(1, 3, 1)
     again = torch.arange(12)[None] >= 4
     chosen = hardest(stack, pool, again, 5)[0]
@@ -148,7 +172,7 @@ def test_repeated_rows_are_chosen_last():
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.5])
-def test_descent_is_that_of_pytorch(clip):
+def test_a_step_is_that_of_pytorch(clip):
     """The same layers as modules, with an optimiser of PyTorch, one target at a time."""
     network = MDNet(domains=0)
     network.eval()
@@ -158,14 +182,14 @@ def test_descent_is_that_of_pytorch(clip):
         module = copy.deepcopy(network)
         module.add_domain(torch.Generator().manual_seed(seed))
         modules.append(module.eval())  # no dropout
-    settings = Descent(1e-2, 10.0, 0.9, 5e-4, clip)
+    settings = SGDConfig(1e-2, 10.0, 0.9, 5e-4, clip)
     generator = torch.Generator().manual_seed(5)
     steps = [(torch.rand(2, 3, FEATURES, generator=generator), torch.rand(2, 5, FEATURES, generator=generator))]
     steps = steps * 3
     stack, momenta = stacked(heads), stacked(heads, "momenta")
     whole = [torch.ones(2, 8, 512)] * 2
     for positives, negatives in steps:
-        descend(stack, momenta, positives, negatives, whole, settings)
+        sgd_step(stack, momenta, positives, negatives, whole, settings)
     write_back(heads, stack)
     for place, module in enumerate(modules):
         groups = [
@@ -185,9 +209,9 @@ def test_descent_is_that_of_pytorch(clip):
             torch.testing.assert_close(own, parameter.detach().t() if own.dim() == 2 else parameter.detach())
 
 
-def test_dropout_leaves_out_half_and_keeps_the_mean():
-    classifier = Classifier(patch_network())
-    masks = classifier.dropout(400)
+def test_dropout_leaves_out_half_and_keeps_the_mean(network):
+    classifier = Classifier(network, config())
+    masks = classifier.dropout_masks(400)
     assert [set(mask.unique().tolist()) for mask in masks] == [{0.0, 2.0}] * 2
     assert [float(mask.mean()) for mask in masks] == pytest.approx([1.0, 1.0], abs=0.02)
     assert not torch.equal(*masks)
@@ -196,11 +220,10 @@ def test_dropout_leaves_out_half_and_keeps_the_mean():
 # Learning
 
 
-def test_several_targets_learn_as_each_alone():
-    network = patch_network()
+def test_several_targets_learn_as_each_alone(network):
     together = [taught(network, seed) for seed in (1, 2, 3)]
     alone = [taught(network, seed) for seed in (1, 2, 3)]
-    settings = together[0].descent(1e-2)
+    settings = together[0].sgd(1e-2)
     before = parameters(together[0]).clone()
     run_rounds(together, 3, settings)
     for classifier in alone:
@@ -213,9 +236,8 @@ def test_several_targets_learn_as_each_alone():
     assert (parameters(together[0]) - before).abs().max() > 1e-4
 
 
-def test_a_budget_spreads_rounds_over_frames():
-    network = patch_network(update_rounds=5)
-    whole, spread = taught(network, 1), taught(network, 1)
+def test_a_budget_spreads_rounds_over_frames(network):
+    whole, spread = (taught(network, 1, update_rounds=5) for _ in range(2))
     for classifier in (whole, spread):
         classifier.request(Term.LONG)
     run_pending([whole])
@@ -227,9 +249,8 @@ def test_a_budget_spreads_rounds_over_frames():
     torch.testing.assert_close(parameters(whole), parameters(spread), rtol=0, atol=0)
 
 
-def test_targets_with_different_rounds_left_learn_as_alone():
-    network = patch_network(update_rounds=3)
-    together, alone = ([taught(network, seed) for seed in (1, 2)] for _ in range(2))
+def test_targets_with_different_rounds_left_learn_as_alone(network):
+    together, alone = ([taught(network, seed, update_rounds=3) for seed in (1, 2)] for _ in range(2))
     for pair in (together, alone):
         pair[0].request(Term.LONG)
         run_pending(pair, budget=1)
@@ -241,8 +262,8 @@ def test_targets_with_different_rounds_left_learn_as_alone():
         torch.testing.assert_close(parameters(one), parameters(other), rtol=1e-4, atol=1e-6)
 
 
-def test_what_never_saw_a_negative_does_not_learn():
-    classifier = Classifier(patch_network())
+def test_what_never_saw_a_negative_does_not_learn(network):
+    classifier = Classifier(network, config())
     classifier.remember(torch.rand(3, FEATURES), torch.empty(0, FEATURES))
     before = parameters(classifier).clone()
     classifier.request(Term.SHORT)
@@ -250,86 +271,73 @@ def test_what_never_saw_a_negative_does_not_learn():
     assert torch.equal(parameters(classifier), before)
 
 
-@pytest.fixture(scope="module")
-def started(picture):
-    """Two classifiers of one seed, begun inside and outside of inference mode, and the patches that they looked at."""
-    network = patch_network()
-    seen: list[int] = []
-    network.network.backbone.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+def test_one_seed_learns_the_same_whatever_the_mode(network, picture, seen):
     frame = Frame.upload(picture, CPU)
-    classifiers = []
-    for inside in (True, False):
-        classifier = Classifier(network)
+    classifiers = [Classifier(network, config()) for _ in range(2)]
+    for classifier, inside in zip(classifiers, (True, False), strict=True):
         with torch.inference_mode(inside):
-            classifier.start(frame, TARGET, SIZE)
-        classifiers.append(classifier)
-    return network, classifiers, seen
-
-
-def test_one_seed_learns_the_same_whatever_the_mode(started):
-    _, (first, second), seen = started
+            begin(classifier, frame, TARGET, np.random.default_rng(0))
+    first, second = classifiers
     assert torch.equal(parameters(first), parameters(second))
     assert sum(seen) == 2 * (6 + 12), "each box goes through the convolutions once"
     assert (len(first.positives), len(first.negatives)) == (6, 5)
 
 
-@pytest.mark.parametrize("learning", ["same", "worker"])
-def test_updates_look_at_each_box_once_and_remember_it(started, picture, learning):
-    network = patch_network(learning=learning)
-    seen: list[int] = []
-    network.network.backbone.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+@pytest.mark.parametrize("in_worker", [False, True])
+def test_updates_look_at_each_box_once_and_remember_it(network, picture, seen, in_worker):
+    learner = Learner(network, in_worker, 0)
     classifier = taught(network, 0, frames=1)
     known = len(classifier.positives)
-    samples = classifier.samples(TARGET, SIZE)
-    network.learner.teach(Frame.upload(picture, CPU), [Lesson(classifier, samples, Term.LONG)])
-    network.learner.teach(Frame.upload(picture, CPU), [Lesson(classifier, None, Term.SHORT)])
-    network.learner.close()
+    samples = classifier.samples(TARGET, SIZE, np.random.default_rng(0))
+    learner.teach(Frame.upload(picture, CPU), [OnlineUpdate(classifier, samples, Term.LONG)])
+    learner.teach(Frame.upload(picture, CPU), [OnlineUpdate(classifier, None, Term.SHORT)])
+    learner.close()
     assert sum(seen) == len(samples.positives) + len(samples.negatives)
     assert len(classifier.positives) == known + len(samples.positives)
     assert classifier.rounds_left == 0
 
 
-def test_learning_aside_equals_learning_at_once(picture):
+def test_learning_aside_equals_learning_at_once(network, picture):
     """With two targets, a budget, and pictures that change after the frame was handed over."""
     ends = []
-    for learning in ("same", "worker"):
-        network = patch_network(learning=learning, budget=3)
+    for in_worker in (False, True):
+        learner, rng = Learner(network, in_worker, 3), np.random.default_rng(0)
         classifiers = [taught(network, seed, frames=1) for seed in (1, 2)]
         for number, term in enumerate((Term.LONG, None, Term.SHORT)):
             image = np.roll(picture, 3 * number, axis=1).copy()
-            lessons = [Lesson(each, each.samples(TARGET, SIZE), term) for each in classifiers]
-            network.learner.teach(Frame.upload(image, CPU), lessons)
+            updates = [OnlineUpdate(each, each.samples(TARGET, SIZE, rng), term) for each in classifiers]
+            learner.teach(Frame.upload(image, CPU), updates)
             image[:] = 0
-        network.learner.close()
+        learner.close()
         ends.append([parameters(classifier) for classifier in classifiers])
     for one, other in zip(*ends, strict=True):
         assert torch.equal(one, other)
 
 
-def test_what_fails_in_the_worker_is_told(picture):
-    network = patch_network(learning="worker")
+def test_what_fails_in_the_worker_is_told(network, picture):
+    learner = Learner(network, True, 0)
     classifier = taught(network, 0, frames=1)
     classifier.config = None  # breaks the rounds
-    network.learner.teach(Frame.upload(picture, CPU), [Lesson(classifier, None, Term.LONG)])
+    learner.teach(Frame.upload(picture, CPU), [OnlineUpdate(classifier, None, Term.LONG)])
     with pytest.raises(AttributeError):
-        network.learner.wait()
-    network.learner.close()
+        learner.wait()
+    learner.close()
 
 
-def test_it_learns_to_tell_the_target_from_the_rest(picture):
-    network = patch_network(init_positives=16, init_negatives=32, init_rounds=12, hard_pool=32)
-    classifier = Classifier(network)
+def test_it_learns_to_tell_the_target_from_the_rest(network, picture):
+    settings = config(init_positives=16, init_negatives=32, init_rounds=12, hard_pool=32)
+    classifier = Classifier(network, settings)
     frame = Frame.upload(picture, CPU)
-    classifier.start(frame, TARGET, SIZE)
+    begin(classifier, frame, TARGET, np.random.default_rng(0))
     boxes = np.array([[61, 41, 40, 30], [58, 38, 42, 31], [5, 5, 40, 30], [110, 80, 40, 30]], dtype=float)
     scores = classifier.scores(network.look(frame, boxes))[:, 1]
     assert scores[:2].min() > 0 > scores[2:].max()
 
 
-def test_patches_show_sixteen_pixels_around_their_box():
+def test_patches_show_sixteen_pixels_around_their_box(network):
     image = np.zeros((300, 300, 3), np.uint8)
     image[100:175, 80:155] = 255
-    patch = patch_network().patches(Frame.upload(image, CPU), np.array([[80.0, 100.0, 75.0, 75.0]]))
+    patch = network.patches(Frame.upload(image, CPU), np.array([[80.0, 100.0, 75.0, 75.0]]))
     assert patch.shape == (1, 3, 107, 107)
     inside = np.zeros((107, 107), bool)
     inside[16:91, 16:91] = True
@@ -337,7 +345,6 @@ def test_patches_show_sixteen_pixels_around_their_box():
     np.testing.assert_allclose(with_margin(np.array([[80.0, 100, 75, 75]])), [[64, 84, 107, 107]])
 
 
-def test_no_patches_have_no_features():
-    network = patch_network()
+def test_no_patches_have_no_features(network):
     assert network.features(torch.empty(0, 3, 107, 107)).shape == (0, FEATURES)
-    assert logits(stacked([Classifier(network).head]), torch.empty(1, 0, FEATURES)).shape == (1, 0, 2)
+    assert logits(stacked([Classifier(network, config()).head]), torch.empty(1, 0, FEATURES)).shape == (1, 0, 2)

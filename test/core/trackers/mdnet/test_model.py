@@ -11,7 +11,9 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import BoxError, ConfigError, WeightsError
 from siam_tracker_core.networks.mdnet import MDNet
-from siam_tracker_core.trackers.mdnet import Answer
+from siam_tracker_core.trackers.common.random_state import RandomState
+from siam_tracker_core.trackers.mdnet import MDNetOutput
+from siam_tracker_core.trackers.tracker import start
 from siam_tracker_core.training.mdnet import initialise
 from siam_tracker_core.weights import save_weights
 
@@ -75,7 +77,7 @@ def test_learning_aside_gives_the_same_boxes(usual, weights, footage):
     _, results = usual
     tracker = load(weights, classifier={**FEW, "learning": "worker"})
     aside = followed(tracker, footage)
-    tracker.model.patches.learner.close()
+    tracker.model.learner.close()
     assert [result.box for result in aside] == [result.box for result in results]
     assert [result.score for result in aside] == [result.score for result in results]
 
@@ -103,106 +105,138 @@ def test_result_has_the_promised_form(usual):
         assert result.response.values.shape == (9, 9)
         assert result.response.values.dtype == np.float32
         assert result.response.box.iou(result.box) > 0
-    assert tracker.windows() == []
+    assert tracker.model.search(tracker.state).windows == ()
 
 
-def answer_of(scores, boxes=None):
-    """An answer with given scores, for boxes in a row."""
+def output_of(scores, boxes=None):
+    """An output with given scores, for boxes in a row."""
     scores = np.array(scores, dtype=np.float32)
     boxes = np.array([[10.0 * n + 20, 30, 20, 16] for n in range(len(scores))]) if boxes is None else boxes
     best = np.argsort(-scores)[:5]
-    return Answer(boxes, scores, best, np.zeros((len(best), 4608), np.float32))
+    random = RandomState.of(np.random.default_rng(0))
+    return MDNetOutput(boxes, scores, best, np.zeros((len(best), 4608), np.float32), random)
+
+
+class Followed:
+    """A target, located again and again in made outputs and never in a picture."""
+
+    def __init__(self, tracker, image, box):
+        self.model, self.state = tracker.model, start(tracker.model, image, box)
+
+    def locate(self, scores):
+        self.state, result = self.model.locate(self.state, output_of(scores))
+        return result
+
+    def taught(self):
+        """What the target takes from the last frame, as the learner is told."""
+        told = []
+        teach, self.model.learner.teach = self.model.learner.teach, lambda frame, updates: told.extend(updates)
+        try:
+            (self.state,) = self.model.adapt([self.state], None)
+        finally:
+            self.model.learner.teach = teach
+        return told[0]
 
 
 @pytest.fixture
 def fresh(weights, footage):
-    """A tracker with a target and no box regression."""
-    tracker = load(weights, regression_samples=0)
-    tracker.init(footage[0][0], footage[1][0])
-    return tracker
+    """A target without box regression."""
+    return Followed(load(weights, regression_samples=0), footage[0][0], footage[1][0])
 
 
 def test_the_result_is_the_mean_of_the_five_best(fresh):
-    scores = [5, -3, 2, 4, 3, -8, 1, -1]
-    result = fresh.locate(answer_of(scores))
+    result = fresh.locate([5, -3, 2, 4, 3, -8, 1, -1])
     best = [0, 2, 3, 4, 6]
-    np.testing.assert_allclose(result.box.to_array(), [20 + 10 * np.mean(best), 30, 20, 16])
+    np.testing.assert_allclose(result.box, [20 + 10 * np.mean(best), 30, 20, 16])
     assert result.score == pytest.approx(1 / (1 + np.exp(-3)))
     assert result.state is TrackState.TRACKING
     assert result.learning
 
 
 def test_without_success_the_box_stays_and_the_search_widens(fresh):
-    before = fresh.box
-    spans = []
+    before = fresh.state.box
     for number in range(12):
-        result = fresh.locate(answer_of([-0.1] * 5 + [-4]))
+        result = fresh.locate([-0.1] * 5 + [-4])
         assert result.box == before
         assert result.state is TrackState.UNCERTAIN
-        lesson = fresh._lesson()
-        assert lesson.remember is None
-        assert lesson.update.value == "short"
-        spans.append(fresh._translation)
-        assert spans[-1] == pytest.approx(min(1.5, 0.6 * 1.1 ** (number + 1)))
-    fresh.locate(answer_of([1.0] * 6))
-    assert fresh._translation == 0.6
-    assert fresh._lesson().remember is not None
+        update = fresh.taught()
+        assert (update.remember, update.term.value) == (None, "short")
+        assert fresh.state.translation == pytest.approx(min(1.5, 0.6 * 1.1 ** (number + 1)))
+    fresh.locate([1.0] * 6)
+    assert fresh.state.translation == 0.6
+    assert fresh.taught().remember is not None
 
 
 def test_long_term_updates_come_at_their_interval(fresh):
-    updates = []
+    terms = []
     for _ in range(6):
-        fresh.locate(answer_of([1.0] * 6))
-        updates.append(fresh._lesson().update)
-    assert [update and update.value for update in updates] == [None, "long"] * 3
+        fresh.locate([1.0] * 6)
+        terms.append(fresh.taught().term)
+    assert [term and term.value for term in terms] == [None, "long"] * 3
 
 
 def test_a_lost_target_stays_until_it_is_recognised(fresh):
-    before = fresh.box
-    patience = fresh.config.lost.patience
-    states = [fresh.locate(answer_of([-3.0] * 6)).state for _ in range(patience)]
+    before = fresh.state.box
+    patience = fresh.model.config.lost.patience
+    states = [fresh.locate([-3.0] * 6).state for _ in range(patience)]
     assert states[-2:] == [TrackState.UNCERTAIN, TrackState.LOST]
-    assert fresh._lesson().update is None
-    weak = fresh.locate(answer_of([0.5] * 6))  # a success in MDNet's sense, below `recover`
+    assert fresh.taught().term is None
+    weak = fresh.locate([0.5] * 6)  # a success in MDNet's sense, below `recover`
     assert (weak.state, weak.box) == (TrackState.LOST, before)
     assert "0.7" in weak.reason
-    strong = fresh.locate(answer_of([2.0] * 6))
+    strong = fresh.locate([2.0] * 6)
     assert strong.state is TrackState.UNCERTAIN
     assert strong.box != before
-    assert fresh.locate(answer_of([2.0] * 6)).state is TrackState.TRACKING
+    assert fresh.locate([2.0] * 6).state is TrackState.TRACKING
 
 
 def test_regression_corrects_the_result_but_not_where_the_next_search_begins(usual):
-    tracker = usual[0].another()
     made = made_sequence(frames=1, size=(160, 120), seed=2)
-    tracker.init(made.frames[0], made.boxes[0])
-    answer = answer_of([1.0] * 6)
-    expected = tracker._regression_of_target.apply(answer.features, answer.boxes[answer.best]).mean(axis=0)
-    mean = answer.boxes[answer.best].mean(axis=0)
-    result = tracker.locate(answer)
-    np.testing.assert_allclose(result.box.to_array(), expected)
-    np.testing.assert_allclose(tracker._found.to_array(), mean)
+    target = Followed(usual[0], made.frames[0], made.boxes[0])
+    output = output_of([1.0] * 6)
+    expected = target.state.regression.apply(output.features, output.boxes[output.best]).mean(axis=0)
+    mean = output.boxes[output.best].mean(axis=0)
+    corrected = target.locate([1.0] * 6).box
+    np.testing.assert_allclose(corrected, expected)
+    np.testing.assert_allclose(target.state.found, mean)
     assert not np.allclose(expected, mean)
-    corrected = result.box
-    assert tracker.locate(answer_of([-1.0] * 6)).box == corrected
+    assert target.locate([-1.0] * 6).box == corrected
 
 
 def test_candidates_of_all_targets_go_through_the_convolutions_in_one_pass_each_once(usual, footage):
     images, boxes = footage
-    tracker = usual[0]
-    trackers = [Tracker(tracker.model) for _ in range(2)]
-    for each in trackers:
-        each.init(images[0], boxes[0])
+    model = usual[0].model
+    states = [start(model, images[0], boxes[0]) for _ in range(2)]
     seen: list[int] = []
-    hook = tracker.model.patches.network.backbone.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
+    hook = model.patches.network.backbone.register_forward_hook(lambda _, args, __: seen.append(len(args[0])))
     with torch.inference_mode():
         frame = Frame.upload(images[1], "cpu")
-        answers = tracker.answer(trackers, frame, torch.empty(0))
+        outputs, again = (model.forward(states, frame, torch.empty(0)) for _ in range(2))
     hook.remove()
-    assert sum(seen) == 2 * 12
-    assert [answer.features.shape for answer in answers] == [(5, 4608)] * 2
-    again = tracker.model.patches.look(frame, answers[1].boxes[answers[1].best])
-    np.testing.assert_allclose(answers[1].features, again.numpy(), rtol=1e-3, atol=1e-3)
+    assert sum(seen) == 2 * 2 * 12
+    assert [output.features.shape for output in outputs] == [(5, 4608)] * 2
+    for output, same in zip(outputs, again, strict=True):
+        np.testing.assert_array_equal(output.boxes, same.boxes)  # a step does not change its state
+    seen_again = model.patches.look(frame, outputs[1].boxes[outputs[1].best])
+    np.testing.assert_allclose(outputs[1].features, seen_again.numpy(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_candidate_of_no_number_loses_that_target_alone(weights, footage):
+    """Its fc6 is broken; the others' candidates take the same pass."""
+    images, boxes = footage
+    group, twin = TrackerGroup(load(weights)), TrackerGroup(load(weights))
+    for number in range(3):
+        for one in (group, twin):
+            one.init(number, images[0], boxes[0] + [4 * number, 0, 0, 0])
+    with torch.inference_mode():
+        group.state(1).classifier.head.parameters[-1].fill_(torch.nan)
+    results, expected = group.update(images[1]), twin.update(images[1])
+    assert results[1].state is TrackState.LOST
+    assert results[1].score == 0
+    assert results[1].reason == "the network's answer is not finite"
+    for number in (0, 2):
+        np.testing.assert_allclose(results[number].box, expected[number].box, atol=0.05)
+        assert results[number].state is expected[number].state
 
 
 def test_a_bad_init_keeps_the_former_target(usual, footage):
@@ -214,8 +248,10 @@ def test_a_bad_init_keeps_the_former_target(usual, footage):
 
 
 def test_settings_and_weights_that_do_not_fit(weights, tmp_path):
-    with pytest.raises(ConfigError, match=r"classifier\.init_rate"):
-        load(weights, classifier={"init_rate": -1})
+    with pytest.raises(ConfigError, match=r"classifier\.init_lr"):
+        load(weights, classifier={"init_lr": -1})
+    with pytest.raises(ConfigError, match=r"classifier\.init_rate is called classifier\.init_lr now"):
+        load(weights, classifier={"init_rate": 1e-3})
     with pytest.raises(ConfigError, match="no such setting"):
         load(weights, candidate=3)
     network = MDNet(domains=0)

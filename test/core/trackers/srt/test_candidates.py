@@ -10,8 +10,10 @@ import pytest
 import torch
 from made_srt import SMALL, made_tracker
 
+from siam_tracker_core.geometry import Window
+from siam_tracker_core.trackers.common.boxes import scale_factors
 from siam_tracker_core.trackers.srt import SRTConfig
-from siam_tracker_core.trackers.srt.candidates import ring_map, ring_offsets, scale_factors, standing_out
+from siam_tracker_core.trackers.srt.candidates import ring_map, ring_offsets, standing_out
 
 pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
@@ -80,7 +82,9 @@ def choice_of(similar, **values):
     model.network.match = lambda exemplars, maps, regions: torch.tensor(similar).reshape(1, -1)[:, : regions.shape[1]]
     with torch.no_grad():
         maps = model.maps(torch.zeros(1, 3, 160, 160))
-        answer = model._respond([model.take_up(maps, 20, 20)], maps, [False])[0]
+        template = model.take_up(maps, 20, 20)
+        crops = torch.zeros(1, 3, 160, 160)
+        answer = model.respond([template], crops, [Window(80, 80, 160)], [False])[0]
     place = int(np.hypot(*(model.offsets * 20 + 80 - answer.box.centre).T).argmin())
     return place, answer.scale
 

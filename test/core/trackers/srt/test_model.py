@@ -79,8 +79,9 @@ def test_features_that_are_no_numbers_lose_that_target_alone():
     for name, box in (("broken", video.boxes[0]), ("whole", Box(200, 150, 25, 50))):
         group.init(name, video.frames[0], box)
     alone = start(tracker.model, video.frames[0], Box(200, 150, 25, 50))
-    for part in group.state("broken").target.template.exemplar:
-        part.fill_(torch.nan)
+    with torch.inference_mode():
+        for part in group.state("broken").target.template.exemplar:
+            part.fill_(torch.nan)
     results = group.update(video.frames[1])
     assert results["broken"].state is TrackState.LOST
     assert results["broken"].reason == "the network's answer is not finite"
