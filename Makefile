@@ -19,7 +19,7 @@ EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,l
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format clean distclean
+.PHONY: help setup demo test lint format cpu-check gpu-check clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,12 @@ lint: setup ## check style (ruff) and types (mypy)
 format: setup ## repair style where ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+cpu-check: setup ## measure this machine's CPU beside NanoTrack, idle and under load: build/cpu-check/speed.md
+	$(BIN)/python -m siam_tracker_core.commands.speed_check --out build/cpu-check
+
+gpu-check: setup ## test and measure this machine's GPU: build/gpu-check/speed.md
+	$(BIN)/python -m siam_tracker_core.commands.speed_check --device cuda:0 --out build/gpu-check
 
 clean: ## remove what was built, but not .venv, trained weights or runs
 	rm -rf build install log .pytest_cache .hypothesis .mypy_cache .ruff_cache siam_tracker_msgs/_skbuild *.egg-info

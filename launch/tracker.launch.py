@@ -37,7 +37,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "weights",
         default_value="",
-        description=f"Path of a .safetensors file, or of an exported tracker's folder, to use instead of the zoo's weights; {AS_IN_FILE}.",
+        description="Path of a .safetensors file, or of an exported tracker's folder, to use instead of the zoo's "
+        f"weights; {AS_IN_FILE}.",
     ),
     DeclareLaunchArgument(
         "device", default_value="", description=f"Where the network runs: auto, cpu, cuda or cuda:N; {AS_IN_FILE}."

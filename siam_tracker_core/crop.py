@@ -122,7 +122,7 @@ class Frame:
         low, high = regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2
         # Samples lie half a crop pixel inside and reach for the next image pixel; OpenCV rounds them to 1/32 pixel.
         inside = (low >= 1) & (high <= (self.width - 1, self.height - 1))
-        return [bool(value) for value in inside.all(axis=1)]
+        return [bool(across and down) for across, down in inside]
 
     def _resample_on_device(self, pixels: torch.Tensor, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         mean = (0.0, 0.0, 0.0) if all(self._are_inside(regions)) else tuple(self._mean.tolist())

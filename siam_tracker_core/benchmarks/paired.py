@@ -20,6 +20,9 @@ from siam_tracker_core.trackers.results import TrackState
 # leaves more.
 PAUSE = 0.002
 
+# Seconds that one tracker may take for all of its updates.
+PATIENCE = 12.0
+
 
 @dataclass
 class PairedTimes:
@@ -64,6 +67,8 @@ def measure_paired(
         warm_up: frames before those that count.
         seed: of the video.
 
+    A tracker that has taken ``PATIENCE`` seconds in all is left out of the frames that follow.
+
     Raises:
         ConfigError: if there is no tracker, or no frame.
     """
@@ -73,13 +78,17 @@ def measure_paired(
     times = {label: PairedTimes(label, load) for label in trackers}
     for tracker in trackers.values():
         tracker.init(images[0], box)
+    spent = dict.fromkeys(trackers, 0.0)
     with busy(load):
         for number, image in enumerate(images[1:]):
             for label in _turned(list(trackers), number):
+                if spent[label] > PATIENCE * 1e3:
+                    continue
                 time.sleep(PAUSE)
                 started = time.perf_counter()
                 result = trackers[label].update(image)
                 elapsed = (time.perf_counter() - started) * 1e3
+                spent[label] += elapsed
                 if number >= warm_up:
                     _of_state(times[label], result).append(elapsed)
     return list(times.values())

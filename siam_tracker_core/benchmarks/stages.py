@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from siam_tracker_core.benchmarks.many_targets import made_pictures, spread_boxes, time_steps
 from siam_tracker_core.benchmarks.paired import PAUSE
 from siam_tracker_core.clock import now
+from siam_tracker_core.crop import Frame
+from siam_tracker_core.geometry import Window
 from siam_tracker_core.runtimes.backend import Backend
 from siam_tracker_core.trackers.tracker import Tracker, start
 
 STAGES = ("upload", "crop", "network", "choice", "locate", "learn", "around the network", "update")
+
+# Cameras from VGA to 4K.
+SIZES = ((640, 480), (1280, 720), (1920, 1080), (3840, 2160))
 
 
 def measure_update(tracker: Tracker, frames: int = 60, warm_up: int = 8) -> dict[str, float]:
@@ -67,3 +74,32 @@ def _timed(
         return answers
 
     return timed
+
+
+def measure_sizes(
+    device: torch.device, frames: int = 30, sizes: tuple[tuple[int, int], ...] = SIZES, targets: int = 32
+) -> dict[str, tuple[float, float]]:
+    """Median milliseconds of an upload, and of the crops of many targets, for several sizes of image.
+
+    Args:
+        device: to measure.
+        frames: that count.
+        sizes: widths and heights in pixels.
+        targets: how many crops of 255 pixels.
+    """
+    random, figures = np.random.default_rng(0), {}
+    for width, height in sizes:
+        picture = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        places = random.uniform((0, 0), (width, height), (targets, 2))
+        windows = [Window(float(x), float(y), 200) for x, y in places]
+        rows = []
+        for _ in range(frames + 3):
+            ticks = [now(device)]
+            frame = Frame.upload(picture, device)
+            ticks.append(now(device))
+            frame.crops(windows, 255)
+            ticks.append(now(device))
+            rows.append([after - before for before, after in itertools.pairwise(ticks)])
+        upload, crop = (statistics.median(column) * 1e3 for column in zip(*rows[3:], strict=True))
+        figures[f"{width}x{height}"] = (upload, crop)
+    return figures

@@ -114,7 +114,8 @@ def _paired(
     others = [TrackerSpec.of(name, nano_models=nano_models) for name in peers]
     figures = paired_figures(contenders([*ours, *others], runtimes, threads), peers[0], load, frames)
     print(
-        f"Updates in turns, one target, 640x480, {frames} frames; load is busy processes beside; ratios to {peers[0]}\n\n"
+        f"Updates in turns, one target, 640x480, {frames} frames; load is busy processes beside; ratios to {peers[0]}"
+        f"\n\n"
         f"{paired_table(figures)}\n"
     )
     return figures

@@ -14,7 +14,8 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.loading import subject_of
-from siam_tracker_core.runtimes.export import Wanted, check_request, export as write
+from siam_tracker_core.runtimes.export import Wanted, check_request
+from siam_tracker_core.runtimes.export import export as write
 from siam_tracker_core.runtimes.manifest import Manifest
 from siam_tracker_core.runtimes.samples import Sample, pictures_in, samples_of_pictures
 from siam_tracker_core.zoo import blueprint_of, torch_device
@@ -54,7 +55,9 @@ def export(
     wanted = Wanted(format, precision, batch, torch_device(device))
     check_request(wanted, out)
     if precision == "int8" and calibration is None:
-        raise ConfigError("int8 needs training sequences to measure activations on; give their folder with --calibration")
+        raise ConfigError(
+            "int8 needs training sequences to measure activations on; give their folder with --calibration"
+        )
     changes = read_yaml(settings) if settings else {}
     blueprint = blueprint_of(name, torch_device("cpu"), "single", changes, str(settings or ""))
     samples = list(samples_of_pictures(pictures_in(pictures), _CHECKED_ON))
@@ -65,7 +68,9 @@ def export(
 
 def graphs_table(manifest: Manifest) -> str:
     """The graphs of an exported tracker, and how far they are from PyTorch."""
-    rows = [[name, ", ".join(graph.files), f"{graph.largest_difference:.1e}"] for name, graph in manifest.graphs.items()]
+    rows = [
+        [name, ", ".join(graph.files), f"{graph.largest_difference:.1e}"] for name, graph in manifest.graphs.items()
+    ]
     return markdown(["graph", "files", "largest difference from PyTorch"], rows)
 
 

@@ -80,8 +80,8 @@ DECLARATIONS: dict[str, Declaration] = {
     ),
     "weights": Declaration(
         "",
-        "Path of a .safetensors file, or of a folder that siam-tracker export made, to use instead of the zoo's weights; "
-        "empty for those of the zoo.",
+        "Path of a .safetensors file, or of a folder that siam-tracker export made, to use instead of the zoo's "
+        "weights; empty for those of the zoo.",
         changes=Changes.WHILE_UNCONFIGURED,
     ),
     "device": Declaration(

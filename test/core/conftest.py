@@ -58,7 +58,7 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def _pytorch_by_default():
-    """Runtime ``auto`` is PyTorch in all tests but those of the runtimes: exporting every small network takes seconds."""
+    """Runtime ``auto`` is PyTorch but in the tests of the runtimes: to export every small network takes seconds."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("siam_tracker_core.loading.installed", lambda device: [])
         yield

@@ -67,13 +67,12 @@ def _centre(size: int, cells: float) -> NDArray[np.bool_]:
     return inside[:, None] & inside[None]
 
 
-def _proposal(
-    scores: Map, boxes: Map, factors: Map, best: Map, place: int, known: bool, surroundings: int
-) -> Proposal:
+def _proposal(scores: Map, boxes: Map, factors: Map, best: Map, place: int, known: bool, surroundings: int) -> Proposal:
     anchor, row, column = np.unravel_index(place, scores.shape)
     score = float(scores[anchor, row, column]) if known else math.nan
     ratio = _peak_to_sidelobe(best, int(row), int(column), min(surroundings, len(best)))
-    return Proposal(score, ratio, *boxes[anchor, row, column].tolist(), float(factors[anchor, row, column]))
+    dx, dy, width, height = boxes[anchor, row, column].tolist()
+    return Proposal(score, ratio, dx, dy, width, height, float(factors[anchor, row, column]))
 
 
 def _peak_to_sidelobe(best: Map, row: int, column: int, size: int) -> float:
@@ -82,7 +81,9 @@ def _peak_to_sidelobe(best: Map, row: int, column: int, size: int) -> float:
     top, left = min(max(row - size // 2, 0), rows - size), min(max(column - size // 2, 0), columns - size)
     part = best[top : top + size, left : left + size].astype(np.float64)
     row, column = row - top, column - left
-    peak = part[max(row - PEAK_RADIUS, 0) : row + PEAK_RADIUS + 1, max(column - PEAK_RADIUS, 0) : column + PEAK_RADIUS + 1]
+    peak = part[
+        max(row - PEAK_RADIUS, 0) : row + PEAK_RADIUS + 1, max(column - PEAK_RADIUS, 0) : column + PEAK_RADIUS + 1
+    ]
     count = max(part.size - peak.size, 1)
     mean = (part.sum() - peak.sum()) / count
     part -= mean  # the peak is a view of it
