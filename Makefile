@@ -32,10 +32,11 @@ demo: setup ## make a sequence, replay it through the node, score it: build/demo
 test: setup ## run the tests (TESTS="test/core -k crop" for some of them)
 	$(BIN)/python -m pytest $(TESTS)
 
-lint: setup ## check style (ruff) and types (mypy)
+lint: setup ## check style (ruff), types (mypy) and which room imports which (import-linter)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 format: setup ## repair style where ruff can
 	$(BIN)/ruff check --fix .
@@ -67,10 +68,7 @@ $(STAMPS)/venv:
 	$(PIP) "setuptools<80" wheel
 	@mkdir -p $(STAMPS) && touch $@
 
-# An OpenCV that is already there is accepted, as in an environment that sees a system's packages.
 $(STAMPS)/dependencies: $(STAMPS)/venv setup.py constraints.txt
-	$(BIN)/python -c 'import sys, cv2; sys.exit(int(cv2.__version__.split(".")[0]) > 4)' 2>/dev/null \
-	  || $(PIP) opencv-contrib-python-headless
 	$(PIP) --no-build-isolation --editable ".[$(EXTRAS)]"
 	$(PIP) --no-deps vot-toolkit  # with its requirements it would bring an OpenCV of its own
 	@touch $@

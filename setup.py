@@ -12,11 +12,13 @@ from setuptools.command.build_py import build_py
 from setuptools.command.develop import develop
 
 NAME = "siam_tracker_ros"
+LIBRARY = "siam_tracker_core"
 INTERFACES = "siam_tracker_msgs"
 UNDER_COLCON = "COLCON" in os.environ  # colcon sets it for everything that it starts
 
-# The one list of requirements; constraints.txt pins what was tested. OpenCV is an extra, because two OpenCV wheels in
-# one environment overwrite each other and a ROS machine has its own; the same goes for ROS itself.
+# The one list of requirements; constraints.txt pins what was tested. package.xml has those with a key of rosdep, and a
+# colcon build installs none of these. Of OpenCV's four wheels it is the one with trackers and without windows; another
+# one beside it overwrites it. ROS is an extra, since a ROS machine has its own.
 REQUIREMENTS = [
     "annotated-types>=0.6",
     "docstring-parser>=0.15",
@@ -26,6 +28,7 @@ REQUIREMENTS = [
     "MarkupSafe>=2.0",
     "matplotlib>=3.6",
     "numpy>=1.26",
+    "opencv-contrib-python-headless>=4.8,<5",  # 5 renumbered its types, on which cv_bridge breaks
     "Pillow>=9",
     "pydantic>=2.5",
     "PyYAML>=6.0",
@@ -35,7 +38,6 @@ REQUIREMENTS = [
     "tqdm>=4.64",
 ]
 EXTRAS = {
-    "opencv": ["opencv-contrib-python-headless>=4.8,<5"],  # 5 renumbered its types, on which cv_bridge breaks
     "ros-wheels": [  # ROS 2 jazzy from PyPI; leave it out where ROS 2 is installed
         "ros-jazzy-action-msgs",
         "ros-jazzy-builtin-interfaces",
@@ -58,6 +60,7 @@ EXTRAS = {
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs
     # beside OpenCV: it is installed without its requirements, which would bring another OpenCV.
     "vot": [
+        "shapely>=2.0",
         "attributee>=0.1.8,<0.1.10",  # 0.1.10 breaks on Python 3.11
         "bidict",
         "cachetools",
@@ -71,7 +74,7 @@ EXTRAS = {
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0"],
-    "lint": ["mypy", "ruff", "types-PyYAML", "types-tqdm"],
+    "lint": ["import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
 }
 
 
@@ -105,12 +108,28 @@ def require_interfaces() -> None:
     )
 
 
+def shipped_files() -> list[str]:
+    """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py."""
+    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + glob("config/trackers/*.yaml"))
+
+
 class BuildPy(build_py):
-    """build_py that first looks for the interface package."""
+    """build_py that first looks for the interface package, and puts what is shipped inside the library."""
 
     def run(self) -> None:
         require_interfaces()
         super().run()
+        if not self.editable_mode:  # the repository's own are found beside the package
+            for source, target in self._shipped().items():
+                self.mkpath(str(Path(target).parent))
+                self.copy_file(source, target)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        outputs: list[str] = super().get_outputs(include_bytecode)
+        return outputs if self.editable_mode else [*outputs, *self._shipped().values()]
+
+    def _shipped(self) -> dict[str, str]:
+        return {source: str(Path(self.build_lib, LIBRARY, "shipped", source)) for source in shipped_files()}
 
 
 class Develop(develop):
@@ -128,7 +147,6 @@ def data_files() -> list[tuple[str, list[str]]]:
         ("share/ament_index/resource_index/packages", [f"resource/{NAME}"]),
         (share, ["package.xml"]),
         (f"{share}/launch", sorted(glob("launch/*.launch.py"))),
-        (f"{share}/weights", sorted(glob("weights/*.yaml") + glob("weights/*.safetensors"))),
     ]
     for folder in ["config", *sorted(glob("config/*/"))]:
         folder = folder.rstrip("/")
@@ -153,7 +171,7 @@ setup(
     license="Apache-2.0",
     keywords=["ROS"],
     python_requires=">=3.10",
-    packages=find_packages(include=["siam_tracker_core", "siam_tracker_core.*", NAME, f"{NAME}.*"]),
+    packages=find_packages(include=[LIBRARY, f"{LIBRARY}.*", NAME, f"{NAME}.*"]),
     package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.yaml"]},
     data_files=data_files(),
     zip_safe=False,

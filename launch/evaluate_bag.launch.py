@@ -27,7 +27,9 @@ ARGUMENTS = [
         choices=["every_frame", "real_time"],
         description="every_frame waits for each answer; real_time plays at the bag's own rate, a late frame is missed.",
     ),
-    DeclareLaunchArgument("image_topic", default_value="/camera/image_raw", description="Topic of the bag's images."),
+    DeclareLaunchArgument(
+        "image_topic", default_value="", description="Topic of the bag's images; empty: the only one that it has."
+    ),
     DeclareLaunchArgument(
         "truth_topic", default_value="", description="Topic of the bag's ground truth; empty: the bag's usual one."
     ),

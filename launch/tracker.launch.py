@@ -11,62 +11,29 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
+from siam_tracker_ros.declarations import Declaration
+from siam_tracker_ros.node.parameters import DECLARATIONS
+
 SHARE = Path(get_package_share_directory("siam_tracker_ros"))
 
 # Fast DDS reads the first name up to ROS 2 jazzy, the second in newer distributions.
 PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
-AS_IN_FILE = "empty: as in params_file"
 
-# Launch arguments that are parameters of the node, by the type of the parameter.
-PARAMETERS: dict[str, type] = {
-    "tracker": str,
-    "weights": str,
-    "device": str,
-    "runtime": str,
-    "threads": int,
-    "image_transport": str,
-    "reliability": str,
-    "autostart": bool,
-}
+def parameter_argument(name: str, declaration: Declaration) -> DeclareLaunchArgument:
+    """A launch argument for a parameter of the node; empty, the parameter is as in params_file."""
+    choices = ("true", "false") if declaration.kind is bool else declaration.choices
+    return DeclareLaunchArgument(
+        name,
+        default_value="",
+        choices=["", *choices] if choices else None,
+        description=f"{declaration.description} Empty: as in params_file.",
+    )
+
 
 ARGUMENTS = [
-    DeclareLaunchArgument(
-        "tracker", default_value="", description=f"Tracker of the zoo to run, e.g. siamfc; {AS_IN_FILE}."
-    ),
-    DeclareLaunchArgument(
-        "weights",
-        default_value="",
-        description="Path of a .safetensors file, or of an exported tracker's folder, to use instead of the zoo's "
-        f"weights; {AS_IN_FILE}.",
-    ),
-    DeclareLaunchArgument(
-        "device", default_value="", description=f"Where the network runs: auto, cpu, cuda or cuda:N; {AS_IN_FILE}."
-    ),
-    DeclareLaunchArgument(
-        "runtime",
-        default_value="",
-        choices=["", "auto", "torch", "onnxruntime", "openvino", "tensorrt"],
-        description=f"What the network runs in; auto takes the fastest that is installed; {AS_IN_FILE}.",
-    ),
-    DeclareLaunchArgument(
-        "threads",
-        default_value="",
-        description=f"Threads for the network on a CPU; 0 takes all cores that the node may use; {AS_IN_FILE}.",
-    ),
+    *(parameter_argument(name, declaration) for name, declaration in DECLARATIONS.items()),
     DeclareLaunchArgument("image", default_value="/camera/image_raw", description="Topic of the camera's images."),
-    DeclareLaunchArgument(
-        "image_transport",
-        default_value="",
-        choices=["", "raw", "compressed"],
-        description=f"raw, or compressed to subscribe to <image>/compressed; {AS_IN_FILE}.",
-    ),
-    DeclareLaunchArgument(
-        "reliability",
-        default_value="",
-        choices=["", "best_effort", "reliable"],
-        description=f"QoS of the image subscription; best_effort hears every camera; {AS_IN_FILE}.",
-    ),
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "tracker_node.yaml"),
@@ -75,12 +42,6 @@ ARGUMENTS = [
     DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
     DeclareLaunchArgument(
         "debug", default_value="false", choices=["true", "false"], description="Log what is done for every image."
-    ),
-    DeclareLaunchArgument(
-        "autostart",
-        default_value="",
-        choices=["", "true", "false"],
-        description=f"Configure and activate at start, or leave that to a lifecycle manager; {AS_IN_FILE}.",
     ),
     DeclareLaunchArgument(
         "fastdds_profile",
@@ -107,8 +68,8 @@ def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             f"params_file: there is no file {params_file}; give the path of a YAML file, or nothing"
         )
     overrides = {
-        name: ParameterValue(LaunchConfiguration(name), value_type=kind)
-        for name, kind in PARAMETERS.items()
+        name: ParameterValue(LaunchConfiguration(name), value_type=declaration.kind)
+        for name, declaration in DECLARATIONS.items()
         if value(name)
     }
     image = value("image")

@@ -15,10 +15,12 @@ from siam_tracker_core.networks.anchors import RATIOS
 from siam_tracker_core.networks.dsiam import network_of
 from siam_tracker_core.networks.mdnet import MDNet, without_domains
 from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
+from siam_tracker_core.networks.siamban import anchor_free
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig, CascadeModel
 from siam_tracker_core.trackers.dsiam import DSiamConfig, DSiamModel
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
+from siam_tracker_core.trackers.siamban import SiamBANConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
@@ -116,6 +118,21 @@ def build_siamrpn(blueprint: Blueprint) -> Tracker:
     return Tracker(model)
 
 
+def build_siamban(blueprint: Blueprint) -> Tracker:
+    """The anchor-free tracker with the backbone and head that the description names.
+
+    Raises:
+        ConfigError, WeightsError: if settings or tensors do not fit.
+    """
+    description = blueprint.network
+    network = anchor_free(backbone(description.get("backbone", "mobilenetv2_stride16")), description)
+    load_into(network, blueprint.state, blueprint.path)
+    model = SiamRPNModel.from_network(
+        network, blueprint.config(SiamBANConfig), blueprint.device, blueprint.name, blueprint.precision
+    )
+    return Tracker(model)
+
+
 def build_dsiam(blueprint: Blueprint) -> Tracker:
     """DSiam, or DSiamM, with the backbone and layers that the description names.
 
@@ -189,12 +206,14 @@ BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {
     "dsiam": build_dsiam,
     "mdnet": build_mdnet,
     "siamfc": build_siamfc,
+    "siamban": build_siamban,
     "siamrpn": build_siamrpn,
     "srt": build_srt,
 }
 
 # Trackers whose network runs in any runtime: model and settings for each kind.
 ON_BACKENDS: dict[str, tuple[type[SiamFCModel] | type[SiamRPNModel], type[SiamFCConfig] | type[SiamRPNConfig]]] = {
+    "siamban": (SiamRPNModel, SiamBANConfig),
     "siamfc": (SiamFCModel, SiamFCConfig),
     "siamrpn": (SiamRPNModel, SiamRPNConfig),
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,34 +13,12 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.loading import build, load_exported
 from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.resources import WEIGHTS, find_config, shipped
 from siam_tracker_core.runtimes.choosing import Wish, default_cache
 from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
-from siam_tracker_core.zoo_entries import ZOO_FILE, ZooEntry, read_entries
-
-PACKAGE = "siam_tracker_ros"
-
-
-def _data_folder(name: str, witness: str) -> Path:
-    """A folder shipped with the package: in the repository, or where an installation puts it."""
-    beside = Path(__file__).resolve().parent.parent / name
-    installed = Path(sys.prefix) / "share" / PACKAGE / name
-    for folder in (beside, installed, *_ament_shares(name)):
-        if (folder / witness).exists():
-            return folder
-    raise WeightsError(f"no {name}/{witness} beside the package ({beside}) or installed ({installed})")
-
-
-def _ament_shares(name: str) -> list[Path]:
-    try:
-        from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-    except ImportError:
-        return []
-    try:
-        return [Path(get_package_share_directory(PACKAGE)) / name]
-    except (PackageNotFoundError, OSError):  # OSError: no ROS environment is set up
-        return []
+from siam_tracker_core.zoo_entries import ZooEntry, read_entries
 
 
 def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
@@ -54,7 +31,7 @@ def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
         WeightsError: if the folder cannot be found.
         ConfigError: if ``zoo.yaml`` is malformed.
     """
-    return read_entries(folder or _data_folder("weights", ZOO_FILE))
+    return read_entries(folder or shipped(WEIGHTS))
 
 
 def find_weights(name_or_path: str | Path) -> Path:
@@ -114,7 +91,8 @@ def load_tracker(
         name_or_path: a name of the zoo, a path to a ``.safetensors`` file written by this package, or a folder that
             ``siam-tracker export`` made.
         device: ``auto``, ``cpu`` or ``cuda:N``.
-        config: settings that differ from those stored with the weights: a YAML file or a mapping.
+        config: settings that differ from those stored with the weights: a YAML file, the name of one in
+            config/trackers, or a mapping.
         precision: ``auto``, ``single`` or ``half``; of an exported tracker ``auto`` or its own.
         runtime: what the network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``. ``auto`` takes the
             fastest one that is installed for the device, measured once and told in the log.
@@ -134,10 +112,11 @@ def load_tracker(
     wish = Wish(runtime, precision, where, threads, Path(cache) if cache else default_cache())
     wish.check()
     limit_torch_threads(threads)
-    changes = dict(config) if isinstance(config, Mapping) else read_yaml(config) if config else {}
+    file = find_config(config) if config and not isinstance(config, Mapping) else None
+    changes = dict(config) if isinstance(config, Mapping) else read_yaml(file) if file else {}
     if Path(name_or_path).is_dir() and str(name_or_path) not in read_zoo():
         return load_exported(Path(name_or_path), changes, wish)
-    origin = "the given settings" if isinstance(config, Mapping) else str(config or "")
+    origin = "the given settings" if isinstance(config, Mapping) else str(file or "")
     return build(blueprint_of(name_or_path, where, precision, changes, origin), wish)
 
 

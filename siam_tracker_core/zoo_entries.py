@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
-
-from annotated_types import Ge, Gt, Le
+from typing import Any, TypeVar
 
 from siam_tracker_core.config import STRICT, read_config, read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.limits import NotNegative, Positive, Share, Whole
 from siam_tracker_core.weights import sha256
 
 ZOO_FILE = "zoo.yaml"
@@ -19,9 +18,6 @@ ZOO_FILE = "zoo.yaml"
 DEFAULT_TRACKER = "siamrpn_mobilenetv2"
 
 T = TypeVar("T")
-Share = Annotated[float, Ge(0), Le(1)]
-Count = Annotated[int, Ge(0)]
-Amount = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True)
@@ -40,11 +36,11 @@ class Provenance:
 
     data: str
     start: str
-    steps: Count
+    steps: Whole
     seed: int
     commit: str
     device: str
-    hours: Amount
+    hours: NotNegative
 
     __pydantic_config__ = STRICT
 
@@ -66,7 +62,7 @@ class Scores:
     sequences: str
     success_auc: Share
     precision_20: Share
-    frames_per_second: Annotated[float, Gt(0)]
+    frames_per_second: Positive
     machine: str
     command: str
     tuned_on: str
@@ -97,7 +93,7 @@ class ZooEntry:
     description: str
     tracker: str
     network: dict[str, Any]
-    parameters: Count
+    parameters: Whole
     provenance: Provenance
     config: dict[str, Any] = field(default_factory=dict)
     scores: Scores | None = None

@@ -36,6 +36,7 @@ class NodeProcess:
         remappings: ROS names or ``__ns`` and ``__node`` to what they become.
         environment: of the process; this process's by default.
         arguments: more for the command line, after ``--ros-args``.
+        program: the command that runs a tracker node; this package's by default.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class NodeProcess:
         remappings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         arguments: tuple[str, ...] = (),
+        program: tuple[str, ...] = (),
     ) -> None:
-        command = [sys.executable, "-m", "siam_tracker_ros.node.main", "--ros-args", *arguments]
+        command = [*(program or (sys.executable, "-m", "siam_tracker_ros.node.main")), "--ros-args", *arguments]
         for name, value in (parameters or {}).items():
             command += ["-p", f"{name}:={_yaml(value)}"]
         for name, target in (remappings or {}).items():
@@ -71,6 +73,15 @@ class NodeProcess:
     def log(self) -> str:
         """All that the node has written so far."""
         return os.pread(self._log.fileno(), os.fstat(self._log.fileno()).st_size, 0).decode(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal of ``signal`` to the process."""
+        self._process.send_signal(number)
 
     def exit_status(self) -> int | None:
         """None while the node runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import (
     DurabilityPolicy,
@@ -43,7 +44,8 @@ def say_soon(node: Node, explain: Callable[[], str], log: Callable[[str], object
         node.destroy_timer(timer)
         log(explain())
 
-    timer = node.create_timer(_GRAPH_DELAY, say)
+    # a timer of ROS time would stand still where nobody publishes /clock
+    timer = node.create_timer(_GRAPH_DELAY, say, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
 
 def unheard_publishers(node: Node, topic: str, wanted: QoSProfile, policy: QoSPolicyKind) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Gt, Le, Lt
 from numpy.typing import NDArray
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.limits import Positive, Share
 
 DepthImage = NDArray[np.uint16] | NDArray[np.float32]
 
@@ -36,9 +37,9 @@ class DepthSettings:
         thickness: how far a surface reaches from its middle, as a share of its depth.
     """
 
-    nearest: Annotated[float, Gt(0)] = 0.1
-    farthest: Annotated[float, Gt(0)] = 50.0
-    least_valid: Annotated[float, Ge(0), Le(1)] = 0.05
+    nearest: Positive = 0.1
+    farthest: Positive = 50.0
+    least_valid: Share = 0.05
     least_share: Annotated[float, Gt(0), Le(1)] = 0.25
     thickness: Annotated[float, Gt(0), Lt(1)] = 0.06
 

@@ -14,11 +14,11 @@ from siam_tracker_core.benchmarks.many_targets import STEPS, TargetsCost, measur
 from siam_tracker_core.benchmarks.pruning import measure_pruning
 from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
-from siam_tracker_core.commands.facts import describe_failures
 from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
+from siam_tracker_core.evaluation.report.facts import describe_failures
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise

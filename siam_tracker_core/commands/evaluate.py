@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.commands.tables import accuracy_table, command_line, vot_table
 from siam_tracker_core.datasets import read_sequence, read_sequences
 from siam_tracker_core.datasets.benchmarks import read_benchmark
@@ -17,6 +16,7 @@ from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
+from siam_tracker_core.evaluation.report.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers

@@ -1,4 +1,4 @@
-"""Single settings of a mapping on the command line: ``--data.pairs.negatives 0.2`` changes that one and no other.
+"""Single settings of a mapping on the command line: ``--data.pairs.negative_share 0.2`` changes that one and no other.
 
 jsonargparse takes such words for parameters that are dictionaries, but with two dots or more it replaces the whole
 mapping in between, so that the file's other settings in it would be lost without a word.

@@ -25,13 +25,14 @@ from siam_tracker_core.training.engine.validation import Validation, refuse_know
 TRAINABLE = {
     "dsiam": "siam_tracker_core.training.dsiam:DSiamModule",
     "mdnet": "siam_tracker_core.training.mdnet:MDNetModule",
+    "siamban": "siam_tracker_core.training.siamban:SiamBANModule",
     "siamfc": "siam_tracker_core.training.siamfc:SiamFCModule",
     "siamrpn": "siam_tracker_core.training.siamrpn:SiamRPNModule",
     "srt": "siam_tracker_core.training.srt:SRTModule",
 }
 
 # Settings of the data that follow from the recipe.
-FROM_RECIPE = ("batch", "steps_per_epoch", "seed")
+FROM_RECIPE = ("batch_size", "steps_per_epoch", "seed")
 
 
 def train(
@@ -57,11 +58,11 @@ def train(
     ``TRACKER.safetensors``. For several processes or machines start it with torchrun, or name ``processes``.
 
     Args:
-        tracker: what to train: dsiam, mdnet, siamfc, siamrpn or srt.
+        tracker: what to train: dsiam, mdnet, siamban, siamfc, siamrpn or srt.
         out: folder of the run.
         shards: folders or addresses of prepared data sets, of equal weight, in place of data.sources.
         data: settings of the data: sources (path and weight of each prepared data set), sampling, workers, held_out;
-            one by one as in ``--data.workers 4`` or ``--data.pairs.negatives 0.2``.
+            one by one as in ``--data.workers 4`` or ``--data.pairs.negative_share 0.2``.
         training: settings of the training, e.g. ``--training.epochs 10``; which there are depends on the tracker.
         validation: tracking after epochs: root (folder of sequences in OTB's form), names, frames, every.
         start: weights of a backbone, as ``siam-tracker pretrain`` writes them, or of a whole tracker of this kind.
@@ -125,5 +126,5 @@ def training_data(values: dict[str, Any] | None, shards: list[str] | str | None,
     for name in FROM_RECIPE:
         if name in values:
             raise ConfigError(f"data.{name} is a setting of the training; give training.{name}")
-    values |= {"batch": recipe.batch, "steps_per_epoch": recipe.batches_per_epoch, "seed": recipe.seed}
+    values |= {"batch_size": recipe.batch_size, "steps_per_epoch": recipe.batches_per_epoch, "seed": recipe.seed}
     return read_config(TrainingData, values, "data")

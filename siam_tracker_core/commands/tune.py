@@ -14,11 +14,11 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.report.figures import Table
 from siam_tracker_core.evaluation.resolve import TrackerSpec, describe
 from siam_tracker_core.evaluation.runner import set_threads
+from siam_tracker_core.evaluation.tuning_record import fingerprint, write_settings
 from siam_tracker_core.evaluation.workers import Backend, Workers
 from siam_tracker_core.machine import versions
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
-from siam_tracker_core.tuning.record import fingerprint, write_settings
 from siam_tracker_core.tuning.search import Found, search
 from siam_tracker_core.tuning.spaces import Parameter, as_settings, current_value, space_of
 

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.results import SequenceResult
-from siam_tracker_core.geometry import iou
 
 FloatArray = NDArray[np.float64]
 
@@ -77,14 +76,12 @@ def overlaps(result: SequenceResult, force_first: bool = True) -> FloatArray:
     Args:
         force_first: take the truth as the prediction of the first frame, as the protocol does.
     """
-    values = np.asarray(iou(_finite(result, force_first), result.truth), dtype=np.float64)
-    values = np.clip(values, 0.0, 1.0)  # rounding may put equal boxes a hair above 1, which would count as "> 1"
-    return np.where(result.present, np.nan_to_num(values, nan=0.0), np.nan)
+    return result.overlaps if force_first else result.overlaps_with(result.boxes(force_first=False))
 
 
 def distances(result: SequenceResult, force_first: bool = True) -> FloatArray:
     """Centre distance of each frame in pixels: float64 (N,), NaN where the target is absent, infinite without a box."""
-    values = centre_distance(_finite(result, force_first), result.truth)
+    values = centre_distance(result.boxes(force_first), result.truth)
     return np.where(result.present, np.nan_to_num(values, nan=np.inf, posinf=np.inf), np.nan)
 
 
@@ -145,10 +142,3 @@ def lost_frames(result: SequenceResult) -> NDArray[np.bool_]:
     lost = result.present & (result.missed | (np.nan_to_num(overlaps(result)) <= 0))
     lost[0] = False
     return lost
-
-
-def _finite(result: SequenceResult, force_first: bool) -> FloatArray:
-    boxes = np.where(np.isfinite(result.predicted).all(axis=1, keepdims=True), result.predicted, np.nan)
-    if force_first:
-        boxes[0] = result.truth[0]
-    return boxes

@@ -10,8 +10,8 @@ import cv2
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
+from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
-from siam_tracker_core.tuning.record import read_record
 from siam_tracker_core.weights import read_weights, sha256
 
 

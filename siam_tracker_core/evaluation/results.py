@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.ledger import write_whole
+from siam_tracker_core.geometry import iou
 
 COLUMNS = ("x", "y", "width", "height", "score", "state", "seconds", "missed")
 
@@ -72,6 +74,26 @@ class SequenceResult:
     def present(self) -> NDArray[np.bool_]:
         """bool (N,): frames in which the target is there to be found, by the truth."""
         return np.asarray(~np.isnan(self.truth).any(axis=1))
+
+    @cached_property
+    def overlaps(self) -> NDArray[np.float64]:
+        """IoU of each frame, with the truth as the first prediction; see ``otb.overlaps``. Computed once, read-only."""
+        values = self.overlaps_with(self.boxes(force_first=True))
+        values.setflags(write=False)
+        return values
+
+    def overlaps_with(self, boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """IoU of boxes (N, 4) with the truth: float64 (N,), NaN where the target is absent, 0 where a box is NaN."""
+        values = np.asarray(iou(boxes, self.truth), dtype=np.float64)
+        values = np.clip(values, 0.0, 1.0)  # rounding may put equal boxes a hair above 1, which would count as "> 1"
+        return np.where(self.present, np.nan_to_num(values, nan=0.0), np.nan)
+
+    def boxes(self, force_first: bool) -> NDArray[np.float64]:
+        """The predictions (N, 4), NaN where one is not finite; in the first row the truth if that is forced."""
+        boxes = np.where(np.isfinite(self.predicted).all(axis=1, keepdims=True), self.predicted, np.nan)
+        if force_first:
+            boxes[0] = self.truth[0]
+        return boxes
 
     def _column(self, label: str, values: ArrayLike | None, count: int) -> NDArray[np.float64]:
         column = np.full(count, np.nan) if values is None else np.asarray(values, dtype=np.float64)

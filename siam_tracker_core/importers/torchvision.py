@@ -31,6 +31,12 @@ KINDS = {
         "mobilenetv2",
         (*(f"features.{block}." for block in range(11, 19)), *CLASSIFIER),
     ),
+    "torchvision-mobilenetv2-stride16": _kind(
+        "torchvision's MobileNetV2",
+        "mobilenetv2.py",
+        "mobilenetv2_stride16",
+        (*(f"features.{block}." for block in range(14, 19)), *CLASSIFIER),
+    ),
     # Caffe's weights under torchvision's names: its input is BGR in 0..255 less 104.007, 116.669, 122.679.
     "caffe-vgg16": _kind("Caffe's VGG-16", "vgg.py", "vgg16_caffe", CLASSIFIER, bgr="features.0.weight"),
 }

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from annotated_types import Ge, Gt
 from numpy.typing import ArrayLike
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.limits import Count, Positive
 from siam_tracker_core.motion.constant_velocity import MotionState, begin, correct, predict, surprise
 
 
@@ -24,11 +23,11 @@ class MotionSettings:
         patience: so many measurements in a row that are not believed begin the motion anew.
     """
 
-    density: Annotated[float, Gt(0)] = 1.0
-    speed_deviation: Annotated[float, Gt(0)] = 1.0
-    longest_gap: Annotated[float, Gt(0)] = 1.0
-    gate: Annotated[float, Gt(0)] = 25.0
-    patience: Annotated[int, Ge(1)] = 3
+    density: Positive = 1.0
+    speed_deviation: Positive = 1.0
+    longest_gap: Positive = 1.0
+    gate: Positive = 25.0
+    patience: Count = 3
 
     __pydantic_config__ = STRICT
 

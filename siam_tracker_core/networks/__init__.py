@@ -27,6 +27,7 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "alexnet_wide": WideAlexNet,
     "alexnet_wide_2x": partial(WideAlexNet, width=2),
     "mobilenetv2": MobileNetV2,
+    "mobilenetv2_stride16": partial(MobileNetV2, last_block=13, max_stride=16),
     "resnet50": ResNet50,
     "vgg16": VGG,
     "vgg16_caffe": partial(VGG, convention=CAFFE),

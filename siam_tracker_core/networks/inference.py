@@ -13,6 +13,7 @@ from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.cir import crop_early
 from siam_tracker_core.networks.joined_head import JoinedDepthwiseHead
 from siam_tracker_core.networks.rpn import DepthwiseHead, ProposalHead
+from siam_tracker_core.networks.siamban import PixelwiseHead
 
 PRECISIONS = ("auto", "single", "half")
 
@@ -36,7 +37,7 @@ def ready(network: NetworkT, device: torch.device, dtype: torch.dtype) -> Networ
     if isinstance(head, DepthwiseHead):
         head = channels_last(JoinedDepthwiseHead(head))
         network.add_module("head", head)
-    if isinstance(head, ProposalHead):
+    if isinstance(head, (ProposalHead, PixelwiseHead)):
         head.to(dtype)
     return network
 

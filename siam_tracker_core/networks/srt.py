@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
-from annotated_types import Gt
 from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count
 from siam_tracker_core.networks.irnn import IRNN
 from siam_tracker_core.networks.normalise import CAFFE, IMAGENET
 from siam_tracker_core.networks.region_pooling import Pooling, pool_regions
@@ -22,7 +22,6 @@ LOCAL, DEEP = "conv4_3", "conv5_3"
 POOLS = ("conv1_2", "conv2_2")  # those after conv3_3 and conv4_3 are removed (SRT section 2.2)
 CONVENTIONS = {"vgg16": IMAGENET, "vgg16_caffe": CAFFE}
 Part = Literal["conv4_3", "conv5_3", "irnn"]
-Count = Annotated[int, Gt(0)]
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive
 from siam_tracker_core.networks import Backbone
 from siam_tracker_core.networks.scaling import scale_output
 from siam_tracker_core.training.augmentation.views import Photometry, recolour
@@ -30,7 +31,7 @@ from siam_tracker_core.training.data.crop_store import CropStore, build_store
 from siam_tracker_core.training.data.shards import open_prepared
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, to_pictures
-from siam_tracker_core.training.engine.recipe import Count, Decay, NotNegative, Positive, Recipe, WarmUp
+from siam_tracker_core.training.engine.recipe import Recipe, WarmUp
 from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
@@ -53,12 +54,12 @@ class DistillConfig(Recipe):
     epochs: Count = 20
     steps_per_epoch: Count = 200
     optimiser: Literal["sgd", "adamw"] = "adamw"
-    first_rate: Positive = 2e-3
-    last_rate: NotNegative = 0.0
-    decay: Literal["logarithmic", "cosine"] = "cosine"
-    warm_up: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
+    lr: Positive = 2e-3
+    final_lr: NotNegative = 0.0
+    lr_schedule: Literal["logarithmic", "cosine"] = "cosine"
+    warmup: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
     weight_decay: NotNegative = 1e-4
-    average: Decay = 0.0
+    ema_decay: Decay = 0.0
     cell_norm: Positive = 16.0
     photometry: Photometry = field(default_factory=Photometry)
 
@@ -155,7 +156,7 @@ class LessonData(EpochSlices):
         workers: int,
         device: torch.device,
     ) -> None:
-        super().__init__(None, recipe.batch, recipe.batches_per_epoch, workers)
+        super().__init__(None, recipe.batch_size, recipe.batches_per_epoch, workers)
         if not shards:
             raise DatasetError("there is nothing to learn from: give at least one folder of `siam-tracker prepare`")
         for location in shards:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
-from annotated_types import Ge, MinLen
+from annotated_types import MinLen
 from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive, Share
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import (
     APPEARANCE_RIDGE,
@@ -29,7 +30,7 @@ from siam_tracker_core.training.augmentation.views import Photometry, draw_flips
 from siam_tracker_core.training.dsiam_clips import ClipResponses, ClipTracker, Position, crop_at
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import Decay, NotNegative, Positive, Recipe, Share
+from siam_tracker_core.training.engine.recipe import Recipe
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.siamfc import initialise
 
@@ -53,33 +54,39 @@ class DSiamTraining(Recipe):
         drift: see ``ClipTracker``.
         position: how gradients pass through the place where a target is found, see ``ClipTracker``.
         sharpness: of a soft position.
-        segments: compute each frame again for its gradients instead of keeping it, so that a clip fits little memory.
-        flip: probability of mirroring a clip.
+        gradient_checkpointing: compute each frame again for its gradients instead of keeping it, so that a clip fits
+            little memory.
+        flip_probability: probability of mirroring a clip.
         photometry: how the colours of a whole clip change.
         tracking: settings of the tracker, which train, validate and stay with the weights.
     """
 
-    batch: Annotated[int, Ge(1)] = 1
-    first_rate: Positive = 1e-7
-    last_rate: NotNegative = 1e-9
-    average: Decay = 0.0
-    frozen_norms: bool = True
+    batch_size: Count = 1
+    lr: Positive = 1e-7
+    final_lr: NotNegative = 1e-9
+    ema_decay: Decay = 0.0
+    freeze_batch_norm: bool = True
     backbone: str = "alexnet"
     layers: Annotated[tuple[str, ...], MinLen(1)] = ("conv5",)
     gain: Positive = 1e-3
-    cells: Annotated[int, Ge(1)] = 17
+    cells: Count = 17
     initial_bias: float = -3.0
     appearance_ridge: Positive = APPEARANCE_RIDGE
     suppression_ridge: Positive = SUPPRESSION_RIDGE
     radius: Positive = 16.0
     balanced: bool = False
     motion: NotNegative = 16.0
-    drift: Annotated[float, Ge(0)] = 48.0
+    drift: NotNegative = 48.0
     position: Position = "argmax"
     sharpness: Positive = 1.0
-    segments: bool = True
-    flip: Share = 0.5
+    gradient_checkpointing: bool = True
+    flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(0.0, 0.0, 0.0, 0.0, 0.0))
+
+    __renamed__: ClassVar[dict[str, str]] = {
+        "flip": "flip_probability",
+        "segments": "gradient_checkpointing",
+    }
     tracking: DSiamConfig = field(default_factory=DSiamConfig)
 
 
@@ -102,7 +109,7 @@ class DSiamModule(TrainingModule):
         super().__init__(network, recipe)
         nn.init.constant_(network.correlation.bias, recipe.initial_bias)
         self.clips = ClipTracker(
-            network, recipe.tracking, recipe.drift, recipe.position, recipe.sharpness, recipe.segments
+            network, recipe.tracking, recipe.drift, recipe.position, recipe.sharpness, recipe.gradient_checkpointing
         )
 
     @classmethod
@@ -156,7 +163,7 @@ class DSiamModule(TrainingModule):
         """A batch's clips as float RGB (N, frames, 3, S, S), mirrored and in other colours, all frames of one alike."""
         crops = batch["crops"]
         count, frames, side = crops.shape[:3]
-        flip = draw_flips(count, self.recipe.flip, crops.device, generator)
+        flip = draw_flips(count, self.recipe.flip_probability, crops.device, generator)
         images = crops.flip(-1).permute(0, 4, 1, 2, 3).float()
         images = torch.where(flip[:, None, None, None, None], images.flip(-1), images)
         # A clip is one high picture, so that its frames change alike.

@@ -65,8 +65,8 @@ class ClipTracker:
         position: how gradients pass through the place where a target is found. ``argmax`` lets none pass, for the place
             of a maximum does not change with the response; ``soft`` takes those of the response's centre of mass.
         sharpness: of that centre of mass, a factor on the logits.
-        segments: keep only the results of each frame for the backward pass, and compute the rest again then. Memory is
-            that of one frame instead of all, for a third more time.
+        gradient_checkpointing: keep only the results of each frame for the backward pass, and compute the rest again
+            then. Memory is that of one frame instead of all, for a third more time.
     """
 
     def __init__(
@@ -76,10 +76,11 @@ class ClipTracker:
         drift: float = 48.0,
         position: Position = "argmax",
         sharpness: float = 1.0,
-        segments: bool = True,
+        gradient_checkpointing: bool = True,
     ) -> None:
         self.network, self.config = network, config
-        self.drift, self.position, self.sharpness, self.segments = drift, position, sharpness, segments
+        self.drift, self.position, self.sharpness = drift, position, sharpness
+        self.gradient_checkpointing = gradient_checkpointing
         self._layers = 1 if config.fusion == "first" else None
 
     def track(self, clips: torch.Tensor, motions: torch.Tensor) -> ClipResponses:
@@ -100,7 +101,7 @@ class ClipTracker:
             frame = clips[:, number]
             last = number == clips.shape[1] - 1
             arguments = (frame, middles, first, adaptation, last)
-            if self.segments and torch.is_grad_enabled():
+            if self.gradient_checkpointing and torch.is_grad_enabled():
                 response, places, adaptation = checkpoint(self._frame, *arguments, use_reentrant=False)
             else:
                 response, places, adaptation = self._frame(*arguments)

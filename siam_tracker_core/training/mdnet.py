@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import cv2
 import numpy as np
@@ -15,14 +15,15 @@ from torch.nn import functional
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
 from siam_tracker_core.trackers.tracker import Tracker
-from siam_tracker_core.training.augmentation.views import Photometry, Share, draw_flips, recolour
+from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
-from siam_tracker_core.training.engine.recipe import Count, NotNegative, Positive, Recipe
+from siam_tracker_core.training.engine.recipe import Recipe
 
 # Colours of boxes in pictures: taken for the target, and for the background.
 TARGET, BACKGROUND = (0, 220, 90), (220, 60, 0)
@@ -36,24 +37,26 @@ class MDNetTraining(Recipe):
         domains: most videos that there is a last layer for; those that are not used cost next to nothing.
         convolutions: ``trained`` convolutions are to come with ``start``; ``fresh`` ones begin with random weights of
             a size that suits the inputs (He et al., 2015).
-        negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives`` draws; as
-            many as that leave nothing to choose.
-        flip: probability of mirroring a domain's frames.
+        hard_negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives``
+            draws; as many as that leave nothing to choose.
+        flip_probability: probability of mirroring a domain's frames.
         photometry: how the colours of a frame change.
         tracking: settings of the tracker, which validate and stay with the weights.
     """
 
-    first_rate: Positive = 1e-3
-    last_rate: NotNegative = 1e-3
-    backbone_rate: NotNegative = 0.1
-    clip: NotNegative = 10.0
-    batch: Count = 1
+    lr: Positive = 1e-3
+    final_lr: NotNegative = 1e-3
+    backbone_lr_mult: NotNegative = 0.1
+    grad_clip_norm: NotNegative = 10.0
+    batch_size: Count = 1
     domains: Count = 1024
     convolutions: Literal["trained", "fresh"] = "trained"
-    negatives: Count = 96
-    flip: Share = 0.5
+    hard_negatives: Count = 96
+    flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=lambda: Photometry(grey=0.05, blur=0.1))
     tracking: MDNetConfig = field(default_factory=MDNetConfig)
+
+    __renamed__: ClassVar[dict[str, str]] = {"flip": "flip_probability", "negatives": "hard_negatives"}
 
 
 # Patches that go through the network at once when negatives are chosen, and frames of a domain in a picture.
@@ -171,7 +174,7 @@ class MDNetModule(TrainingModule):
         domains, frames, side = crops.shape[:3]
         images = crops.flatten(0, 1).permute(0, 3, 1, 2).flip(1).float()
         images = recolour(images, recipe.photometry, generator)
-        flips = draw_flips(domains, recipe.flip, crops.device, generator).repeat_interleave(frames)
+        flips = draw_flips(domains, recipe.flip_probability, crops.device, generator).repeat_interleave(frames)
         images = torch.where(flips[:, None, None, None], images.flip(3), images)
         boxes = torch.cat((batch["positives"], batch["negatives"]), dim=2).flatten(0, 1)
         sampled = sample_boxes(images, mirrored(boxes, flips, side))
@@ -183,7 +186,7 @@ class MDNetModule(TrainingModule):
     def _hardest(self, patches: Patches, domains: list[int]) -> torch.Tensor:
         """The positives, and the negatives that look most like the target (section 3.3: hard minibatch mining)."""
         near, off = patches.images[:, : patches.positives], patches.images[:, patches.positives :]
-        count = self.recipe.negatives
+        count = self.recipe.hard_negatives
         if off.shape[1] <= count:
             return patches.images
         layers = [self.network.fc5, *(self.network.fc6[domain] for domain in domains)]

@@ -10,15 +10,16 @@ import torch
 from torch import nn
 
 from siam_tracker_core.config import departures
+from siam_tracker_core.limits import NotNegative, Positive
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.engine.module import Batch, Picture
-from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, strangers
+from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
 from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import NotNegative, Positive, WarmUp
+from siam_tracker_core.training.engine.recipe import WarmUp
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 
 
@@ -39,12 +40,12 @@ class SiamFCTraining(PairTraining):
         tracking: settings of the tracker, which validate and stay with the weights.
     """
 
-    first_rate: Positive = 1e-3
-    warm_up: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
+    lr: Positive = 1e-3
+    warmup: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
     backbone: str = "alexnet"
     gain: Positive = 1e-3
     radius: Positive = 16.0
-    strangers: NotNegative = 0.25
+    cross_video_weight: NotNegative = 0.25
     initial_bias: float = -3.0
     tracking: SiamFCConfig = field(default_factory=SiamFCConfig)
 
@@ -95,12 +96,13 @@ class SiamFCModule(PairModule):
             logits = network.correlation(exemplars, searches)[:, 0]
             labels = self.labels(pairs, *logits.shape[1:])
             values = {"loss": balanced_logistic_loss(logits, labels)}
-            if recipe.strangers:
+            if recipe.cross_video_weight:
                 # Each exemplar with the search image of the sample before it, unless that may show its target.
-                strange = cross_correlation(exemplars, searches.roll(1, dims=0)) * network.correlation.gain
-                strange = strange[:, 0] + network.correlation.bias
-                values["strangers"] = balanced_logistic_loss(strange, torch.zeros_like(labels), strangers(batch))
-                values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
+                other = cross_correlation(exemplars, searches.roll(1, dims=0)) * network.correlation.gain
+                other = other[:, 0] + network.correlation.bias
+                counted = cross_video_negatives(batch)
+                values["cross_video"] = balanced_logistic_loss(other, torch.zeros_like(labels), counted)
+                values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         values["error"] = self._centre_error(logits.detach(), pairs)
         return values
 

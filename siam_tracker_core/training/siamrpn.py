@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import cv2
-import numpy as np
 import torch
-from annotated_types import Gt, MinLen
+from annotated_types import MinLen
 from torch import nn
 
+from siam_tracker_core.limits import Count, Positive, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
 from siam_tracker_core.networks.rpn import (
@@ -28,10 +27,9 @@ from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
-from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, strangers
-from siam_tracker_core.training.engine.pictures import overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import Whole
-from siam_tracker_core.training.losses.proposals import ProposalLoss, draw_anchors, proposal_loss, strangers_loss
+from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.losses.proposals import ProposalLoss, cross_video_loss, draw_anchors, proposal_loss
+from siam_tracker_core.training.proposal_pictures import proposal_rows
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16
@@ -53,8 +51,8 @@ class SiamRPNTraining(PairTraining):
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
     backbone: str = "alexnet_wide"
     head: Literal["depthwise", "up_channel"] = "depthwise"
-    hidden: Annotated[int, Gt(0)] = 256
-    ratios: Annotated[tuple[Annotated[float, Gt(0)], ...], MinLen(1)] = RATIOS
+    hidden: Count = 256
+    ratios: Annotated[tuple[Positive, ...], MinLen(1)] = RATIOS
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
@@ -137,19 +135,19 @@ class SiamRPNModule(PairModule):
             "overlap": self._overlap(proposals.distances.detach(), scores, pairs),
         }
         if strange is not None:
-            values["strangers"] = strangers_loss(strange, strangers(batch), recipe.loss, generator)
-            values["loss"] = values["loss"] + recipe.strangers * values["strangers"]
+            values["cross_video"] = cross_video_loss(strange, cross_video_negatives(batch), recipe.loss, generator)
+            values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         return values
 
     def _propose(self, pairs: Pairs) -> tuple[Proposals, Proposals | None]:
-        """Proposals for the pairs, and, where strangers count, for each exemplar in the search image before its own.
+        """Proposals for the pairs, and, where other videos count, for each exemplar in the search image before its own.
 
-        Both go through the head as one batch. Were the strangers normalised otherwise than the pairs, by running
+        Both go through the head as one batch. Were the negatives normalised otherwise than the pairs, by running
         statistics for instance, then shifting features in a way that the pairs' normalisation hides would be an easier
         way to a low loss than telling targets apart.
         """
         kernels, searches = self.network.template(pairs.exemplars), self.network.embed(pairs.searches)
-        if not self.recipe.strangers:
+        if not self.recipe.cross_video_weight:
             return self.network.head(searches, kernels), None
         both = self.network.head(
             torch.cat((searches, searches.roll(1, dims=0))), Kernels(*(part.repeat(2, 1, 1, 1) for part in kernels))
@@ -174,22 +172,8 @@ class SiamRPNModule(PairModule):
         pairs = self.augment(batch, self.generator(0))
         proposals = self.network(pairs.exemplars, pairs.searches)
         scores = proposals.scores
-        best = self._best(proposals.distances, scores).cpu().numpy()
-        maps = scores.amax(dim=1).float().cpu().numpy()
-        rows = []
-        for exemplar, search, map_, box, truth, negative in zip(
-            to_pictures(pairs.exemplars),
-            to_pictures(pairs.searches),
-            maps,
-            best,
-            pairs.boxes.cpu().numpy(),
-            pairs.negative.tolist(),
-            strict=True,
-        ):
-            over = overlay(search, map_, len(map_) * self.network.backbone.stride)
-            drawn = search if negative else _outline(search, truth, (255, 255, 255))
-            rows.append([exemplar, _outline(drawn, box, (255, 160, 0)), over])
-        return rows
+        best = self._best(proposals.distances, scores)
+        return proposal_rows(pairs, best, scores.amax(dim=1), self.network.backbone.stride)
 
     def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamRPNNetwork)
@@ -208,12 +192,3 @@ class SiamRPNModule(PairModule):
             "search_margin": recipe.search_margin,
         }
         return {"tracker": self.kind, "network": network, "config": {}}
-
-
-def _outline(picture: Picture, box: np.ndarray, colour: tuple[int, int, int]) -> Picture:
-    """The picture with a box, given from its middle, drawn in."""
-    result = np.ascontiguousarray(picture).copy()
-    middle = np.array(result.shape[1::-1]) / 2
-    low, high = (np.rint(middle + box[:2] + sign * box[2:] / 2).astype(int) for sign in (-1, 1))
-    cv2.rectangle(result, low.tolist(), high.tolist(), colour, 1)
-    return result

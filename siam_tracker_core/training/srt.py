@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,15 +14,16 @@ from torch import nn
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import Occlusion, occlude, read_bank
-from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Share, Views, draw_flips, recolour
+from siam_tracker_core.training.augmentation.views import Jitter, Photometry, Views, draw_flips, recolour
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
-from siam_tracker_core.training.engine.recipe import Positive, Recipe, Unfreezing
+from siam_tracker_core.training.engine.recipe import Recipe, Unfreezing
 from siam_tracker_core.training.losses.contrastive import contrastive_loss
 
 
@@ -40,26 +41,28 @@ class SRTTraining(Recipe):
         search_size: side of the search image in pixels, a multiple of 4. Boxes that reach beyond what it shows without
             the receptive field's margin do not count.
         view: jitter of both images, each by itself; ``shift`` in pixels of the stored crop.
-        flip: probability of mirroring both.
+        flip_probability: probability of mirroring both.
         photometry: how colours change.
         occlusion: how often something is in front of the target, where there are objects to paste.
         tracking: settings of the tracker: the resolution and context that are trained at; they validate, and stay with
             the weights.
     """
 
-    epochs: Annotated[int, Ge(1)] = 10
-    batch: Annotated[int, Ge(1)] = 8
-    first_rate: Positive = 5e-4
-    last_rate: Annotated[float, Ge(0)] = 5e-4 / 2**9
+    epochs: Count = 10
+    batch_size: Count = 8
+    lr: Positive = 5e-4
+    final_lr: NotNegative = 5e-4 / 2**9
     unfreezing: Unfreezing = field(default_factory=lambda: Unfreezing(every=1000, first=3))
     layers: SRTLayers = field(default_factory=SRTLayers)
     margin: Annotated[float, Gt(0), Le(4)] = 1.0
     search_size: Annotated[int, Ge(92)] = 272
     view: Jitter = field(default_factory=lambda: Jitter(shift=4.0, scale=0.1, stretch=0.03))
-    flip: Share = 0.5
+    flip_probability: Share = 0.5
     photometry: Photometry = field(default_factory=Photometry)
     occlusion: Occlusion = field(default_factory=Occlusion)
     tracking: SRTConfig = field(default_factory=SRTConfig)
+
+    __renamed__: ClassVar[dict[str, str]] = {"flip": "flip_probability"}
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -128,13 +131,13 @@ class SRTModule(TrainingModule):
         recipe = self.recipe
         if "boxes" not in batch:
             raise ConfigError("SRT learns from pairs of boxes, and these samples have none; give data.kind: box_pairs")
-        flip = draw_flips(len(batch["search"]), recipe.flip, batch["search"].device, generator)
+        flip = draw_flips(len(batch["search"]), recipe.flip_probability, batch["search"].device, generator)
         middle = batch["exemplar"].shape[1] / 2
         sizes = batch["exemplar_size"][:, None]
         own = torch.cat((middle - sizes / 2, sizes), dim=-1)
         parts = (
-            ("exemplar", own, recipe.tracking.exemplar_size, recipe.occlusion.exemplar),
-            ("search", batch["boxes"], recipe.search_size, recipe.occlusion.search),
+            ("exemplar", own, recipe.tracking.exemplar_size, recipe.occlusion.exemplar_probability),
+            ("search", batch["boxes"], recipe.search_size, recipe.occlusion.search_probability),
         )
         images, regions = [], []
         for name, boxes, size, share in parts:

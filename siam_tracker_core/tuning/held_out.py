@@ -8,7 +8,7 @@ from pathlib import Path
 from siam_tracker_core.datasets import Sequence as VideoSequence
 from siam_tracker_core.datasets.otb import targets
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.tuning.record import plain_name
+from siam_tracker_core.evaluation.tuning_record import plain_name
 
 _TEST_FOLDERS = ("test", "tests", "testing")
 _TEST_SETS = ("otb", "vot", "uav123", "uav20l", "dtb70")  # and whatever begins so, e.g. OTB100

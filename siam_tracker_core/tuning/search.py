@@ -22,8 +22,8 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, run_pairs
+from siam_tracker_core.evaluation.tuning_record import fingerprint
 from siam_tracker_core.evaluation.workers import Workers
-from siam_tracker_core.tuning.record import fingerprint
 from siam_tracker_core.tuning.spaces import Parameter, Space, as_settings
 
 if TYPE_CHECKING:

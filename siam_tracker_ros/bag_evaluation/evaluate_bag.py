@@ -24,9 +24,9 @@ from rclpy.utilities import remove_ros_args
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_core.bags.types import COMPRESSED_IMAGE
-from siam_tracker_core.commands.facts import provenance_of
 from siam_tracker_core.errors import BagError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation import SequenceResult
+from siam_tracker_core.evaluation.report.facts import provenance_of
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.resolve import describe_weights

@@ -25,8 +25,11 @@ class Condition:
         state: the label of its lifecycle state, e.g. ``"active"``.
         failure: why it could not be configured or activated, else empty.
         tracker, device: what runs where; empty until configured.
+        threads: that an update runs on; 0 until configured.
         topic: the resolved image topic.
         publishers: how many publish on it.
+        reliability: that the image subscription asks for.
+        replaced: how often the tracking thread had to be replaced.
         figures: counts and delays; None until the first activation.
         targets: those that are followed.
     """
@@ -36,8 +39,11 @@ class Condition:
     failure: str = ""
     tracker: str = ""
     device: str = ""
+    threads: int = 0
     topic: str = ""
     publishers: int = 0
+    reliability: str = "best_effort"
+    replaced: int = 0
     figures: Snapshot | None = None
     targets: Sequence[Target] = ()
 
@@ -65,14 +71,25 @@ def is_unheard(condition: Condition) -> bool:
     return figures.received == 0 and figures.silence > _SILENCE_SECONDS
 
 
-def never_received(topic: str, publishers: int) -> str:
-    """Why there may have been no image yet on a topic with so many publishers, and what helps."""
+def never_received(topic: str, publishers: int, reliability: str) -> str:
+    """Why there may have been no image yet on a topic with so many publishers, and what helps.
+
+    Args:
+        topic: fully resolved.
+        publishers: how many publish on it.
+        reliability: that the subscription asks for.
+    """
     if not publishers:
         return f"no image has been received on {topic}: nobody publishes it; remap 'image' to the camera's topic"
+    if reliability == "reliable":
+        return (
+            f"no image has been received on {topic}, although it has a publisher; it may not have sent one yet, or "
+            "offers best effort only: then set the parameter reliability to best_effort"
+        )
     return (
-        f"no image has been received on {topic}, although it has a publisher; if the camera is running, set the Fast "
-        "DDS profile fastdds_large_data.xml of this package for both processes, as its launch files do, or the "
-        "parameter reliability to reliable: large best-effort images are lost by default"
+        f"no image has been received on {topic}, although it has a publisher; it may not have sent one yet, or its "
+        "large best-effort images are lost on the way: then set the Fast DDS profile fastdds_large_data.xml of this "
+        "package for both processes, as its launch files do, or the parameter reliability to reliable"
     )
 
 
@@ -83,7 +100,7 @@ def _judge(condition: Condition) -> tuple[bytes, str]:
     if condition.state != "active" or figures is None:
         return DiagnosticStatus.OK, f"the node is {condition.state}"
     if is_unheard(condition):
-        return DiagnosticStatus.WARN, never_received(condition.topic, condition.publishers)
+        return DiagnosticStatus.WARN, never_received(condition.topic, condition.publishers, condition.reliability)
     if figures.silence > _SILENCE_SECONDS:
         return DiagnosticStatus.WARN, f"no image has come on {condition.topic} for {figures.silence:.1f} seconds"
     if figures.refusal:
@@ -99,7 +116,8 @@ def _judge(condition: Condition) -> tuple[bytes, str]:
 
 def _values(condition: Condition) -> list[tuple[str, str]]:
     values = [("state", condition.state), ("tracker", condition.tracker), ("device", condition.device)]
-    values.append(("image_topic", condition.topic))
+    values += [("threads", str(condition.threads)), ("image_topic", condition.topic)]
+    values.append(("tracking_thread_replaced", str(condition.replaced)))
     if condition.figures is not None:
         values += _figures(condition.figures)
     values.append(("targets", str(len(condition.targets))))
@@ -113,11 +131,17 @@ def _figures(figures: Snapshot) -> list[tuple[str, str]]:
         ("images_processed", str(figures.processed)),
         ("images_dropped", str(figures.skipped)),
         ("images_refused", str(figures.refused)),
+        ("images_late", str(figures.late)),
         ("refusal", figures.refusal),
         ("latency_ms_p50", f"{figures.latency_ms[0]:.2f}"),
         ("latency_ms_p95", f"{figures.latency_ms[1]:.2f}"),
         ("update_ms_p50", f"{figures.update_ms[0]:.2f}"),
         ("update_ms_p95", f"{figures.update_ms[1]:.2f}"),
+        ("update_ms_tracking_p50", f"{figures.tracking_ms[0]:.2f}"),
+        ("update_ms_tracking_p95", f"{figures.tracking_ms[1]:.2f}"),
+        ("update_ms_lost_p50", f"{figures.lost_ms[0]:.2f}"),
+        ("update_ms_lost_p95", f"{figures.lost_ms[1]:.2f}"),
+        ("image_period_ms", f"{figures.period * 1e3:.2f}"),
     ]
 
 

@@ -1,15 +1,61 @@
 """Entry point of the tracker node; the node itself is ``siam_tracker_ros.node.tracker_node.TrackerNode``.
 
 What can be missing on a machine is imported only when the node starts, so that its absence is one clear sentence.
+An interruption ends the process within half a second at any moment, with status 0 and without a traceback: a thread
+waits for the signals, so that they are heard while the main thread imports, loads or waits in the middleware.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-# Images, requests and everything else, each with a thread; see TrackerNode.
-_THREADS = 3
+# Images, the two services, the watchdog, diagnostics and everything else, each with a thread; see TrackerNode.
+_THREADS = 6
+# Seconds from a signal to the end of the process, whatever is still being done, and for the image in work of that.
+_GRACE = 0.35
+_IMAGE_GRACE = 0.15
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Ending:
+    """Ends the process when it is interrupted.
+
+    Without an order of its own it ends at once; ``in_order`` gives it something to do before.
+    """
+
+    def __init__(self) -> None:
+        self._in_order: Callable[[], None] | None = None
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # for this thread and all that it will start
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def in_order(self, end: Callable[[], None] | None) -> None:
+        """From now on, call ``end`` and give the process ``_GRACE`` seconds; at once again for None."""
+        self._in_order = end
+
+    def _wait(self) -> None:
+        signal.sigwait(_SIGNALS)
+        end = self._in_order
+        if end is not None:
+            backstop = threading.Timer(_GRACE, leave, [0])
+            backstop.daemon = True
+            backstop.start()
+            end()
+        else:
+            leave(0)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without taking the interpreter apart, which takes longer than a second once PyTorch is loaded."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,11 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the command line with the program's name first, including ``--ros-args``; ``sys.argv`` by default.
 
     Returns:
-        The exit status: 0 after an interruption, 1 where the node could not start.
+        The exit status where the node could not start, 1. Once it has started the process ends here.
     """
+    ending = Ending()
     try:
         import rclpy
-        from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+        from rclpy.signals import SignalHandlerOptions
 
         from siam_tracker_core.errors import SiamTrackerError
         from siam_tracker_ros.node.tracker_node import TrackerNode
@@ -31,25 +78,47 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"tracker_node cannot start: {error}", file=sys.stderr)
         return 1
     try:
-        rclpy.init(args=list(sys.argv if arguments is None else arguments))
+        given = list(sys.argv if arguments is None else arguments)
+        rclpy.init(args=given, signal_handler_options=SignalHandlerOptions.NO)
         node = TrackerNode()
     except (SiamTrackerError, RuntimeError) as error:  # rclpy's own, e.g. for a missing parameter file, are the latter
         print(f"tracker_node cannot start: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
+    spin(node, ending)
+
+
+def spin(node: object, ending: Ending) -> NoReturn:
+    """Run a node until the process is interrupted, and end the process.
+
+    Args:
+        node: a ``TrackerNode``.
+        ending: hears of the interruption.
+    """
+    import rclpy
+    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
     executor = MultiThreadedExecutor(num_threads=_THREADS)
     executor.add_node(node)
+
+    def end() -> None:
+        if node.loading:  # type: ignore[attr-defined]
+            leave(0)
+        rclpy.try_shutdown()
+
+    ending.in_order(end)
+    status = 0
     try:
         executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+    except ExternalShutdownException:
         pass
     except RuntimeError:  # rclpy's own: an interruption between two waits leaves the second without a context
         if rclpy.ok():
             raise
     finally:
-        node.destroy_node()
+        node.close(_IMAGE_GRACE)  # type: ignore[attr-defined]
         rclpy.try_shutdown()
-    return 0
+    leave(status)
 
 
 if __name__ == "__main__":

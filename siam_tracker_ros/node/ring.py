@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from siam_tracker_core.image_header import MAX_PIXELS, check_pixels, image_size
 from siam_tracker_ros.image_conversion import BgrImage, compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.stamps import as_text, to_nanoseconds
 
@@ -21,11 +22,13 @@ class ReceivedImage:
         number: counts the images received, from 1.
         message: the message.
         received: when it came, in seconds of ``time.monotonic``.
+        max_pixels: an image of more pixels than this is refused before memory is taken for them.
     """
 
     number: int
     message: Image | CompressedImage
     received: float
+    max_pixels: int = MAX_PIXELS
 
     @property
     def header(self) -> Header:
@@ -37,12 +40,34 @@ class ReceivedImage:
         """The image's own time in nanoseconds."""
         return to_nanoseconds(self.message.header.stamp)
 
+    @property
+    def encoding(self) -> str:
+        """The name of the pixels' encoding, or of the compressed format."""
+        return str(self.message.format if isinstance(self.message, CompressedImage) else self.message.encoding)
+
+    @property
+    def bytes(self) -> int:
+        """What the pixels take in memory as long as the image is kept."""
+        return len(self.message.data)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels, of which a compressed image's header is read and no more.
+
+        Raises:
+            ImageError: if the header says no size.
+        """
+        if isinstance(self.message, CompressedImage):
+            return image_size(self.message.data)
+        return int(self.message.width), int(self.message.height)
+
     def decode(self) -> BgrImage:
         """uint8 (H, W, 3) BGR.
 
         Raises:
-            ImageError: if the message is not an image that can be read.
+            ImageError: if the message is not an image that can be read, or has too many pixels.
         """
+        check_pixels(*self.size, self.max_pixels)
         if isinstance(self.message, CompressedImage):
             return compressed_to_bgr(self.message)
         return image_to_bgr(self.message)
@@ -57,22 +82,26 @@ class StampInFuture(StampRefused):
 
 
 class FrameRing:
-    """The newest images, oldest first. Not locked: its owner does that.
+    """The newest images, oldest first, as they came: compressed ones stay so. Not locked: its owner does that.
 
     Args:
         capacity: how many images are kept.
+        megabytes: how much memory they may take together; the newest image is kept in any case.
         source: the topic that they come from, for people.
     """
 
-    def __init__(self, capacity: int, source: str) -> None:
+    def __init__(self, capacity: int, megabytes: float, source: str) -> None:
         self._source = source
-        self._images: deque[ReceivedImage] = deque(maxlen=capacity)
+        self._capacity = capacity
+        self._most_bytes = round(megabytes * 1e6)
+        self._bytes = 0
+        self._images: deque[ReceivedImage] = deque()
 
     def __len__(self) -> int:
         return len(self._images)
 
     def add(self, image: ReceivedImage) -> bool:
-        """Keep an image, and forget the oldest when there are too many.
+        """Keep an image, and forget the oldest ones while there are too many or they take too much memory.
 
         Returns:
             False if its stamp is before the newest one's: time jumped back, and all older images were forgotten, for
@@ -80,13 +109,22 @@ class FrameRing:
         """
         in_order = not self._images or image.stamp >= self._images[-1].stamp
         if not in_order:
-            self._images.clear()
+            self.clear()
         self._images.append(image)
+        self._bytes += image.bytes
+        while len(self._images) > 1 and (len(self._images) > self._capacity or self._bytes > self._most_bytes):
+            self._bytes -= self._images.popleft().bytes
         return in_order
 
     def clear(self) -> None:
         """Forget all images."""
         self._images.clear()
+        self._bytes = 0
+
+    @property
+    def bytes(self) -> int:
+        """What the images that are kept take in memory."""
+        return self._bytes
 
     def find(self, stamp: int) -> ReceivedImage:
         """The image with exactly this stamp in nanoseconds; the newest image for 0.
@@ -111,7 +149,7 @@ class FrameRing:
         if stamp < oldest:
             raise StampRefused(
                 f"the stamp {as_text(stamp)} is too old; the oldest image that is kept has {as_text(oldest)} (the "
-                f"parameter history_frames says how many are kept, now {self._images.maxlen})"
+                f"parameters history_frames and history_mb say how many are kept, now {len(self._images)})"
             )
         nearest = min((image.stamp for image in self._images), key=_distance_from(stamp))
         raise StampRefused(

@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any
 
-import torch
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
-from siam_tracker_core import Tracker, load_tracker
+from siam_tracker_core import load_tracker
 from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
+from siam_tracker_ros.node.commands import Refused
 from siam_tracker_ros.node.complaints import Complaints
+from siam_tracker_ros.node.deferred_service import DeferredService
 from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
-from siam_tracker_ros.node.messages import requested_box
+from siam_tracker_ros.node.journal import Journal
+from siam_tracker_ros.node.loading import Load
 from siam_tracker_ros.node.outputs import Outputs
-from siam_tracker_ros.node.tracking_loop import Answer, Refused, TrackingLoop
+from siam_tracker_ros.node.requests import answer_remove, answer_set
+from siam_tracker_ros.node.supervisor import Supervisor
+from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
-from siam_tracker_ros.stamps import to_nanoseconds
+
+_WATCH_SECONDS = 0.25
+_STOP_SECONDS = 5.0  # that a transition waits for the image that is being worked on
 
 
 class TrackerNode(LifecycleNode):
     """Follows targets through the images of one topic.
 
     Configuring loads the network and warms it up, activating subscribes, deactivating unsubscribes and keeps the
-    targets, cleaning up frees the memory. Needs an executor with at least three threads: one for images, one for
-    requests that wait for their target to catch up, one for everything else.
+    targets, cleaning up frees the memory. Needs an executor with at least five threads: for images, for each service,
+    for the watchdog and for everything else.
 
     Args:
+        loader: loads the tracker.
         **options: passed on to ``rclpy.node.Node``, e.g. ``parameter_overrides``.
 
     Raises:
         ConfigError: if a parameter is given a value that it cannot have.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, loader: Load = load_tracker, **options: Any) -> None:
         super().__init__("siam_tracker", **options)
         parameters.declare(self)
         self._settings = parameters.read(self)
@@ -51,83 +58,125 @@ class TrackerNode(LifecycleNode):
         self.add_post_set_parameters_callback(self._take_parameters)
         self._complain = Complaints(self.get_logger().warning)
         self._remind = Complaints(self.get_logger().warning, seconds=60.0)
-        self._images = MutuallyExclusiveCallbackGroup()
-        requests = MutuallyExclusiveCallbackGroup()
-        self.create_service(SetTarget, "~/set_target", self._set_target, callback_group=requests)
-        self.create_service(RemoveTarget, "~/remove_target", self._remove_target, callback_group=requests)
-        self._loop: TrackingLoop | None = None
+        for sentence in parameters.unknown(self):
+            self.get_logger().warning(sentence)
+        self._supervisor = Supervisor(
+            loader,
+            lambda: self._settings,
+            self._while_up(self._publish),
+            self._while_up(self._illustrate),
+            self.get_logger(),
+            self._complain,
+        )
         self._outputs: Outputs | None = None
+        self._journal: Journal | None = None
         self._subscription: Any = None
-        self._tracker = self._device = self._topic = self._failure = ""
+        self._topic = self._failure = ""
+        self._images = MutuallyExclusiveCallbackGroup()
+        self._serve(SetTarget, "~/set_target", self._set_target)
+        self._serve(RemoveTarget, "~/remove_target", self._remove_target)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(self._settings.diagnostics_period, self._publish_diagnostics)
+        self._every(self._settings.diagnostics_period, self._publish_diagnostics)
+        self._every(_WATCH_SECONDS, self._supervisor.watch)
         self._survive_wrong_transitions()
-        if self._settings.autostart:
-            self._autostart = self.create_timer(0.0, self._start_by_itself)
+        self._starting = self._settings.autostart
+        if self._starting:
+            self._autostart = self._every(0.0, self._start_by_itself)
+
+    @property
+    def loading(self) -> bool:
+        """Whether the network is being loaded, so that nothing is there yet that would have to be ended in order."""
+        return self._state() in ("unconfigured", "configuring")
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the network and warm it up; on failure say why and stay unconfigured."""
         settings = self._settings
-        began = time.monotonic()
+        self.get_logger().info(f"loading the tracker {settings.model} on {settings.device}")
         try:
-            tracker = load_tracker(
-                settings.model, device=settings.device, runtime=settings.runtime, threads=settings.threads or None
-            )
-            tracker.warm_up(targets=1)
+            loaded = self._supervisor.load()
         except Exception as error:  # rclpy would swallow it without a word
             return self._fail(f"the tracker could not be loaded: {error}")
         self._failure = ""
-        self._tracker, self._device = tracker.name, _device_name(tracker)
         self._outputs = Outputs(self, lambda: self._settings)
-        self._loop = TrackingLoop(
-            tracker,
-            self._while_up(self._outputs.publish_tracks),
-            self._while_up(self._outputs.publish_images),
-            self._complain,
-        )
+        threads = "adaptive" if loaded.threads.adaptive else str(loaded.threads.count)
         self.get_logger().info(
-            f"{tracker.name} is ready on {self._device} after {time.monotonic() - began:.1f} seconds"
+            f"{loaded.tracker.name} is ready on {loaded.device} after {loaded.seconds:.1f} seconds; threads: {threads}"
         )
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Subscribe to the images and begin to answer requests."""
-        assert self._loop is not None
-        outcome = super().on_activate(state)
+        """Subscribe to the images and begin to answer requests; on failure say why and stay inactive."""
         compressed = self._settings.image_transport == "compressed"
-        self._topic = self.resolve_topic_name("image/compressed" if compressed else "image")
-        self._loop.start(self._settings.history_frames, self._topic)
+        topic = self.resolve_topic_name("image/compressed" if compressed else "image")
+        try:
+            statistics = self._supervisor.start(topic)
+        except Exception as error:  # rclpy would swallow it without a word
+            return self._fail(f"the tracker could not be started: {error}")
+        outcome = super().on_activate(state)
+        self._topic, self._failure = topic, ""
+        self._journal = Journal(self.get_logger(), topic, lambda: statistics.snapshot().period)
         self._subscribe(CompressedImage if compressed else Image)
-        self.get_logger().info(f"waiting for images on {self._topic}")
+        self.get_logger().info(f"waiting for images on {topic}")
         return outcome
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe; the targets are kept and followed on after the next activation."""
-        self._unsubscribe()
+        self._unsubscribe(_STOP_SECONDS)
+        loop = self._supervisor.loop
+        count = 0 if loop is None else len(loop.targets)
+        self.get_logger().info(f"deactivated; {count} target{'s are' if count != 1 else ' is'} kept")
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Forget the targets and free the network's memory."""
         self._release()
+        self.get_logger().info("cleaned up; the targets are forgotten and the tracker is unloaded")
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe where that is still to be done, and free everything."""
-        self._unsubscribe()
+        self._unsubscribe(_STOP_SECONDS)
         self._release()
         return super().on_shutdown(state)
 
+    def close(self, patience: float) -> None:
+        """End the node in good order: no state file is left, for the targets are not wanted again.
+
+        Args:
+            patience: seconds that the image which is being worked on may still take.
+        """
+        self._unsubscribe(patience)
+        super().destroy_node()
+
     def destroy_node(self) -> None:
         """End the tracking thread before what it publishes with goes away."""
-        self._unsubscribe()
-        super().destroy_node()
+        self.close(_STOP_SECONDS)
+
+    # Making the parts.
+
+    def _serve(self, kind: Any, name: str, callback: Callable[[Any], Future[Any]]) -> None:
+        DeferredService(self, kind, name, callback, MutuallyExclusiveCallbackGroup())
+
+    def _every(self, seconds: float, callback: Callable[[], None]) -> Any:
+        """A timer of the machine's own clock: one of ROS time stands still where nobody publishes /clock."""
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        return self.create_timer(seconds, callback, callback_group=MutuallyExclusiveCallbackGroup(), clock=clock)
+
+    def _publish(self, answer: Answer) -> None:
+        if self._outputs is not None:
+            self._outputs.publish_tracks(answer)
+        if self._journal is not None:
+            self._journal.saw(answer)
+
+    def _illustrate(self, answer: Answer) -> None:
+        if self._outputs is not None:
+            self._outputs.publish_images(answer)
 
     def _start_by_itself(self) -> None:
         self._autostart.cancel()
-        if self._state() != "unconfigured":  # somebody was faster
-            return
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+        if self._state() == "unconfigured" and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+        self._starting = False
 
     def _state(self) -> str:
         return str(self._state_machine.current_state[1])
@@ -156,35 +205,34 @@ class TrackerNode(LifecycleNode):
     def _release(self) -> None:
         if self._outputs is not None:
             self._outputs.destroy()
-        self._loop = self._outputs = None
-        self._tracker = self._device = ""
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._outputs = self._journal = None
+        self._supervisor.release()
 
     def _subscribe(self, kind: type) -> None:
-        assert self._loop is not None
         qos = image_qos(self._settings.reliability, self._settings.queue_depth)
 
         def incompatible(event: Any) -> None:
             policy = event.last_policy_kind
-            say_soon(self, lambda: unheard_publishers(self, self._topic, qos, policy), self._complain)
+            say_soon(
+                self,
+                lambda: unheard_publishers(self, self._topic, qos, policy),
+                lambda sentence: self._complain("incompatible publisher", sentence),
+            )
 
         self._subscription = self.create_subscription(
             kind,
             self._topic,
-            self._loop.offer,
+            self._supervisor.offer,
             qos,
             callback_group=self._images,
             event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
         )
 
-    def _unsubscribe(self) -> None:
+    def _unsubscribe(self, patience: float) -> None:
         if self._subscription is not None:
             self.destroy_subscription(self._subscription)
             self._subscription = None
-        if self._loop is not None:
-            self._loop.stop()
+        self._supervisor.stop(patience)
 
     def _while_up(self, publish: Callable[[Answer], None]) -> Callable[[Answer], None]:
         """The same, but silent where ROS was shut down while an image was worked on."""
@@ -198,37 +246,27 @@ class TrackerNode(LifecycleNode):
 
         return guarded
 
-    def _set_target(self, request: SetTarget.Request, response: SetTarget.Response) -> SetTarget.Response:
-        try:
-            response.id = self._active_loop().set_target(
-                to_nanoseconds(request.header.stamp),
-                requested_box(request),
-                request.id,
-                request.label,
-                patience=self._settings.stamp_patience,
-                limit=self._settings.max_targets,
-            )
-            response.success = True
-            label = f" '{request.label}'" if request.label else ""
-            self.get_logger().info(f"following target {response.id}{label}")
-        except Refused as error:
-            response.message = str(error)
-            self._complain(f"set_target refused: {error}")
-        return response
+    # Requests.
 
-    def _remove_target(self, request: RemoveTarget.Request, response: RemoveTarget.Response) -> RemoveTarget.Response:
-        try:
-            response.removed = self._active_loop().remove(None if request.all else request.id)
-            response.success = True
-        except Refused as error:
-            response.message = str(error)
-        return response
+    def _set_target(self, request: SetTarget.Request) -> Future[Any]:
+        return answer_set(request, self._active_loop, self._settings, self.get_logger(), self._complain)
+
+    def _remove_target(self, request: RemoveTarget.Request) -> Future[Any]:
+        return answer_remove(request, self._active_loop, self.get_logger())
 
     def _active_loop(self) -> TrackingLoop:
-        if self._loop is None:
-            remedy = self._failure or "configure and activate the node first"
-            raise Refused(f"the tracker is {self._state()}; {remedy}")
-        return self._loop
+        state = self._state()
+        failure = self._failure or self._supervisor.failure
+        if failure:
+            raise Refused(f"the tracker is {state}; {failure}")
+        if state == "configuring" or (self._starting and state == "unconfigured"):
+            raise Refused(f"the tracker {self._settings.model} is still loading; ask again once the node is active")
+        loop = self._supervisor.loop
+        if loop is None:
+            raise Refused(f"the tracker is {state}; configure and activate the node first")
+        return loop
+
+    # Parameters.
 
     def _check_parameters(self, given: Sequence[Parameter]) -> SetParametersResult:
         state = self._state()
@@ -242,23 +280,32 @@ class TrackerNode(LifecycleNode):
         self._settings = parameters.read(self)
 
     def _publish_diagnostics(self) -> None:
-        loop = self._loop
+        loop, loaded = self._supervisor.loop, self._supervisor.loaded
         condition = Condition(
             node=self.get_fully_qualified_name(),
             state=self._state(),
-            failure=self._failure,
-            tracker=self._tracker,
-            device=self._device,
+            failure=self._failure or self._supervisor.failure,
+            tracker="" if loaded is None else loaded.tracker.name,
+            device="" if loaded is None else loaded.device,
+            threads=0 if loaded is None else loaded.threads.count,
             topic=self._topic,
             publishers=self.count_publishers(self._topic) if self._topic else 0,
+            reliability=self._settings.reliability,
+            replaced=self._supervisor.replaced,
             figures=None if loop is None else loop.statistics.snapshot(),
             targets=[] if loop is None else loop.targets,
         )
         self._diagnostics.publish(diagnostics_message(condition, self.get_clock().now().to_msg()))
+        self._look_for_a_double()
         if is_unheard(condition):
-            self._remind(never_received(condition.topic, condition.publishers))
+            self._remind("no image", never_received(condition.topic, condition.publishers, condition.reliability))
 
-
-def _device_name(tracker: Tracker) -> str:
-    gpu = f" ({torch.cuda.get_device_name(tracker.device)})" if tracker.device.type == "cuda" else ""
-    return f"{tracker.device}{gpu}, {tracker.runtime}"
+    def _look_for_a_double(self) -> None:
+        own = (self.get_name(), self.get_namespace())
+        count = self.get_node_names_and_namespaces().count(own)
+        if count > 1:
+            self._remind(
+                "double",
+                f"there are {count} nodes named {self.get_fully_qualified_name()}: requests reach any of them; give "
+                "each a name or a namespace of its own (launch arguments name and namespace)",
+            )

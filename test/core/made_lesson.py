@@ -76,11 +76,11 @@ class Lesson(TrainingModule):
 
 
 def recipe(**changes: object) -> Recipe:
-    plain = {"epochs": 2, "steps_per_epoch": 2, "batch": 4, "first_rate": 0.1, "last_rate": 0.1, "precision": "single"}
+    plain = {"epochs": 2, "steps_per_epoch": 2, "batch_size": 4, "lr": 0.1, "final_lr": 0.1, "precision": "single"}
     return read_recipe(Recipe, {**plain, **changes})
 
 
 def run(out: Path, settings: Recipe, module: TrainingModule | None = None, **options: object) -> Run:
     module = module or Lesson(Net(), settings)
-    data = EpochSlices(Numbers(), settings.batch, settings.batches_per_epoch, workers=0)
+    data = EpochSlices(Numbers(), settings.batch_size, settings.batches_per_epoch, workers=0)
     return fit(module, data, out, machine=CPU, **options)

@@ -153,7 +153,7 @@ def test_the_list_goes_on_past_files_that_do_not_fit(made_zoo, capsys):
 
 
 def test_loading_from_a_zoo_with_a_wrong_hash(made_zoo, monkeypatch):
-    monkeypatch.setattr("siam_tracker_core.zoo._data_folder", lambda *_: made_zoo)
+    monkeypatch.setattr("siam_tracker_core.zoo.shipped", lambda *_: made_zoo)
     assert isinstance(load_tracker("whole", device="cpu"), Tracker)
     with pytest.raises(WeightsError, match="SHA-256"):
         load_tracker("changed")

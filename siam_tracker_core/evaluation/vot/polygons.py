@@ -10,7 +10,6 @@ from collections.abc import Sequence as Many
 from typing import Literal
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from siam_tracker_core.datasets.vot import box_corners
@@ -74,6 +73,8 @@ def _cropped(boxes: FloatArray, size: tuple[int, int] | None) -> FloatArray:
 
 
 def _polygon_overlaps(first: list[Region], second: list[Region], size: tuple[int, int] | None) -> FloatArray:
+    import shapely  # here, since boxes need none and an installation without the extra has none
+
     a, b = _geometries(first, size), _geometries(second, size)
     common = shapely.area(shapely.intersection(a, b))
     union = shapely.area(a) + shapely.area(b) - common
@@ -82,6 +83,8 @@ def _polygon_overlaps(first: list[Region], second: list[Region], size: tuple[int
 
 
 def _geometries(regions: list[Region], size: tuple[int, int] | None) -> NDArray[np.object_]:
+    import shapely
+
     rings = list(regions)
     if upright := [row for row, region in enumerate(regions) if region.ndim == 1]:
         for row, ring in zip(upright, box_corners(np.stack([regions[row] for row in upright])), strict=True):

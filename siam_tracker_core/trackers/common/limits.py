@@ -1,4 +1,4 @@
-"""Ranges that settings have, as types."""
+"""Ranges that settings of trackers have, as types."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le
 from pydantic import AfterValidator
 
-Share = Annotated[float, Ge(0), Le(1)]
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Count = Annotated[int, Ge(1)]
-Whole = Annotated[int, Ge(0)]
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share, Whole
+
+__all__ = ["Count", "Limits", "NotNegative", "Odd", "Positive", "Share", "Whole"]
 
 
 def _odd(number: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from siam_tracker_core.trackers.siamrpn.proposals import PEAK_RADIUS, Preference, Proposal
+from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal
 
 Map = NDArray[np.float32]
 
@@ -24,6 +24,7 @@ def choose_on_host(
     cosine: torch.Tensor,
     preferences: Sequence[Preference],
     surroundings: int,
+    radius: int,
 ) -> tuple[list[Proposal], torch.Tensor]:
     """The first proposal of each window; arguments as for ``rank``, answers as those of ``choose``."""
     given, corners = scores.numpy(), boxes.numpy()
@@ -41,10 +42,13 @@ def choose_on_host(
             ranks[number][:, ~_centre(size, preference.cells)] = -1.0
     maps = values.max(axis=1)
     places = ranks.reshape(len(ranks), -1).argmax(axis=1)
-    proposals = [
-        _proposal(values[n], corners[n], factors[n], maps[n], int(place), bool(known[n]), surroundings)
-        for n, place in enumerate(places)
-    ]
+    proposals = []
+    for n, place in enumerate(places):
+        anchor, row, column = map(int, np.unravel_index(place, values.shape[1:]))
+        score = float(values[n, anchor, row, column]) if known[n] else math.nan
+        psr = _peak_to_sidelobe(maps[n], row, column, min(surroundings, size), radius)
+        dx, dy, *sides = corners[n, anchor, row, column].tolist()
+        proposals.append(Proposal(score, psr, dx, dy, sides[0], sides[1], float(factors[n, anchor, row, column])))
     return proposals, torch.from_numpy(maps)
 
 
@@ -67,22 +71,14 @@ def _centre(size: int, cells: float) -> NDArray[np.bool_]:
     return inside[:, None] & inside[None]
 
 
-def _proposal(scores: Map, boxes: Map, factors: Map, best: Map, place: int, known: bool, surroundings: int) -> Proposal:
-    anchor, row, column = np.unravel_index(place, scores.shape)
-    score = float(scores[anchor, row, column]) if known else math.nan
-    ratio = _peak_to_sidelobe(best, int(row), int(column), min(surroundings, len(best)))
-    dx, dy, width, height = boxes[anchor, row, column].tolist()
-    return Proposal(score, ratio, dx, dy, width, height, float(factors[anchor, row, column]))
-
-
-def _peak_to_sidelobe(best: Map, row: int, column: int, size: int) -> float:
+def _peak_to_sidelobe(best: Map, row: int, column: int, size: int, radius: int) -> float:
     """``peak_to_sidelobe`` of the part of a map around a cell, from sums over it and over the peak inside it."""
     rows, columns = best.shape
     top, left = min(max(row - size // 2, 0), rows - size), min(max(column - size // 2, 0), columns - size)
     part = best[top : top + size, left : left + size].astype(np.float64)
     row, column = row - top, column - left
     peak = part[
-        max(row - PEAK_RADIUS, 0) : row + PEAK_RADIUS + 1, max(column - PEAK_RADIUS, 0) : column + PEAK_RADIUS + 1
+        max(row - radius, 0) : row + radius + 1, max(column - radius, 0) : column + radius + 1
     ]
     count = max(part.size - peak.size, 1)
     mean = (part.sum() - peak.sum()) / count

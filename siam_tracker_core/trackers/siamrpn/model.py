@@ -37,7 +37,7 @@ from siam_tracker_core.trackers.common.siamese import (
 )
 from siam_tracker_core.trackers.model import SearchRequest
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
-from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal, Ranking, choose, rank
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
@@ -231,10 +231,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
-        surroundings = scores.shape[-1] - max(0, beyond)
+        surroundings, radius = scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride
         if self.device.type == "cpu":
-            return choose_on_host(scores, boxes, cosine, preferences, surroundings)
-        return choose(rank(scores, boxes, cosine, preferences), surroundings)
+            return choose_on_host(scores, boxes, cosine, preferences, surroundings, radius)
+        return choose(rank(scores, boxes, cosine, preferences), surroundings, radius)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.

@@ -19,8 +19,8 @@ import torch
 
 from siam_tracker_core.trackers.common.response import peak_to_sidelobe
 
-# Cells around the peak that the peak-to-sidelobe ratio leaves out: half the middle anchor.
-PEAK_RADIUS = 4
+# Pixels around the peak that the peak-to-sidelobe ratio leaves out: half the middle anchor, and half a usual target.
+PEAK_EXTENT = 32
 
 
 class Preference(NamedTuple):
@@ -99,13 +99,14 @@ def rank(scores: torch.Tensor, boxes: torch.Tensor, cosine: torch.Tensor, prefer
     return Ranking(scores, boxes, factors, ranks.masked_fill(~centre_region(len(cosine), cells), -1.0), known)
 
 
-def choose(ranking: Ranking, surroundings: int) -> tuple[list[Proposal], torch.Tensor]:
+def choose(ranking: Ranking, surroundings: int, radius: int) -> tuple[list[Proposal], torch.Tensor]:
     """The first proposal of each window.
 
     Args:
         ranking: of N windows.
         surroundings: side in cells of the region around the peak that the peak-to-sidelobe ratio looks at, so that it
             means the same for larger maps; smaller maps are looked at as a whole.
+        radius: cells around the peak that it leaves out.
 
     Returns:
         N proposals, and the score maps (N, rows, columns), the best over anchors.
@@ -115,7 +116,7 @@ def choose(ranking: Ranking, surroundings: int) -> tuple[list[Proposal], torch.T
     each = torch.arange(count, device=place.device)
     maps = ranking.scores.amax(dim=1)
     cell = place % (size * size)
-    psr = peak_to_sidelobe(*surrounding(maps, cell // size, cell % size, min(surroundings, size)), PEAK_RADIUS)
+    psr = peak_to_sidelobe(*surrounding(maps, cell // size, cell % size, min(surroundings, size)), radius)
     taken = [part.flatten(1)[each, place] for part in (ranking.scores, ranking.factors)]
     taken[0] = torch.where(ranking.known, taken[0], torch.nan)
     boxes = ranking.boxes.flatten(1, 3)[each, place]

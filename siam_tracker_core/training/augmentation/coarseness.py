@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.training.augmentation.views import Share
+from siam_tracker_core.limits import Share
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,20 @@ class Coarseness:
     Prepared tracks hold few such targets. Not in the papers.
 
     Attributes:
-        share: probability that a pair loses detail.
-        most: largest factor of the enlargement that is imitated; drawn evenly on a logarithmic scale from 1.
+        probability: probability that a pair loses detail.
+        max_factor: largest factor of the enlargement that is imitated; drawn evenly on a logarithmic scale from 1.
     """
 
-    share: Share = 0.0
-    most: Annotated[float, Ge(1)] = 6.0
+    probability: Share = 0.0
+    max_factor: Annotated[float, Ge(1)] = 6.0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"most": "max_factor", "share": "probability"}
 
     def draw(self, count: int, generator: torch.Generator) -> list[float]:
         """A factor for each pair, 1 for those that stay as they are; the generator is on the CPU."""
-        chosen = torch.rand(count, generator=generator) < self.share
-        factors = self.most ** torch.rand(count, generator=generator)
+        chosen = torch.rand(count, generator=generator) < self.probability
+        factors = self.max_factor ** torch.rand(count, generator=generator)
         return torch.where(chosen, factors, 1.0).tolist()
 
 

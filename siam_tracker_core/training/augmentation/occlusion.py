@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import cv2
 import numpy as np
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets.alpha import cuttings, trimmed
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.training.augmentation.views import Share, sample_grid
+from siam_tracker_core.limits import Share
+from siam_tracker_core.training.augmentation.views import sample_grid
 
 BANK_SIZE = 96
 
@@ -25,21 +26,28 @@ class Occlusion:
     """How often and how far targets are covered.
 
     Attributes:
-        search: share of search images with something in front of the target.
-        exemplar: the same of exemplars.
-        smallest, largest: side of the pasted object, relative to the square root of the target's area; drawn uniformly.
+        search_probability: share of search images with something in front of the target.
+        exemplar_probability: the same of exemplars.
+        min_size, max_size: side of the pasted object, relative to the square root of the target's area; drawn
+            uniformly.
     """
 
-    search: Share = 0.2
-    exemplar: Share = 0.03
-    smallest: Annotated[float, Gt(0), Le(2)] = 0.3
-    largest: Annotated[float, Gt(0), Le(2)] = 0.9
+    search_probability: Share = 0.2
+    exemplar_probability: Share = 0.03
+    min_size: Annotated[float, Gt(0), Le(2)] = 0.3
+    max_size: Annotated[float, Gt(0), Le(2)] = 0.9
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "exemplar": "exemplar_probability",
+        "largest": "max_size",
+        "search": "search_probability",
+        "smallest": "min_size",
+    }
 
     def __post_init__(self) -> None:
-        if self.smallest > self.largest:
-            raise ConfigError(f"occlusion: smallest is {self.smallest}, more than largest, {self.largest}")
+        if self.min_size > self.max_size:
+            raise ConfigError(f"occlusion: min_size is {self.min_size}, more than max_size, {self.max_size}")
 
 
 def read_bank(folder: str | Path) -> torch.Tensor:
@@ -120,7 +128,7 @@ def occlude(
     chosen = chosen.to(images.device)
     targets, objects = boxes[chosen], bank[which]
     objects = torch.where(mirrored[:, None, None, None], objects.flip(2), objects)
-    share = settings.smallest + (settings.largest - settings.smallest) * draws[:, 0]
+    share = settings.min_size + (settings.max_size - settings.min_size) * draws[:, 0]
     sides = share * targets[:, 2:].prod(dim=1).sqrt()
     centres = targets[:, :2] + (draws[:, 1:] - 0.5) * targets[:, 2:]
     covered = paste(images[chosen], objects, centres, sides.clamp_min(1e-3))

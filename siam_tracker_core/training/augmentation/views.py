@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Lt
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-
-Share = Annotated[float, Ge(0), Le(1)]
+from siam_tracker_core.limits import NotNegative, Share
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ class Jitter:
         stretch: largest relative change along each axis by itself, on top of that.
     """
 
-    shift: Annotated[float, Ge(0)] = 0.0
+    shift: NotNegative = 0.0
     scale: Annotated[float, Ge(0), Lt(1)] = 0.0
     stretch: Annotated[float, Ge(0), Lt(1)] = 0.0
 

@@ -6,17 +6,18 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Ge, Gt, Le
+from annotated_types import Gt, Le
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Whole
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
@@ -25,7 +26,6 @@ from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
 from siam_tracker_core.training.data.streams import Reading, Stream, Supply, Wanted, parts_of_rank
 
 Batch = dict[str, torch.Tensor]
-Count = Annotated[int, Ge(1)]
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,14 @@ class Source:
         weight: share of the samples, relative to the other sources' weights.
         share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
             smaller share's are among a larger one's.
+        loose: its boxes are interpolated, labelled by a tracker or otherwise inexact: they teach where targets are, and
+            a teacher, where there is one, how large. Every sample carries this as ``loose``.
     """
 
     path: str
-    weight: Annotated[float, Gt(0)] = 1.0
+    weight: Positive = 1.0
     share: Annotated[float, Gt(0), Le(1)] = 1.0
+    loose: bool = False
 
     __pydantic_config__ = STRICT
 
@@ -55,12 +58,12 @@ class TrainingData:
         kind: what a sample is: two frames (``pairs``), successive frames (``clips``, DSiam), boxes of two frames
             (``box_pairs``, SRT) or boxes of several frames of one domain (``domains``, MDNet).
         pairs, clips, box_pairs, domains: settings of each kind; the others' are not looked at.
-        batch: samples in a batch.
+        batch_size: samples in a batch.
         steps_per_epoch: batches in an epoch of each process.
         workers: processes that read and decode; 0 reads in the training process. They must divide ``streams`` evenly,
             and do not change the samples.
         streams: independent draws from the data, which take turns in giving batches; each reads its own part of it.
-        shuffle: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
+        shuffle_buffer: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
         draws: samples from a track each time that it is read from its shard. More read less and repeat a track sooner.
         memory: gigabytes; sources that take no more than this all together are read into memory once, in each process.
         held_out: videos, or tracks whose videos, are left out.
@@ -73,17 +76,18 @@ class TrainingData:
     clips: ClipSampling = field(default_factory=ClipSampling)
     box_pairs: BoxPairSampling = field(default_factory=BoxPairSampling)
     domains: DomainSampling = field(default_factory=DomainSampling)
-    batch: Count = 16
+    batch_size: Count = 16
     steps_per_epoch: Count = 60
-    workers: Annotated[int, Ge(0)] = 1
+    workers: Whole = 1
     streams: Count = 8
-    shuffle: Count = 128
+    shuffle_buffer: Count = 128
     draws: Count = 8
-    memory: Annotated[float, Ge(0)] = 1.0
+    memory: NotNegative = 1.0
     held_out: tuple[str, ...] = ()
-    seed: Annotated[int, Ge(0)] = 0
+    seed: Whole = 0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"batch": "batch_size", "shuffle": "shuffle_buffer"}
 
     def __post_init__(self) -> None:
         if self.workers and self.streams % self.workers:
@@ -128,7 +132,7 @@ class ShardData(lightning.LightningDataModule):
         self.domains = _domains(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
-            _supply(each, source.weight, unwanted, self.sampler, config.kind)
+            _supply(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
         self.fits = sum(each.size for each in sets) <= config.memory * 1e9
@@ -161,11 +165,10 @@ class ShardData(lightning.LightningDataModule):
         if self.fits:
             for supply in self.supplies:
                 supply.hold()
-        reading = Reading(
-            config.seed, config.draws, config.shuffle, min(config.shuffle, 4 * config.batch), config.streams
-        )
+        buffer, batch_size = config.shuffle_buffer, config.batch_size
+        reading = Reading(config.seed, config.draws, buffer, min(buffer, 4 * batch_size), config.streams)
         return _Loader(
-            _Batches(self.supplies, self.sampler, reading, config.batch, steps or self.steps(), epoch, rank, ranks),
+            _Batches(self.supplies, self.sampler, reading, batch_size, steps or self.steps(), epoch, rank, ranks),
             batch_size=None,
             num_workers=config.workers,
             pin_memory=torch.cuda.is_available(),
@@ -275,7 +278,7 @@ def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[st
     )
 
 
-def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
+def _supply(prepared: PreparedSet, source: Source, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
     """The samples of a data set that are trained on.
 
     Raises:
@@ -299,7 +302,7 @@ def _supply(prepared: PreparedSet, weight: float, left_out: set[str], sampler: S
             f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
             f"than {sampler.least} frames"
         )
-    return Supply(info, tuple(shards), weight)
+    return Supply(info, tuple(shards), source.weight, source.loose)
 
 
 def loading_rate(data: ShardData, seconds: float = 10.0) -> float:
@@ -315,4 +318,4 @@ def loading_rate(data: ShardData, seconds: float = 10.0) -> float:
     while not count or time.perf_counter() - began < seconds:
         next(batches)
         count += 1
-    return count * data.config.batch / (time.perf_counter() - began)
+    return count * data.config.batch_size / (time.perf_counter() - began)

@@ -10,9 +10,7 @@ from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from siam_tracker_core.config import STRICT
-
-Share = Annotated[float, Ge(0), Le(1)]
-Pixels = Annotated[float, Ge(0)]
+from siam_tracker_core.limits import NotNegative, Share
 
 ABSENT = "target absent"
 
@@ -37,9 +35,9 @@ class CropFilter:
         largest_share: the same, upwards.
     """
 
-    least_area: Pixels = 20.0
-    least_side: Pixels = 12.0
-    largest_side: Pixels = 500.0
+    least_area: NotNegative = 20.0
+    least_side: NotNegative = 12.0
+    largest_side: NotNegative = 500.0
     largest_aspect: Annotated[float, Ge(1)] = 4.0
     least_visibility: Share = 0.3
     least_inside: Annotated[float, Gt(0), Le(1)] = 0.5

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence, Still
+from siam_tracker_core.limits import Count, Whole
 from siam_tracker_core.training.data.crop_store import CROP_SIZE, EXEMPLAR_SIZE
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.shards import Kind
@@ -46,11 +47,11 @@ class Preparation:
 
     crop_size: Annotated[int, Ge(EXEMPLAR_SIZE)] = CROP_SIZE
     quality: Annotated[int, Ge(1), Le(100)] = 92
-    shard_size: Annotated[int, Ge(1)] = 1000
+    shard_size: Count = 1000
     longest: Annotated[int, Ge(1), Le(9999)] = 100
-    every: Annotated[int, Ge(1)] = 1
-    windows: Annotated[int, Ge(1)] = 2
-    seed: Annotated[int, Ge(0)] = 0
+    every: Count = 1
+    windows: Count = 2
+    seed: Whole = 0
     filters: CropFilter = field(default_factory=CropFilter)
 
     __pydantic_config__ = STRICT

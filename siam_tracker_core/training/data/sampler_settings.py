@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from annotated_types import Ge, Le
+from annotated_types import Ge
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
-
-Share = Annotated[float, Ge(0), Le(1)]
-Count = Annotated[int, Ge(1)]
+from siam_tracker_core.limits import Count, Share, Whole
 
 
 @dataclass(frozen=True)
@@ -20,17 +18,18 @@ class PairSampling:
 
     Attributes:
         frame_range: largest distance in frames between the two; SiamFC takes 100.
-        negatives: share of pairs whose search crop shows another video's target (DaSiamRPN, section 3.2).
+        negative_share: share of pairs whose search crop shows another video's target (DaSiamRPN, section 3.2).
         cutouts: folder of objects with alpha (PNG), to compose pairs of; none by default.
         cutout_share: share of composed pairs, where there are cut-outs.
     """
 
-    frame_range: Annotated[int, Ge(0)] = 100
-    negatives: Share = 0.0
+    frame_range: Whole = 100
+    negative_share: Share = 0.0
     cutouts: str | None = None
     cutout_share: Share = 0.35
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"negatives": "negative_share"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class BoxPairSampling:
         negatives: boxes that overlap it by less than 0.5.
     """
 
-    frame_range: Annotated[int, Ge(0)] = 1_000_000
+    frame_range: Whole = 1_000_000
     positives: Count = 64
     negatives: Count = 64
 

@@ -118,7 +118,7 @@ class Pairs:
 
     def finish(self, draw: Draw, others: Many[Draw], crop_size: int, rng: np.random.Generator) -> Sample:
         composed = self.cutouts is not None and rng.random() < self.config.cutout_share
-        negative = rng.random() < self.config.negatives
+        negative = rng.random() < self.config.negative_share
         stranger = _other_video(draw, others, rng) if negative else None
         if composed:
             sample = self._composed(draw, others, crop_size, rng)

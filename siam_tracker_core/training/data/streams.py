@@ -44,12 +44,14 @@ class Supply:
         info: of the data set.
         shards: with at least one sample wanted of each.
         weight: its share of the draws, relative to the others' weights.
+        loose: its boxes say where targets are, but not exactly how large.
         held: samples in memory, by file and place.
     """
 
     info: SetInfo
     shards: tuple[Wanted, ...]
     weight: float
+    loose: bool = False
     held: dict[str, dict[int, TrackCrops]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -246,8 +248,9 @@ class Stream:
             for buffer in self.buffers:
                 buffer.fill()
             self._filled = True
-        draw = self._any_buffer().take()
-        return self.sampler.finish(draw, self._any_buffer().waiting, self.crop_size, self.rng)
+        buffer = self._any_buffer()
+        sample = self.sampler.finish(buffer.take(), self._any_buffer().waiting, self.crop_size, self.rng)
+        return {**sample, "loose": buffer.supply.loose}
 
     def _any_buffer(self) -> Buffer:
         return self.buffers[int(np.searchsorted(self._bounds, self.rng.random(), side="right"))]

@@ -59,7 +59,7 @@ def provenance(module: TrainingModule, run: Run, start: dict[str, Any], data: An
         "start": start,
         "data": data,
         "steps": recipe.steps,
-        "batch": recipe.batch * recipe.accumulation * run.processes,
+        "batch": recipe.batch_size * recipe.accumulate_grad_batches * run.processes,
         "seed": recipe.seed,
         "training": asdict(recipe),
         "commit": commit(),

@@ -30,7 +30,8 @@ class TrainingModule(lightning.LightningModule):
     Attributes:
         kind: name of what is trained, which checkpoints and weights files carry.
         recipe_class: the class of its settings.
-        backbone: the part of the network that ``recipe.unfreezing``, ``frozen_norms`` and ``backbone_rate`` are about.
+        backbone: the part of the network that ``unfreezing``, ``freeze_batch_norm`` and ``backbone_lr_mult`` of the
+            recipe are about.
     """
 
     kind: ClassVar[str]

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
-
-from annotated_types import Ge, Gt, Le, Lt
+from typing import Any, ClassVar, Literal, TypeVar
 
 from siam_tracker_core.config import STRICT, read_config
 from siam_tracker_core.errors import ConfigError
-
-Count = Annotated[int, Ge(1)]
-Whole = Annotated[int, Ge(0)]
-Positive = Annotated[float, Gt(0)]
-NotNegative = Annotated[float, Ge(0)]
-Share = Annotated[float, Ge(0), Le(1)]
-Decay = Annotated[float, Ge(0), Lt(1)]
+from siam_tracker_core.limits import Count, Decay, NotNegative, Positive, Share, Whole
 
 
 @dataclass(frozen=True)
@@ -38,23 +30,24 @@ class Unfreezing:
 
 @dataclass(frozen=True)
 class WarmUp:
-    """How the learning rate rises at the start, linearly, from ``start`` times its value.
+    """How the learning rate rises at the start, linearly, from ``start_factor`` times its value.
 
     Attributes:
         steps: optimiser steps of the rise.
         epochs: whole epochs of it, in place of ``steps``; the decay begins after them, as in PySOT's schedules.
-        start: share of the rate at the first step.
+        start_factor: share of the rate at the first step.
     """
 
     steps: Whole = 0
     epochs: Whole = 0
-    start: Share = 0.01
+    start_factor: Share = 0.01
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {"start": "start_factor"}
 
     def __post_init__(self) -> None:
         if self.steps and self.epochs:
-            raise ConfigError(f"warm_up has {self.steps} steps and {self.epochs} epochs; give one of the two")
+            raise ConfigError(f"warmup has {self.steps} steps and {self.epochs} epochs; give one of the two")
 
 
 @dataclass(frozen=True)
@@ -64,53 +57,65 @@ class Recipe:
     Attributes:
         epochs: how many; a checkpoint follows each.
         steps_per_epoch: optimiser steps in each.
-        batch: samples a step, of every process by itself.
-        accumulation: batches whose gradients make one optimiser step.
+        batch_size: samples a step, of every process by itself.
+        accumulate_grad_batches: batches whose gradients make one optimiser step.
         optimiser: ``sgd`` (with momentum) or ``adamw``.
-        first_rate: learning rate of the first epoch.
-        last_rate: learning rate of the last epoch.
-        decay: ``logarithmic``, by epoch as the papers do (``logspace(first_rate, last_rate, epochs)``), or ``cosine``,
+        lr: learning rate of the first epoch.
+        final_lr: learning rate of the last epoch.
+        lr_schedule: ``logarithmic``, by epoch as the papers do (``logspace(lr, final_lr, epochs)``), or ``cosine``,
             by step.
-        backbone_rate: factor on the rate of the backbone's parameters.
-        warm_up: the rise before the decay.
+        backbone_lr_mult: factor on the rate of the backbone's parameters.
+        warmup: the rise before the decay.
         momentum: of SGD.
         weight_decay: on all parameters.
-        clip: largest norm of the gradient; 0 clips nothing.
+        grad_clip_norm: largest norm of the gradient; 0 clips nothing.
         precision: ``auto`` (bfloat16 mixed where the machine computes with it, else single), ``single``, ``bf16`` or
             ``fp16``.
-        average: decay of the exponential moving average of the weights, which is what is validated and kept; 0 keeps
+        ema_decay: decay of the exponential moving average of the weights, which is what is validated and kept; 0 keeps
             the weights themselves.
-        frozen_norms: keep the statistics of the backbone's batch normalisation as they are.
+        freeze_batch_norm: keep the statistics of the backbone's batch normalisation as they are.
         unfreezing: which part of the backbone trains when.
         seed: of everything random.
     """
 
     epochs: Count = 50
     steps_per_epoch: Count = 60
-    batch: Count = 16
-    accumulation: Count = 1
+    batch_size: Count = 16
+    accumulate_grad_batches: Count = 1
     optimiser: Literal["sgd", "adamw"] = "sgd"
-    first_rate: Positive = 1e-2
-    last_rate: NotNegative = 1e-5
-    decay: Literal["logarithmic", "cosine"] = "logarithmic"
-    backbone_rate: NotNegative = 1.0
-    warm_up: WarmUp = field(default_factory=WarmUp)
+    lr: Positive = 1e-2
+    final_lr: NotNegative = 1e-5
+    lr_schedule: Literal["logarithmic", "cosine"] = "logarithmic"
+    backbone_lr_mult: NotNegative = 1.0
+    warmup: WarmUp = field(default_factory=WarmUp)
     momentum: Decay = 0.9
     weight_decay: NotNegative = 5e-4
-    clip: NotNegative = 0.0
+    grad_clip_norm: NotNegative = 0.0
     precision: Literal["auto", "single", "bf16", "fp16"] = "auto"
-    average: Decay = 0.998
-    frozen_norms: bool = False
+    ema_decay: Decay = 0.998
+    freeze_batch_norm: bool = False
     unfreezing: Unfreezing = field(default_factory=Unfreezing)
     seed: Whole = 0
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "accumulation": "accumulate_grad_batches",
+        "average": "ema_decay",
+        "backbone_rate": "backbone_lr_mult",
+        "batch": "batch_size",
+        "clip": "grad_clip_norm",
+        "decay": "lr_schedule",
+        "first_rate": "lr",
+        "frozen_norms": "freeze_batch_norm",
+        "last_rate": "final_lr",
+        "warm_up": "warmup",
+    }
 
     def __post_init__(self) -> None:
-        if self.decay == "logarithmic" and self.last_rate == 0:
-            raise ConfigError("last_rate is 0, which a logarithmic decay never reaches; take decay: cosine, or a rate")
-        if self.warm_up.epochs >= self.epochs:
-            raise ConfigError(f"warm_up takes {self.warm_up.epochs} of {self.epochs} epochs; leave at least one")
+        if self.lr_schedule == "logarithmic" and self.final_lr == 0:
+            raise ConfigError("final_lr is 0, which a logarithmic decay never reaches; take lr_schedule: cosine")
+        if self.warmup.epochs >= self.epochs:
+            raise ConfigError(f"warmup takes {self.warmup.epochs} of {self.epochs} epochs; leave at least one")
 
     @property
     def steps(self) -> int:
@@ -120,7 +125,7 @@ class Recipe:
     @property
     def batches_per_epoch(self) -> int:
         """Batches that each process reads in an epoch."""
-        return self.steps_per_epoch * self.accumulation
+        return self.steps_per_epoch * self.accumulate_grad_batches
 
 
 RecipeT = TypeVar("RecipeT", bound=Recipe)

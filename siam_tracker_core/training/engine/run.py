@@ -147,7 +147,7 @@ def fit(
         check_fits(checkpoint, module)
     validation = validation or Validation()
     sequences = validation_sequences(validation)
-    average, clock = WeightAverage(module.recipe.average), Clock()
+    average, clock = WeightAverage(module.recipe.ema_decay), Clock()
     callbacks = [average, clock, *more]
     tracking = TrackingValidation(out, sequences, validation.every, average) if sequences else None
     if tracking:
@@ -193,8 +193,8 @@ def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[li
         accelerator=accelerator,
         **layout,
         max_epochs=recipe.epochs,
-        accumulate_grad_batches=recipe.accumulation,
-        gradient_clip_val=recipe.clip or None,
+        accumulate_grad_batches=recipe.accumulate_grad_batches,
+        gradient_clip_val=recipe.grad_clip_norm or None,
         precision=_precision(recipe.precision, accelerator),  # type: ignore[arg-type]
         # Each epoch and each process has its own slice of the samples.
         reload_dataloaders_every_n_epochs=1,

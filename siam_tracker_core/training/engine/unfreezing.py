@@ -36,10 +36,10 @@ def open_units(backbone: nn.Module, schedule: Unfreezing, epoch: int) -> list[nn
     return units[max(0, len(units) - count) :]
 
 
-def set_training(backbone: nn.Module, schedule: Unfreezing, epoch: int, frozen_norms: bool = False) -> int:
+def set_training(backbone: nn.Module, schedule: Unfreezing, epoch: int, freeze_batch_norm: bool = False) -> int:
     """Freeze and open the parts of a backbone for an epoch.
 
-    Batch normalisation of frozen parts, and with ``frozen_norms`` all of it, uses and keeps its statistics.
+    Batch normalisation of frozen parts, and with ``freeze_batch_norm`` all of it, uses and keeps its statistics.
 
     Returns:
         How many units train; with unfreezing off, all of them.
@@ -53,7 +53,7 @@ def set_training(backbone: nn.Module, schedule: Unfreezing, epoch: int, frozen_n
         for unit in opened:
             unit.requires_grad_(True)
             unit.train()
-    if frozen_norms:
+    if freeze_batch_norm:
         for layer in backbone.modules():
             if isinstance(layer, nn.modules.batchnorm._BatchNorm):
                 layer.eval()
@@ -65,5 +65,5 @@ class GradualUnfreezing(lightning.Callback):
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         recipe = pl_module.recipe
-        opened = set_training(pl_module.backbone, recipe.unfreezing, trainer.current_epoch, recipe.frozen_norms)
+        opened = set_training(pl_module.backbone, recipe.unfreezing, trainer.current_epoch, recipe.freeze_batch_norm)
         pl_module.log("open_units", float(opened), sync_dist=True)

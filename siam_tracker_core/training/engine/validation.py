@@ -18,9 +18,9 @@ from siam_tracker_core.datasets import Sequence, read_sequences
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.one_pass import TrackerCrash, run_sequence
 from siam_tracker_core.evaluation.otb import score_sequence
+from siam_tracker_core.limits import Count
 from siam_tracker_core.training.engine.averaging import WeightAverage
 from siam_tracker_core.training.engine.checkpoints import BEST
-from siam_tracker_core.training.engine.recipe import Count
 
 SCORE = "success_auc"
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import ClassVar, Literal
 
 import torch
-from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.limits import Count, NotNegative, Positive, Share
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou, decode, encode
 from siam_tracker_core.networks.rpn import Proposals
-
-Share = Annotated[float, Ge(0), Le(1)]
 
 
 @dataclass(frozen=True)
@@ -22,41 +20,49 @@ class ProposalLoss:
     """Settings of the loss; defaults are the paper's where it gives a value.
 
     Attributes:
-        positive: anchors whose IoU with the target exceeds this are positive.
-        negative: anchors below this are negative; those between teach nothing.
-        most_positives: anchors taken of a pair at most.
+        positive_iou: anchors whose IoU with the target exceeds this are positive.
+        negative_iou: anchors below this are negative; those between teach nothing.
+        max_positives: anchors taken of a pair at most.
         samples: anchors of both kinds taken of a pair.
-        hard: share of a pair's negatives that are those most taken for the target; the others are drawn at random, as
-            all are in the paper (Shrivastava et al., 2016, mine them so for detection).
+        hard_negative_share: share of a pair's negatives that are those most taken for the target; the others are drawn
+            at random, as all are in the paper (Shrivastava et al., 2016, mine them so for detection).
         balanced: positives and negatives weigh one half each, as in published implementations; otherwise each
             anchor weighs the same.
         regression: ``smooth_l1`` (equation 4) or ``l1`` (published implementations).
         sigma: of equation 4.
-        overlap: weight, relative to that, of one less the generalised IoU of the positives' boxes, which is nearer to
-            what trackers are measured by than four distances are; 0 in the paper (Rezatofighi et al., 2019).
+        giou_weight: weight, relative to that, of one less the generalised IoU of the positives' boxes, which is nearer
+            to what trackers are measured by than four distances are; 0 in the paper (Rezatofighi et al., 2019).
         regression_weight: lambda of equation 5.
     """
 
-    positive: Share = 0.6
-    negative: Share = 0.3
-    most_positives: Annotated[int, Gt(0)] = 16
-    samples: Annotated[int, Gt(0)] = 64
-    hard: Share = 0.0
+    positive_iou: Share = 0.6
+    negative_iou: Share = 0.3
+    max_positives: Count = 16
+    samples: Count = 64
+    hard_negative_share: Share = 0.0
     balanced: bool = True
     regression: Literal["smooth_l1", "l1"] = "smooth_l1"
-    sigma: Annotated[float, Gt(0)] = 3.0
-    overlap: Annotated[float, Ge(0)] = 0.0
-    regression_weight: Annotated[float, Ge(0)] = 1.2
+    sigma: Positive = 3.0
+    giou_weight: NotNegative = 0.0
+    regression_weight: NotNegative = 1.2
 
     __pydantic_config__ = STRICT
+    __renamed__: ClassVar[dict[str, str]] = {
+        "hard": "hard_negative_share",
+        "most_positives": "max_positives",
+        "negative": "negative_iou",
+        "overlap": "giou_weight",
+        "positive": "positive_iou",
+    }
 
     def __post_init__(self) -> None:
-        if self.negative > self.positive:
+        if self.negative_iou > self.positive_iou:
             raise ConfigError(
-                f"negative {self.negative:g} is above positive {self.positive:g}: anchors between would be both"
+                f"negative_iou {self.negative_iou:g} is above positive_iou {self.positive_iou:g}; "
+                "anchors between would be both"
             )
-        if self.most_positives > self.samples:
-            raise ConfigError(f"most_positives {self.most_positives} is more than all samples, {self.samples}")
+        if self.max_positives > self.samples:
+            raise ConfigError(f"max_positives {self.max_positives} is more than all samples, {self.samples}")
 
 
 @dataclass(frozen=True)
@@ -89,16 +95,17 @@ def draw_anchors(
         absent: bool (N,), the search image does not show the target: all anchors are negative.
         settings: thresholds and numbers.
         generator: on the CPU; the same one gives the same choice on every device.
-        scores: (N, k, rows, columns), how much each anchor is taken for the target; what ``settings.hard`` goes by.
+        scores: (N, k, rows, columns), how much each anchor is taken for the target; hard negatives are chosen by it.
 
     Returns:
-        The choice: at most ``most_positives`` positives a pair, and negatives up to ``samples`` in all.
+        The choice: at most ``max_positives`` positives a pair, and negatives up to ``samples`` in all.
     """
     overlap = centred_iou(anchors, targets[:, None, None, None])
     absent = absent[:, None, None, None]
-    positive = _some((overlap > settings.positive) & ~absent, settings.most_positives, generator)
+    positive = _some((overlap > settings.positive_iou) & ~absent, settings.max_positives, generator)
     room = settings.samples - positive.flatten(1).sum(dim=1)
-    negative = _negatives((overlap < settings.negative) | absent, room, scores, settings.hard, generator)
+    background = (overlap < settings.negative_iou) | absent
+    negative = _negatives(background, room, scores, settings.hard_negative_share, generator)
     # A target that is not there has no extent, whose logarithm would spoil the loss although its weight is nought.
     targets = torch.cat((targets[:, :2], targets[:, 2:].clamp_min(1)), dim=1)
     return Lesson(positive, negative, encode(targets[:, None, None, None], anchors))
@@ -148,8 +155,8 @@ def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) 
     distances = proposals.distances.float().permute(0, 2, 3, 4, 1)
     error = distances - lesson.distances
     each = (smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()).sum(dim=-1)
-    if settings.overlap:
-        each = each + settings.overlap * (1 - _giou(distances, lesson.distances))
+    if settings.giou_weight:
+        each = each + settings.giou_weight * (1 - _giou(distances, lesson.distances))
     regression = (each * lesson.positive).sum() / positives
     return classification, regression
 
@@ -160,7 +167,7 @@ def _giou(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     return centred_giou(decode(first, unit), decode(second, unit))
 
 
-def strangers_loss(
+def cross_video_loss(
     proposals: Proposals, counted: torch.Tensor, settings: ProposalLoss, generator: torch.Generator | None = None
 ) -> torch.Tensor:
     """Classification loss of search images that show another video: all anchors are background.
@@ -180,7 +187,7 @@ def strangers_loss(
     background = functional.log_softmax(logits, dim=1)[:, 0].neg()
     allowed = counted[:, None, None, None].expand_as(background)
     room = torch.full((len(logits),), settings.samples, device=logits.device)
-    drawn = _negatives(allowed, room, proposals.scores.detach(), settings.hard, generator)
+    drawn = _negatives(allowed, room, proposals.scores.detach(), settings.hard_negative_share, generator)
     return (background * drawn).sum() / drawn.sum().clamp_min(1)
 
 

@@ -12,8 +12,8 @@ from siam_tracker_core.errors import ConfigError
 
 FILE = """
 name: b
-data: {pairs: {frame_range: 50, negatives: 0.1}, workers: 2}
-training: {warm_up: {steps: 9, start: 1e-2}, first_rate: 5e-3}
+data: {pairs: {frame_range: 50, negative_share: 0.1}, workers: 2}
+training: {warmup: {steps: 9, start_factor: 1e-2}, lr: 5e-3}
 """
 
 
@@ -32,16 +32,25 @@ def test_a_key_changes_no_other_of_the_file(tmp_path):
     file.write_text(FILE)
     name, data, training = parsed("--config", str(file), "--data.pairs.cutouts", "my things", "--training.epochs", "3")
     assert name == "b"
-    assert data == {"pairs": {"frame_range": 50, "negatives": 0.1, "cutouts": "my things"}, "workers": 2}
-    assert training == {"warm_up": {"steps": 9, "start": 0.01}, "first_rate": 0.005, "epochs": 3}
-    _, data, training = parsed(f"--config={file}", "--training.warm_up.start=1e-1", "--training.warm_up.steps", "1")
-    assert training["warm_up"] == {"steps": 1, "start": 0.1}
-    assert data["pairs"] == {"frame_range": 50, "negatives": 0.1}
+    assert data == {"pairs": {"frame_range": 50, "negative_share": 0.1, "cutouts": "my things"}, "workers": 2}
+    assert training == {"warmup": {"steps": 9, "start_factor": 0.01}, "lr": 0.005, "epochs": 3}
+    keys = ("--training.warmup.start_factor=1e-1", "--training.warmup.steps", "1")
+    _, data, training = parsed(f"--config={file}", *keys)
+    assert training["warmup"] == {"steps": 1, "start_factor": 0.1}
+    assert data["pairs"] == {"frame_range": 50, "negative_share": 0.1}
 
 
 def test_keys_without_a_file():
-    words = ("--data", "{workers: 4, pairs: {negatives: 0.2}}", "--data.held_out", "x", "1e3y", "--data.pairs.a", "yes")
-    assert parsed(*words)[1] == {"workers": 4, "pairs": {"negatives": 0.2, "a": True}, "held_out": ["x", "1e3y"]}
+    words = (
+        "--data",
+        "{workers: 4, pairs: {negative_share: 0.2}}",
+        "--data.held_out",
+        "x",
+        "1e3y",
+        "--data.pairs.a",
+        "yes",
+    )
+    assert parsed(*words)[1] == {"workers": 4, "pairs": {"negative_share": 0.2, "a": True}, "held_out": ["x", "1e3y"]}
     assert parsed("--data.a.b", "1", "--data.a.b", "2", "--name", "c") == ("c", {"a": {"b": 2}}, None)
     assert gather_nested(command, ["--name", "a.b", "--flag.x", "1"]) == ["--name", "a.b", "--flag.x", "1"]
 
@@ -49,8 +58,8 @@ def test_keys_without_a_file():
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--data.pairs.negatives"], "data.pairs.negatives needs a value"),
-        (["--data.pairs.negatives", "--name", "b"], "data.pairs.negatives needs a value"),
+        (["--data.pairs.negative_share"], "data.pairs.negative_share needs a value"),
+        (["--data.pairs.negative_share", "--name", "b"], "data.pairs.negative_share needs a value"),
         (["--data.", "3"], "needs a value"),
         (["--data.x", "[1"], r"the value of --data.x, \[1"),
         (["--config", "none.yaml", "--data.x", "1"], "none.yaml cannot be read: No such file"),

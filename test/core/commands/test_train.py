@@ -36,7 +36,7 @@ def crash_in_second_epoch(self, trainer, *_):
 
 def test_commands_from_distillation_to_a_tracker(videos, shards, objects, teacher, tmp_path, monkeypatch):
     """Two steps of each, interrupted and resumed, validated, ending in a file that tracks."""
-    tiny = {"epochs": 2, "steps_per_epoch": 1, "batch": 2}
+    tiny = {"epochs": 2, "steps_per_epoch": 1, "batch_size": 2}
     pretrain(teacher, tmp_path / "pre", [shards["photographs"]], training=tiny, workers=0, device="cpu")
     start = tmp_path / "pre" / "backbone.safetensors"
     _, distilled = read_weights(start)
@@ -97,7 +97,13 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
     """A configuration with two steps of two samples on made data."""
     content = json.loads(json.dumps(content))
     training = content.setdefault("training", {})
-    training |= {"epochs": 1, "steps_per_epoch": 2, "batch": 2, "accumulation": 1, "warm_up": {"steps": 1}}
+    training |= {
+        "epochs": 1,
+        "steps_per_epoch": 2,
+        "batch_size": 2,
+        "accumulate_grad_batches": 1,
+        "warmup": {"steps": 1},
+    }
     if "tracker" not in content:
         return content | {"shards": [shards["photographs"]], "workers": 0}
     data = content.setdefault("data", {})
@@ -107,7 +113,7 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
             settings["cutouts"] = str(objects)
     if content["tracker"] == "mdnet":  # the first frame alone has thousands of patches
         data["domains"] = {"frames": 2, "positives": 4, "negatives": 8}
-        training |= {"negatives": 4, "domains": 16}
+        training |= {"hard_negatives": 4, "domains": 16}
         few = {
             "init_positives": 8,
             "init_negatives": 16,
@@ -144,16 +150,16 @@ def test_every_configuration_trains(path, shards, videos, objects, teacher, tmp_
 
 def test_command_line_goes_before_the_file(shards, tmp_path, capsys):
     file = tmp_path / "small.yaml"
-    content = {"tracker": "siamfc", "data": {"workers": 0, "streams": 1}, "training": {"epochs": 9, "batch": 2}}
+    content = {"tracker": "siamfc", "data": {"workers": 0, "streams": 1}, "training": {"epochs": 9, "batch_size": 2}}
     file.write_text(yaml.safe_dump(content))
     options = ["--config", str(file), "--out", str(tmp_path / "run"), f"--shards=[{shards['video']}]"]
     assert main(["train", *options, "--training.epochs=1", "--training.steps_per_epoch=1"]) == 0
     told = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert (told["training"]["epochs"], told["training"]["batch"]) == (1, 2)
+    assert (told["training"]["epochs"], told["training"]["batch_size"]) == (1, 2)
     assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0, "share": 1.0}]
     for wrong, words in (
         ({"training": {"epoch": 3}}, "training: epoch: there is no such setting"),
-        ({"data": {"batch": 3}}, "data.batch is a setting of the training"),
+        ({"data": {"batch_size": 3}}, "data.batch_size is a setting of the training"),
         ({"data": {"source": []}}, "data: source: there is no such setting"),
         ({"validation": {"rot": "x"}}, "validation: rot: there is no such setting"),
         ({"tracker": "siamfd"}, "no training of 'siamfd'"),
@@ -214,7 +220,7 @@ def random_teacher(folder: Path) -> Path:
 
 def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
     start = random_weights(tmp_path / "start.safetensors", provenance={"seed": 99})
-    recipe = {"epochs": 1, "steps_per_epoch": 1, "batch": 2, "first_rate": 1e-9, "last_rate": 1e-9, "average": 0}
+    recipe = {"epochs": 1, "steps_per_epoch": 1, "batch_size": 2, "lr": 1e-9, "final_lr": 1e-9, "ema_decay": 0}
     settings = {"workers": 0, "streams": 1}
     train(out=tmp_path / "run", shards=[shards["video"]], data=settings, training=recipe, start=start, device="cpu")
     before, _ = read_weights(start)

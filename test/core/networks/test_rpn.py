@@ -268,7 +268,7 @@ def test_the_grid_tells_where_the_exemplar_lies(
 def test_drawn_anchors_keep_thresholds_and_numbers() -> None:
     grid = Anchors().grid(17)
     targets = torch.tensor([[4.0, -10.0, 70.0, 60.0], [0.0, 0.0, 64.0, 64.0]])
-    settings = ProposalLoss(most_positives=5, samples=20)
+    settings = ProposalLoss(max_positives=5, samples=20)
     lesson = draw_anchors(grid, targets, torch.tensor([False, True]), settings, torch.Generator().manual_seed(0))
     overlap = centred_iou(grid, targets[:, None, None, None])
     assert (overlap[0][lesson.positive[0]] > 0.6).all()

@@ -142,5 +142,5 @@ def test_vectors_of_distilled_students_suit_the_correlation(student):
 
 
 def test_distillation_keeps_the_papers_of_its_recipe():
-    recipe = read_recipe(DistillConfig, {"first_rate": 1e-3})
-    assert (recipe.optimiser, recipe.decay, recipe.last_rate, recipe.average) == ("adamw", "cosine", 0.0, 0.0)
+    recipe = read_recipe(DistillConfig, {"lr": 1e-3})
+    assert (recipe.optimiser, recipe.lr_schedule, recipe.final_lr, recipe.ema_decay) == ("adamw", "cosine", 0.0, 0.0)

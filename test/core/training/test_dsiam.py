@@ -73,16 +73,16 @@ def test_all_frames_of_a_clip_change_alike():
     batch = made_batch()
     batch["crops"] = batch["crops"][:, :1].expand(-1, 3, -1, -1, -1)
     strong = Photometry(0.4, 0.4, 0.2, 0.5, 0.0)
-    module = small_module(photometry=strong, flip=0.5)
+    module = small_module(photometry=strong, flip_probability=0.5)
     clips = module.augment(batch, generator(3))
     assert clips.shape == (2, 3, 3, 160, 160)
     torch.testing.assert_close(clips[:, 1], clips[:, 0])
     torch.testing.assert_close(clips[:, 2], clips[:, 0])
-    plain = small_module(flip=0.0).augment(batch, generator(3))
+    plain = small_module(flip_probability=0.0).augment(batch, generator(3))
     rgb = batch["crops"][0, 0].flip(-1).permute(2, 0, 1).float()
     torch.testing.assert_close(plain[0, 0], rgb, atol=1e-3, rtol=0)
     assert not torch.allclose(clips[0, 0], plain[0, 0])
-    mirrored = small_module(flip=1.0).augment(batch, generator(3))
+    mirrored = small_module(flip_probability=1.0).augment(batch, generator(3))
     torch.testing.assert_close(mirrored, plain.flip(-1))
 
 
@@ -185,8 +185,8 @@ def unrolled(network, clip, motions, config):
     return total * network.correlation.gain + network.correlation.bias
 
 
-@pytest.mark.parametrize("segments", [False, True])
-def test_gradients_of_two_frames_are_the_unrolled_ones(segments):
+@pytest.mark.parametrize("again", [False, True])
+def test_gradients_of_two_frames_are_the_unrolled_ones(again):
     """The second response depends on V and W of the first frame; all parameters, in double precision."""
     module = small_module().double()
     network = module.network
@@ -196,18 +196,18 @@ def test_gradients_of_two_frames_are_the_unrolled_ones(segments):
     weighting = torch.rand(1, CELLS, CELLS, dtype=torch.float64, generator=generator(2))
     parameters = dict(network.named_parameters())
     expected = torch.autograd.grad((unrolled(network, clip, motions, TRACKING) * weighting).sum(), parameters.values())
-    said = ClipTracker(network, TRACKING, segments=segments).track(clip, motions)
+    said = ClipTracker(network, TRACKING, gradient_checkpointing=again).track(clip, motions)
     got = torch.autograd.grad((said.logits[:, 1] * weighting).sum(), parameters.values())
     for name, mine, theirs in zip(parameters, got, expected, strict=True):
         assert theirs.abs().max() > 0, name
         torch.testing.assert_close(mine, theirs, rtol=1e-6, atol=1e-9 * float(theirs.abs().max()), msg=name)
 
 
-def test_segments_keep_less_for_the_backward_pass():
+def test_checkpointing_keeps_less_for_the_backward_pass():
     """Bytes that autograd keeps beside the clip itself, of seven frames."""
     clip = made_batch(frames=7, count=1)["crops"].flip(-1).permute(0, 1, 4, 2, 3).float()
 
-    def kept(segments):
+    def kept(again):
         module, held = small_module(), {}
 
         def keep(tensor):
@@ -217,7 +217,7 @@ def test_segments_keep_less_for_the_backward_pass():
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            said = ClipTracker(module.network, TRACKING, segments=segments).track(clip, torch.zeros(1, 6, 2))
+            said = ClipTracker(module.network, TRACKING, gradient_checkpointing=again).track(clip, torch.zeros(1, 6, 2))
         assert said.logits.requires_grad
         return sum(held.values())
 

@@ -21,13 +21,13 @@ from siam_tracker_core.training.engine.schedule import make_optimiser, parameter
 from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, mirrored, sample_boxes
 from siam_tracker_core.weights import save_weights
 
-SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip": 0.0}
+SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip_probability": 0.0}
 SIDE = 96
 
 
 def module(**changes) -> MDNetModule:
     torch.manual_seed(0)
-    settings = {"domains": 3, "convolutions": "fresh", "negatives": 6, **SAME, **changes}
+    settings = {"domains": 3, "convolutions": "fresh", "hard_negatives": 6, **SAME, **changes}
     return MDNetModule.build(replace(MDNetTraining(), **settings))
 
 
@@ -107,7 +107,7 @@ def test_loss_is_the_cross_entropy_of_each_domain_s_own_layer():
 
 def test_a_step_moves_the_shared_layers_and_its_own_domains_only():
     trained = module()
-    recipe = replace(trained.recipe, first_rate=1e-2, weight_decay=0.1)
+    recipe = replace(trained.recipe, lr=1e-2, weight_decay=0.1)
     optimiser = make_optimiser(parameter_groups(trained.network, trained.backbone, recipe), recipe)
     moved = []
     for domain in (0, 2):  # the momentum of the first step must not move domain 0 in the second
@@ -124,7 +124,7 @@ def test_a_step_moves_the_shared_layers_and_its_own_domains_only():
 
 
 def test_the_hardest_negatives_teach():
-    trained, batch = module(negatives=3), made_batch(off=5)
+    trained, batch = module(hard_negatives=3), made_batch(off=5)
     for layer in trained.network.fc6:
         torch.nn.init.normal_(layer[1].weight, std=0.1)
     trained.train()
@@ -198,5 +198,5 @@ def test_weights_are_shipped_without_domains_and_can_be_gone_on_from(tmp_path):
 
 def test_published_schedule_is_the_default():
     recipe = read_recipe(MDNetTraining, {})
-    assert (recipe.optimiser, recipe.first_rate, recipe.backbone_rate) == ("sgd", 1e-3, 0.1)
-    assert (recipe.momentum, recipe.weight_decay, recipe.clip, recipe.negatives) == (0.9, 5e-4, 10.0, 96)
+    assert (recipe.optimiser, recipe.lr, recipe.backbone_lr_mult) == ("sgd", 1e-3, 0.1)
+    assert (recipe.momentum, recipe.weight_decay, recipe.grad_clip_norm, recipe.hard_negatives) == (0.9, 5e-4, 10.0, 96)

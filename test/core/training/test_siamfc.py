@@ -27,7 +27,7 @@ UNCHANGED = {"exemplar_view": Jitter(), "photometry": Photometry(0, 0, 0, 0, 0),
 @pytest.fixture(scope="module")
 def batch(shards):
     """Four pairs, the second one negative."""
-    recipe = SiamFCTraining(batch=4, steps_per_epoch=1)
+    recipe = SiamFCTraining(batch_size=4, steps_per_epoch=1)
     data = ShardData(training_data({"workers": 0, "streams": 1}, [shards["video"]], recipe))
     pairs = next(iter(data.loader(epoch=0)))
     pairs["negative"][1] = True
@@ -74,9 +74,11 @@ def test_training_label_lies_on_the_target(batch):
         np.testing.assert_allclose(found, centre.numpy(), atol=1.0)
 
 
-def test_loss_is_that_of_pairs_and_of_strangers(batch):
-    """Worked out pair by pair; a stranger is the next pair's search image, if it shows a target of another video."""
-    recipe = SiamFCTraining(**UNCHANGED, search_view=Jitter(), flip=0.0, strangers=0.5, initial_bias=-1.0)
+def test_loss_is_that_of_pairs_and_of_cross_video_negatives(batch):
+    """Worked out pair by pair; a negative is the next pair's search image, if it shows another video's target."""
+    recipe = SiamFCTraining(
+        **UNCHANGED, search_view=Jitter(), flip_probability=0.0, cross_video_weight=0.5, initial_bias=-1.0
+    )
     torch.manual_seed(1)
     module = SiamFCModule(SiamFCNetwork(backbone("alexnet")), recipe).eval()
     tracks = torch.tensor([7, 8, 8, 9])
@@ -96,7 +98,7 @@ def test_loss_is_that_of_pairs_and_of_strangers(batch):
     # 1 with 0 and 0 with 3 count; 2 with 1 shows another's target, 3 with 2 counts too.
     strange = [off(1, 0), off(0, 3), off(3, 2)]
     expected = torch.stack(own).mean() + 0.5 * torch.stack(strange).mean()
-    torch.testing.assert_close(values["strangers"], torch.stack(strange).mean())
+    torch.testing.assert_close(values["cross_video"], torch.stack(strange).mean())
     torch.testing.assert_close(values["loss"], expected)
 
 

@@ -105,7 +105,7 @@ def slow_loss(proposals, lesson, grid, targets, loss):
             anchor_width * math.exp(wide),
             anchor_height * math.exp(high),
         )
-        each += loss.overlap * (1 - slow_giou(proposed, (x, y, width, height)))
+        each += loss.giou_weight * (1 - slow_giou(proposed, (x, y, width, height)))
         regressions.append(each)
     if loss.balanced:
         classification = 0.5 * np.mean(of_positives) + 0.5 * np.mean(of_negatives)
@@ -122,7 +122,7 @@ def test_loss_equals_the_equations(balanced, regression, overlap):
     grid = Anchors().grid(9)
     targets = torch.tensor([[3.0, -8.0, 60.0, 70.0], [20.0, 4.0, 100.0, 36.0], [0.0, 0.0, 0.0, 0.0]])
     proposals = Proposals(torch.randn(3, 2, 5, 9, 9), torch.randn(3, 4, 5, 9, 9) * 0.5)
-    loss = ProposalLoss(balanced=balanced, regression=regression, overlap=overlap)
+    loss = ProposalLoss(balanced=balanced, regression=regression, giou_weight=overlap)
     absent = torch.tensor([False, False, True])
     lesson = draw_anchors(grid, targets, absent, loss, torch.Generator().manual_seed(1))
     assert lesson.positive.flatten(1).any(dim=1).tolist() == [True, True, False]
@@ -140,19 +140,19 @@ extents = st.floats(0, 600)
     st.sampled_from([0.0, 1.0]),
 )
 @settings(deadline=None, max_examples=40)
-def test_any_targets_teach_something_finite(rows, most_positives, samples, overlap):
+def test_any_targets_teach_something_finite(rows, max_positives, samples, overlap):
     """Targets of any size and place, absent ones, and batches without a positive: numbers, limits and gradients."""
-    samples = max(samples, most_positives)
+    samples = max(samples, max_positives)
     grid = Anchors().grid(17)
     table = torch.tensor([row[:4] for row in rows])
     absent = torch.tensor([row[4] for row in rows])
-    loss = ProposalLoss(most_positives=most_positives, samples=samples, overlap=overlap)
+    loss = ProposalLoss(max_positives=max_positives, samples=samples, giou_weight=overlap)
     lesson = draw_anchors(grid, table, absent, loss, torch.Generator().manual_seed(0))
     positives, negatives = (mask.flatten(1).sum(dim=1) for mask in (lesson.positive, lesson.negative))
     overlap = centred_iou(grid, table[:, None, None, None])
     near = ((overlap > 0.6) & ~absent[:, None, None, None]).flatten(1).sum(dim=1)
     far = ((overlap < 0.3) | absent[:, None, None, None]).flatten(1).sum(dim=1)
-    assert torch.equal(positives, near.clamp_max(most_positives))
+    assert torch.equal(positives, near.clamp_max(max_positives))
     assert torch.equal(negatives, torch.minimum(far, (samples - positives).clamp_min(0)))
     assert not (lesson.positive & lesson.negative).any()
 
@@ -179,7 +179,9 @@ def test_hard_negatives_are_those_most_taken_for_the_target():
         return set(map(tuple, np.argwhere(mask).tolist()))
 
     lessons = [
-        draw_anchors(grid, targets, absent, ProposalLoss(hard=0.5), torch.Generator().manual_seed(seed), scores)
+        draw_anchors(
+            grid, targets, absent, ProposalLoss(hard_negative_share=0.5), torch.Generator().manual_seed(seed), scores
+        )
         for seed in range(30)
     ]
     for pair in range(2):
@@ -195,21 +197,21 @@ def test_hard_negatives_are_those_most_taken_for_the_target():
 
 def test_strangers_are_background_everywhere(batch):
     """The loss on each exemplar with the search image before it, against the network itself asked one by one."""
-    module = small_module(strangers=0.5, loss=ProposalLoss(samples=5 * 17 * 17)).eval()
+    module = small_module(cross_video_weight=0.5, loss=ProposalLoss(samples=5 * 17 * 17)).eval()
     one_video = {**batch, "track": torch.tensor([4, 7, 7])}  # the second and third may show each other's target
     values = module.losses(one_video, torch.Generator().manual_seed(0))
     pairs = module.augment(one_video, torch.Generator().manual_seed(0))
     # The first is left out too: the third, before it, shows not its own target but some video's, perhaps the first's.
     background, target = module.network(pairs.exemplars[[1]], pairs.searches[[0]]).logits[0].double()
     loss = ((background.exp() + target.exp()).log() - background).mean()
-    torch.testing.assert_close(values["strangers"].double(), loss, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(values["cross_video"].double(), loss, rtol=1e-3, atol=1e-4)
     own = values["classification"] + 1.2 * values["regression"]
-    torch.testing.assert_close(values["loss"], own + 0.5 * values["strangers"])
+    torch.testing.assert_close(values["loss"], own + 0.5 * values["cross_video"])
 
 
 def test_strangers_are_normalised_like_pairs(batch):
     """What a normalisation hides of the pairs must not be a way to tell strangers from them: a shift of features."""
-    module = small_module(strangers=1.0)
+    module = small_module(cross_video_weight=1.0)
     module.train()
     values = [module.losses(batch, torch.Generator().manual_seed(0))]
     with torch.no_grad():
@@ -217,7 +219,7 @@ def test_strangers_are_normalised_like_pairs(batch):
             branch.conv_search[0].weight.mul_(3.0)
             branch.conv_kernel[0].weight.mul_(0.2)
     values.append(module.losses(batch, torch.Generator().manual_seed(0)))
-    for name in ("classification", "strangers"):
+    for name in ("classification", "cross_video"):
         torch.testing.assert_close(values[0][name], values[1][name], rtol=1e-2, atol=1e-3)
 
 
@@ -303,7 +305,7 @@ PAPER = ["siamrpn_paper", "siamrpn_anchors3", "siamrpn_anchors7", "siamrpn_vid",
 def test_first_three_convolutions_stay_frozen_in_the_paper_s_recipe(name):
     recipe, features = recipe_of(name), WideAlexNet()
     for epoch in range(recipe.epochs):
-        set_training(features, recipe.unfreezing, epoch, recipe.frozen_norms)
+        set_training(features, recipe.unfreezing, epoch, recipe.freeze_batch_norm)
         trained = [any(parameter.requires_grad for parameter in unit.parameters()) for unit in features.children()]
         assert trained == [False, False, False, True, True]
         assert [unit.training for unit in features.children()][:3] == [False] * 3
@@ -313,10 +315,10 @@ def test_first_three_convolutions_stay_frozen_in_the_paper_s_recipe(name):
 def test_the_paper_s_recipe(name):
     """Section 5.1, 3.3 and 5.6."""
     recipe = recipe_of(name)
-    assert (recipe.epochs, recipe.optimiser, recipe.decay) == (50, "sgd", "logarithmic")
-    assert (recipe.first_rate, recipe.last_rate) == (1e-2, 1e-6)
-    assert (recipe.loss.positive, recipe.loss.negative) == (0.6, 0.3)
-    assert (recipe.loss.most_positives, recipe.loss.samples, recipe.loss.regression) == (16, 64, "smooth_l1")
+    assert (recipe.epochs, recipe.optimiser, recipe.lr_schedule) == (50, "sgd", "logarithmic")
+    assert (recipe.lr, recipe.final_lr) == (1e-2, 1e-6)
+    assert (recipe.loss.positive_iou, recipe.loss.negative_iou) == (0.6, 0.3)
+    assert (recipe.loss.max_positives, recipe.loss.samples, recipe.loss.regression) == (16, 64, "smooth_l1")
     anchors = {"siamrpn_anchors3": 3, "siamrpn_anchors7": 7}.get(name, 5)
     assert len(recipe.ratios) == anchors
     assert recipe.head == "up_channel"

@@ -23,12 +23,17 @@ from siam_tracker_core.zoo import load_tracker
 
 pytestmark = pytest.mark.usefixtures("narrow_vgg")
 
-UNCHANGED = {"view": Jitter(), "flip": 0.0, "photometry": Photometry(0, 0, 0, 0, 0), "occlusion": Occlusion(0, 0)}
+UNCHANGED = {
+    "view": Jitter(),
+    "flip_probability": 0.0,
+    "photometry": Photometry(0, 0, 0, 0, 0),
+    "occlusion": Occlusion(0, 0),
+}
 SMALL = SRTTraining(
     layers=SRTLayers(hidden=6, outputs=6),
     tracking=SRTConfig(exemplar_size=112, search_size=160),
     search_size=168,
-    first_rate=1e-3,
+    lr=1e-3,
 )
 
 
@@ -84,13 +89,15 @@ def test_loss_is_equation_4():
 
 def test_rate_is_halved_after_every_epoch():
     recipe = SRTTraining(steps_per_epoch=7)
-    rates = [recipe.first_rate * rate_factor(step, recipe) for step in range(recipe.epochs * 7)]
+    rates = [recipe.lr * rate_factor(step, recipe) for step in range(recipe.epochs * 7)]
     np.testing.assert_allclose(rates, np.repeat(5e-4 / 2.0 ** np.arange(10), 7))
 
 
 def test_boxes_lie_in_the_views_where_they_lay_in_the_crops():
     """Crops whose blue and green tell the place: what a view shows at a box's centre is where the box was."""
-    recipe = replace(SMALL, **{**UNCHANGED, "view": Jitter(shift=6.0, scale=0.2, stretch=0.05), "flip": 0.5})
+    recipe = replace(
+        SMALL, **{**UNCHANGED, "view": Jitter(shift=6.0, scale=0.2, stretch=0.05), "flip_probability": 0.5}
+    )
     module, batch = made_module(recipe), made_batch(count=6, side=240)
     place = torch.arange(240, dtype=torch.uint8)
     crop = torch.zeros(240, 240, 3, dtype=torch.uint8)

@@ -20,9 +20,9 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.one_pass import run_sequence
 from siam_tracker_core.evaluation.resolve import TrackerSpec
+from siam_tracker_core.evaluation.tuning_record import fingerprint, read_record, tuned_among, write_settings
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
-from siam_tracker_core.tuning.record import fingerprint, read_record, tuned_among, write_settings
 from siam_tracker_core.tuning.spaces import REGION_PROPOSALS, SCALE_SEARCH, Parameter, as_settings, space_of
 
 pytest.importorskip("optuna")

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from siam_tracker_ros.node.parameters import DECLARATIONS, Changes, change_problem, problem
+from siam_tracker_ros.declarations import Changes
+from siam_tracker_ros.node.parameter_files import FILES, write
+from siam_tracker_ros.node.parameters import DECLARATIONS, change_problem, problem
 
 
 def test_the_parameter_file_holds_every_parameter_with_its_default(repository_root: Path) -> None:
@@ -15,8 +17,17 @@ def test_the_parameter_file_holds_every_parameter_with_its_default(repository_ro
     values = content["/**"]["ros__parameters"]
     assert values == {name: declaration.default for name, declaration in DECLARATIONS.items()}
     assert {name: type(value) for name, value in values.items()} == {
-        name: type(declaration.default) for name, declaration in DECLARATIONS.items()
+        name: declaration.kind for name, declaration in DECLARATIONS.items()
     }
+
+
+def test_the_files_made_of_the_parameters_are_up_to_date(repository_root: Path, tmp_path: Path) -> None:
+    """After a change: python -m siam_tracker_ros.node.parameter_files."""
+    for name in FILES:
+        (tmp_path / name).parent.mkdir()
+    write(tmp_path)
+    for name in FILES:
+        assert (repository_root / name).read_text() == (tmp_path / name).read_text(), name
 
 
 @pytest.mark.parametrize("name", DECLARATIONS)

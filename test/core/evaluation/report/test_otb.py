@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -263,3 +264,18 @@ def test_labels_of_neighbouring_points_keep_apart() -> None:
     heights = sorted(float(height) for height in places.values())
     assert len(heights) == 6
     assert min(np.diff(heights)) > 9
+
+
+def test_a_report_computes_each_overlap_once(tmp_path, monkeypatch):
+    computed = Counter()
+    real = SequenceResult.overlaps_with
+    monkeypatch.setattr(
+        SequenceResult, "overlaps_with", lambda result, boxes: computed.update([id(result)]) or real(result, boxes)
+    )
+    results = {
+        "ours": [made_result("one", 2), made_result("two", 4)],
+        "theirs": [made_result("one", 9), made_result("two", 1)],
+    }
+    write_report(tmp_path, results, title="t", command="c")
+    assert set(computed) == {id(result) for of_tracker in results.values() for result in of_tracker}
+    assert set(computed.values()) == {1}

@@ -40,8 +40,8 @@ def test_numpy_chooses_as_pytorch(seed, windows, anchors, influence, penalty_k, 
     scores, boxes = answers(seed, windows, anchors)
     preferences = [Preference(20.0 + n, 30.0, influence, penalty_k, cells) for n in range(windows)]
     cosine = cosine_window(SIZE, inner=True)
-    expected, expected_maps = choose(rank(scores, boxes, cosine, preferences), surroundings)
-    proposals, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings)
+    expected, expected_maps = choose(rank(scores, boxes, cosine, preferences), surroundings, 4)
+    proposals, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings, 4)
     assert torch.equal(maps, expected_maps)
     assert np.allclose(proposals, expected, rtol=2e-4, atol=1e-5)
 
@@ -54,7 +54,7 @@ def test_scores_that_are_no_numbers(broken):
         scores[0] = math.nan
     preferences = [Preference(20.0, 30.0)] * 2
     cosine = cosine_window(SIZE, inner=True)
-    expected, _ = choose(rank(scores, boxes, cosine, preferences), SIZE)
-    proposals, _ = choose_on_host(scores, boxes, cosine, preferences, SIZE)
+    expected, _ = choose(rank(scores, boxes, cosine, preferences), SIZE, 4)
+    proposals, _ = choose_on_host(scores, boxes, cosine, preferences, SIZE, 4)
     assert np.allclose(proposals, expected, rtol=2e-4, atol=1e-5, equal_nan=True)
     assert math.isnan(proposals[0].score) is (broken == "all")

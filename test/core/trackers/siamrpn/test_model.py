@@ -16,7 +16,7 @@ from siam_tracker_core.networks import AlexNet
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
-from siam_tracker_core.trackers.siamrpn.proposals import PEAK_RADIUS, Preference, choose, rank, surrounding
+from siam_tracker_core.trackers.siamrpn.proposals import Preference, choose, rank, surrounding
 from siam_tracker_core.trackers.tracker import Tracker
 
 ANCHORS = ((104, 32), (88, 40), (64, 64), (40, 80), (32, 96))
@@ -181,8 +181,8 @@ def test_a_peak_stands_out_alike_in_maps_of_any_size():
     scores = torch.rand(1, 5, 89, 89) * 0.5
     scores[0, 3, 30, 60] = 0.9
     ranking = rank(scores, torch.ones(1, 5, 89, 89, 4), cosine_window(89, inner=True), [Preference(9, 9)])
-    (choice,), maps = choose(ranking, 17)
-    usual = peak_to_sidelobe(maps[:, 22:39, 52:69], torch.tensor([8]), torch.tensor([8]), PEAK_RADIUS)
+    (choice,), maps = choose(ranking, 17, 4)
+    usual = peak_to_sidelobe(maps[:, 22:39, 52:69], torch.tensor([8]), torch.tensor([8]), 4)
     assert choice.psr == pytest.approx(float(usual[0]), rel=1e-5)
     assert maps.shape == (1, 89, 89)
 

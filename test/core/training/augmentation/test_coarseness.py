@@ -39,7 +39,7 @@ def test_range_and_shape_stay(factor, seed):
 
 
 def test_factors_follow_share_and_limit():
-    factors = torch.tensor(Coarseness(share=0.3, most=5.0).draw(20000, torch.Generator().manual_seed(0)))
+    factors = torch.tensor(Coarseness(probability=0.3, max_factor=5.0).draw(20000, torch.Generator().manual_seed(0)))
     changed = factors[factors > 1]
     assert abs(len(changed) / len(factors) - 0.3) < 0.01
     assert changed.max() <= 5

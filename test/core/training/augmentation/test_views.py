@@ -190,7 +190,7 @@ def occluded_places(boxes: torch.Tensor, chance: float, **options: float) -> tup
 def test_occlusion_covers_its_share_of_the_targets_and_little_else():
     count = 200
     boxes = torch.tensor([[10.0, -15.0, 40.0, 24.0]]).repeat(count, 1)
-    result, covered = occluded_places(boxes, 0.4, smallest=0.3, largest=0.6)
+    result, covered = occluded_places(boxes, 0.4, min_size=0.3, max_size=0.6)
     chosen = covered.flatten(1).any(dim=1)
     assert 0.3 < chosen.float().mean() < 0.5
     rows, columns = torch.nonzero(covered.any(dim=0)).T
@@ -200,7 +200,7 @@ def test_occlusion_covers_its_share_of_the_targets_and_little_else():
     assert columns.max() <= 90 + reach
     assert 33 - reach - 1 <= rows.min()
     assert rows.max() <= 57 + reach
-    again, _ = occluded_places(boxes, 0.4, smallest=0.3, largest=0.6)
+    again, _ = occluded_places(boxes, 0.4, min_size=0.3, max_size=0.6)
     assert torch.equal(result, again)
 
 
@@ -227,5 +227,5 @@ def test_folders_without_objects(tmp_path):
         read_bank(tmp_path)
     with pytest.raises(DatasetError, match="not a folder"):
         read_bank(tmp_path / "nowhere")
-    with pytest.raises(ConfigError, match="smallest is"):
-        Occlusion(smallest=0.9, largest=0.5)
+    with pytest.raises(ConfigError, match="min_size is"):
+        Occlusion(min_size=0.9, max_size=0.5)

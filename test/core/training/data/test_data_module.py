@@ -46,7 +46,7 @@ def root(tmp_path_factory):
 
 
 def config(root, *names, **options):
-    options = {"batch": 4, "steps_per_epoch": 6, "workers": 0, "streams": 2, "shuffle": 8, **options}
+    options = {"batch_size": 4, "steps_per_epoch": 6, "workers": 0, "streams": 2, "shuffle_buffer": 8, **options}
     return TrainingData(sources=tuple(Source(str(root / name)) for name in names), **options)
 
 
@@ -62,7 +62,7 @@ def equal(first, second):
 
 
 def test_the_batches_that_the_engine_relies_on(root):
-    data = ShardData(config(root, "videos", "stills", pairs=PairSampling(negatives=0.5)))
+    data = ShardData(config(root, "videos", "stills", pairs=PairSampling(negative_share=0.5)))
     assert data.steps() == len(data.train_dataloader()) == 6
     made = batches(data)
     assert len(made) == 6
@@ -96,7 +96,7 @@ def test_other_kinds_of_batches(root):
     boxes = batches(ShardData(config(root, "videos", "stills", kind="box_pairs")))[0]
     assert boxes["boxes"].shape == (4, 128, 4)
     assert boxes["positive"].dtype == torch.bool
-    data = ShardData(config(root, "videos", kind="domains", domains=DomainSampling(frames=2), batch=1))
+    data = ShardData(config(root, "videos", kind="domains", domains=DomainSampling(frames=2), batch_size=1))
     assert len(data.domains) == 24
     for batch in batches(data):
         assert batch["positives"].shape == (1, 2, 16, 4)
@@ -109,7 +109,7 @@ def test_other_kinds_of_batches(root):
 
 @pytest.mark.parametrize("memory", [0.0, 1.0])
 def test_the_batches_do_not_depend_on_the_number_of_workers(root, memory):
-    options = {"streams": 4, "memory": memory, "pairs": PairSampling(negatives=0.3)}
+    options = {"streams": 4, "memory": memory, "pairs": PairSampling(negative_share=0.3)}
     alone = batches(ShardData(config(root, "videos", "stills", **options)))
     for workers in (1, 2, 4):
         assert equal(alone, batches(ShardData(config(root, "videos", "stills", workers=workers, **options))))
@@ -174,21 +174,25 @@ def test_tracks_count_alike_however_long_they_are(tmp_path):
     short = [made_track(f"s{n}", [0, 1, 2], 8 * n) for n in range(9)]
     made_set(tmp_path / "set", [[*long, *short]])
     for memory in (0.0, 1.0):
-        data = ShardData(config(tmp_path, "set", batch=50, steps_per_epoch=40, streams=1, shuffle=64, memory=memory))
+        data = ShardData(
+            config(tmp_path, "set", batch_size=50, steps_per_epoch=40, streams=1, shuffle_buffer=64, memory=memory)
+        )
         count = Counter(shade for batch in batches(data) for shade in shades(batch))
         assert count[25] / 2000 == pytest.approx(0.1, abs=0.03)
 
 
 def test_sources_are_drawn_by_their_weights(root):
     sources = (Source(str(root / "videos"), 3.0), Source(str(root / "stills"), 1.0))
-    data = ShardData(TrainingData(sources=sources, batch=50, steps_per_epoch=40, workers=0, streams=2, shuffle=32))
+    data = ShardData(
+        TrainingData(sources=sources, batch_size=50, steps_per_epoch=40, workers=0, streams=2, shuffle_buffer=32)
+    )
     share = np.mean([shade >= 24 for batch in batches(data) for shade in shades(batch)])
     assert share == pytest.approx(0.25, abs=0.04)
 
 
 def test_a_batch_mixes_the_tracks(root):
     """Draws of one reading of a track do not come one after the other."""
-    data = ShardData(config(root, "one", batch=16, streams=1, shuffle=64, memory=0, steps_per_epoch=20))
+    data = ShardData(config(root, "one", batch_size=16, streams=1, shuffle_buffer=64, memory=0, steps_per_epoch=20))
     for batch in batches(data)[4:]:
         assert len(set(shades(batch))) >= 5
 

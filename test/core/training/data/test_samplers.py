@@ -54,7 +54,7 @@ def test_a_still_makes_a_pair_with_itself():
 
 
 def test_negatives_show_another_videos_target():
-    sampler = Pairs(PairSampling(negatives=0.5))
+    sampler = Pairs(PairSampling(negative_share=0.5))
     generator = rng()
     tracks = [made_track(name, [0, 1], shade) for name, shade in (("v/0", 50), ("v/1", 100), ("w/0", 200))]
     draws = [sampler.draw(track, 1, generator) for track in tracks]
@@ -182,8 +182,8 @@ def test_domains():
 
 
 def test_settings_are_checked():
-    with pytest.raises(ConfigError, match="negatives"):
-        read_config(PairSampling, {"negatives": 1.5}, "test")
+    with pytest.raises(ConfigError, match="negative_share"):
+        read_config(PairSampling, {"negative_share": 1.5}, "test")
     with pytest.raises(ConfigError, match="range"):
         read_config(PairSampling, {"range": 3}, "test")
 

@@ -33,9 +33,9 @@ def test_resumed_run_is_bit_identical(tmp_path, optimiser):
     settings = recipe(
         epochs=4,
         optimiser=optimiser,
-        last_rate=0.01,
-        warm_up={"steps": 3},
-        average=0.9,
+        final_lr=0.01,
+        warmup={"steps": 3},
+        ema_decay=0.9,
         unfreezing={"every": 2},
         seed=5,
     )
@@ -78,7 +78,7 @@ def test_finished_run_hands_back_its_weights_without_a_step(tmp_path):
     assert float(state["offset"]) == pytest.approx(float(first.network.offset), abs=1e-3)
     told = metadata["provenance"]
     assert (told["steps"], told["batch"], told["seed"], told["data"]) == (4, 4, 0, {"crops": 3})
-    assert told["training"]["first_rate"] == 0.1
+    assert told["training"]["lr"] == 0.1
     assert told["hours"] == pytest.approx(again.hours, abs=1e-3)
 
 

@@ -65,20 +65,20 @@ def train(out: Path, batch: int) -> None:
     recipe = SiamFCTraining(
         epochs=EPOCHS,
         steps_per_epoch=1,
-        batch=batch,
-        first_rate=0.05,
-        last_rate=0.05,
-        warm_up=WarmUp(),
+        batch_size=batch,
+        lr=0.05,
+        final_lr=0.05,
+        warmup=WarmUp(),
         precision="single",
-        frozen_norms=True,
-        average=0.5,
+        freeze_batch_norm=True,
+        ema_decay=0.5,
         unfreezing=Unfreezing(every=1),
         # Everything that depends on the company or the process of a pair is off.
         exemplar_view=Jitter(),
         search_view=Jitter(),
-        flip=0.0,
+        flip_probability=0.0,
         photometry=Photometry(0, 0, 0, 0, 0),
-        strangers=0.0,
+        cross_video_weight=0.0,
         initial_bias=0.0,
     )
     torch.manual_seed(0)

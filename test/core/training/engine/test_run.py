@@ -17,6 +17,7 @@ from siam_tracker_core.training.engine.recipe import Recipe, Unfreezing, WarmUp,
 from siam_tracker_core.training.engine.run import EpochSlices, Machine, fit
 from siam_tracker_core.training.engine.schedule import rate_factor
 from siam_tracker_core.training.engine.unfreezing import open_units, set_training, units_of
+from siam_tracker_core.training.siamrpn import SiamRPNTraining
 
 # Settings
 
@@ -26,33 +27,37 @@ def test_unknown_keys_and_impossible_values_name_themselves():
         read_recipe(Recipe, {"epoch": 3})
     with pytest.raises(ConfigError, match=r"unfreezing\.evry: there is no such setting"):
         read_recipe(Recipe, {"unfreezing": {"evry": 3}})
-    with pytest.raises(ConfigError, match="batch"):
-        read_recipe(Recipe, {"batch": 0})
+    with pytest.raises(ConfigError, match=r"training: first_rate is called lr now"):
+        read_recipe(Recipe, {"first_rate": 3})
+    with pytest.raises(ConfigError, match=r"loss\.hard is called loss\.hard_negative_share now"):
+        read_recipe(SiamRPNTraining, {"loss": {"hard": 0.5}})
+    with pytest.raises(ConfigError, match="batch_size"):
+        read_recipe(Recipe, {"batch_size": 0})
     with pytest.raises(ConfigError, match="never reaches"):
-        read_recipe(Recipe, {"last_rate": 0})
+        read_recipe(Recipe, {"final_lr": 0})
     with pytest.raises(ConfigError, match="leave at least one"):
-        read_recipe(Recipe, {"epochs": 3, "warm_up": {"epochs": 3}})
+        read_recipe(Recipe, {"epochs": 3, "warmup": {"epochs": 3}})
     with pytest.raises(ConfigError, match="one of the two"):
         WarmUp(steps=3, epochs=1)
 
 
 def test_rates_are_the_papers_logspace_by_epoch():
-    settings = recipe(epochs=50, steps_per_epoch=3, first_rate=1e-2, last_rate=1e-5)
-    rates = [settings.first_rate * rate_factor(step, settings) for step in range(settings.steps)]
+    settings = recipe(epochs=50, steps_per_epoch=3, lr=1e-2, final_lr=1e-5)
+    rates = [settings.lr * rate_factor(step, settings) for step in range(settings.steps)]
     np.testing.assert_allclose(rates, np.repeat(np.logspace(-2, -5, 50), 3), rtol=1e-9)
 
 
 def test_warm_up_by_epochs_comes_before_the_decay():
-    settings = recipe(
-        epochs=12, steps_per_epoch=4, first_rate=1e-2, last_rate=1e-4, warm_up={"epochs": 2, "start": 0.5}
-    )
-    rates = [settings.first_rate * rate_factor(step, settings) for step in range(settings.steps)]
+    settings = recipe(epochs=12, steps_per_epoch=4, lr=1e-2, final_lr=1e-4, warmup={"epochs": 2, "start_factor": 0.5})
+    rates = [settings.lr * rate_factor(step, settings) for step in range(settings.steps)]
     np.testing.assert_allclose(rates[:8], np.linspace(5e-3, 1e-2, 8, endpoint=False), rtol=1e-9)
     np.testing.assert_allclose(rates[8:], np.repeat(np.logspace(-2, -4, 10), 4), rtol=1e-9)
 
 
 def test_cosine_decay_falls_from_first_to_last_rate():
-    settings = recipe(epochs=10, steps_per_epoch=10, last_rate=0.01, decay="cosine", warm_up={"steps": 10, "start": 0})
+    settings = recipe(
+        epochs=10, steps_per_epoch=10, final_lr=0.01, lr_schedule="cosine", warmup={"steps": 10, "start_factor": 0}
+    )
     factors = [rate_factor(step, settings) for step in range(101)]
     assert factors[0] == 0
     assert factors[50] == pytest.approx(0.55)  # half way between 1 and 0.1
@@ -113,7 +118,7 @@ def test_frozen_parts_keep_their_statistics_and_weights():
 
 def test_frozen_norms_keep_all_statistics():
     features = Net().backbone
-    set_training(features, Unfreezing(), epoch=0, frozen_norms=True)
+    set_training(features, Unfreezing(), epoch=0, freeze_batch_norm=True)
     assert not any(layer.training for layer in features.modules() if isinstance(layer, nn.BatchNorm2d))
     assert all(layer.training for layer in features.modules() if isinstance(layer, nn.Dropout))
     set_training(features, Unfreezing(), epoch=0)
@@ -125,7 +130,7 @@ def test_frozen_norms_keep_all_statistics():
 
 def test_average_follows_its_definition(tmp_path):
     """The offset after step k is 0.1 k; the average begins with the first step's weights, and warms up."""
-    settings = recipe(epochs=3, average=0.75, momentum=0, weight_decay=0, accumulation=2)
+    settings = recipe(epochs=3, ema_decay=0.75, momentum=0, weight_decay=0, accumulate_grad_batches=2)
     result = run(tmp_path, settings)
     expected = 0.1
     for k in range(2, 7):
@@ -144,13 +149,13 @@ def test_accumulated_batches_make_the_step_of_one_large_batch(tmp_path):
 
     results = []
     for batch, accumulation in ((8, 1), (2, 4)):
-        settings = recipe(batch=batch, accumulation=accumulation, epochs=2, average=0)
+        settings = recipe(batch_size=batch, accumulate_grad_batches=accumulation, epochs=2, ema_decay=0)
         results.append(run(tmp_path / str(batch), settings, Plain(Net(), settings)).network.head.weight)
     torch.testing.assert_close(results[0], results[1])
 
 
 def test_clipping_bounds_a_step(tmp_path):
-    settings = recipe(clip=0.01, epochs=1, steps_per_epoch=1, momentum=0, weight_decay=0, average=0)
+    settings = recipe(grad_clip_norm=0.01, epochs=1, steps_per_epoch=1, momentum=0, weight_decay=0, ema_decay=0)
     after = run(tmp_path, settings).network
     pairs = zip(after.parameters(), Net().parameters(), strict=True)
     moved = torch.cat([(new - old).detach().flatten() for new, old in pairs]).norm()

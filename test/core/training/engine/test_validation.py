@@ -42,7 +42,7 @@ def auc_of_offset(root: Path, offset: float, frames: int) -> float:
 
 
 def test_validation_scores_the_averaged_weights_and_keeps_the_best(tmp_path, videos):
-    settings = recipe(epochs=3, first_rate=2.0, last_rate=2.0, momentum=0, weight_decay=0, average=0.5)
+    settings = recipe(epochs=3, lr=2.0, final_lr=2.0, momentum=0, weight_decay=0, ema_decay=0.5)
     result = run(tmp_path, settings, validation=Validation(root=videos, frames=4))
     offsets, average = [2.0 * k for k in range(1, 7)], 2.0
     averages = []

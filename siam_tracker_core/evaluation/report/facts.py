@@ -8,7 +8,7 @@ from typing import Any
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.runner import Failure
-from siam_tracker_core.tuning.record import tuned_among
+from siam_tracker_core.evaluation.tuning_record import tuned_among
 
 PEER_TUNING = "not by us: OpenCV's defaults"
 UNKNOWN_TUNING = "not recorded in the weights file"

@@ -1,0 +1,162 @@
+"""Published trackers as teachers: their answers to a training pair, as score and box at any point of the search view.
+
+Each teacher sees the pair as it was trained to: its own crops are cut from the same views, in their own colours and
+with nothing pasted before them, while the student sees them changed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from siam_tracker_core.training.augmentation.views import Views
+from siam_tracker_core.training.engine.module import Batch
+from siam_tracker_core.training.engine.pair_module import Clear
+from siam_tracker_core.training.teaching.onnx_network import OnnxNetwork
+
+
+class Answers(NamedTuple):
+    """What a teacher says of N pairs on a grid of cells.
+
+    Attributes:
+        scores: float32 (N, rows, columns), probability of "target".
+        boxes: float32 (N, rows, columns, 4): centre from the search view's middle, width, height, in its pixels.
+    """
+
+    scores: torch.Tensor
+    boxes: torch.Tensor
+
+    def best(self) -> torch.Tensor:
+        """The boxes (N, 4) of the highest scores."""
+        place = self.scores.flatten(1).argmax(dim=1)
+        return self.boxes.flatten(1, 2)[torch.arange(len(place), device=place.device), place]
+
+
+class Teacher(Protocol):
+    """Answers pairs.
+
+    Attributes:
+        name: for the provenance of what learned from it.
+    """
+
+    name: str
+
+    def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
+        """What it says at points (rows, columns, 2) of the search views, in pixels from their middles."""
+
+
+def interpolated(answers: Answers, points: torch.Tensor, first: torch.Tensor, step: torch.Tensor) -> Answers:
+    """Answers at other points, bilinear between cells; outside the grid the score is 0.
+
+    Args:
+        answers: on the teacher's own grid; boxes in pixels of the view.
+        points: (rows, columns, 2), x and y in pixels of the view.
+        first: (N, 2), x and y of the grid's first cell.
+        step: (N, 2), distance of its cells along x and y.
+    """
+    size = answers.scores.new_tensor([answers.scores.shape[2] - 1, answers.scores.shape[1] - 1])
+    place = (points - first[:, None, None]) / step[:, None, None] / size * 2 - 1
+    scores = functional.grid_sample(answers.scores[:, None], place, align_corners=True)[:, 0]
+    boxes = functional.grid_sample(
+        answers.boxes.permute(0, 3, 1, 2), place, align_corners=True, padding_mode="border"
+    ).permute(0, 2, 3, 1)
+    return Answers(scores, boxes)
+
+
+def boxes_of(distances: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Boxes (N, rows, columns, 4) by centre and size, from distances left, top, right, bottom (N, 4, rows, columns)."""
+    left, top, right, bottom = distances.unbind(dim=1)
+    centre_x, centre_y = points[..., 0] + (right - left) / 2, points[..., 1] + (bottom - top) / 2
+    return torch.stack((centre_x, centre_y, left + right, top + bottom), dim=-1)
+
+
+def _grid(size: int, middle: float, step: float) -> torch.Tensor:
+    steps = (torch.arange(size, dtype=torch.float32) - middle) * step
+    rows, columns = torch.meshgrid(steps, steps, indexing="ij")
+    return torch.stack((columns, rows), dim=-1)
+
+
+class NanoTrackV3:
+    """NanoTrack v3 (HonglinChu/SiamTrackers): BGR crops with SiamFC's context, 15x15 cells at stride 16.
+
+    Args:
+        folder: holds ``nanotrack_backbone.onnx`` and ``nanotrack_head.onnx``.
+
+    Raises:
+        WeightsError: as ``OnnxNetwork``.
+    """
+
+    name = "NanoTrack v3"
+
+    def __init__(self, folder: Path) -> None:
+        backbone = folder / "nanotrack_backbone.onnx"
+        self.template = OnnxNetwork(backbone, {"input": (1, 3, 127, 127)})
+        self.features = OnnxNetwork(backbone, {"input": (1, 3, 255, 255)})
+        self.head = OnnxNetwork(folder / "nanotrack_head.onnx", {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)})
+
+    def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
+        logits, distances = [], []
+        for exemplar, search in zip(clear.exemplars.split(1), clear.searches.split(1), strict=True):
+            template = self.template(input=_array(exemplar))["output"]
+            said = self.head(input1=template, input2=self.features(input=_array(search))["output"])
+            logits.append(said["output1"])
+            distances.append(said["output2"])
+        scores = torch.from_numpy(np.concatenate(logits)).softmax(dim=1)[:, 1]
+        boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(15, 7, 16))
+        count = len(scores)
+        first, step = torch.full((count, 2), -112.0), torch.full((count, 2), 16.0)
+        return interpolated(Answers(scores, boxes), points, first, step)
+
+
+class FearXS:
+    """FEAR-XS (PinataFarms/FEARTracker): RGB crops of 1.4 and 5 times the box along each axis, 16x16 cells.
+
+    Args:
+        folder: holds ``fear_xs_features.onnx`` and ``fear_xs_track.onnx``.
+
+    Raises:
+        WeightsError: as ``OnnxNetwork``.
+    """
+
+    name = "FEAR-XS"
+    template_size, search_size = 128, 256
+    template_extent, search_extent = 1.4, 5.0
+
+    def __init__(self, folder: Path) -> None:
+        self.template = OnnxNetwork(folder / "fear_xs_features.onnx", {"image": (1, 3, 128, 128)})
+        self.track = OnnxNetwork(
+            folder / "fear_xs_track.onnx", {"image": (1, 3, 256, 256), "template_features": (1, 256, 8, 8)}
+        )
+
+    def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
+        sides = batch["exemplar_size"].clamp_min(4.0)
+        exemplar = Views(
+            torch.zeros_like(sides), sides * self.template_extent / self.template_size, clear.exemplar_views.flip
+        )
+        # Pixels of the student's view for each pixel of the teacher's: the box that came before is the exemplar's.
+        pixels = sides * self.search_extent / self.search_size
+        views = clear.search_views
+        search = Views(views.shift, views.scale * pixels, views.flip)
+        exemplars = exemplar.resample(batch["exemplar"], self.template_size).flip(1)
+        searches = search.resample(batch["search"], self.search_size).flip(1)
+        logits, distances = [], []
+        for one, other in zip(exemplars.split(1), searches.split(1), strict=True):
+            features = self.template(image=_array(one))["features"]
+            said = self.track(image=_array(other), template_features=features)
+            logits.append(said["cls"][:, 0])
+            distances.append(said["bbox"])
+        boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(16, 8, 16))
+        boxes = boxes * torch.cat((pixels, pixels), dim=1)[:, None, None]
+        scores = torch.from_numpy(np.concatenate(logits)).sigmoid()
+        return interpolated(Answers(scores, boxes), points, -128.0 * pixels, 16.0 * pixels)
+
+
+def _array(images: torch.Tensor) -> np.ndarray:
+    return np.ascontiguousarray(images.numpy())
+
+
+TEACHERS: dict[str, type[NanoTrackV3] | type[FearXS]] = {"nanotrack_v3": NanoTrackV3, "fear_xs": FearXS}

@@ -1,0 +1,38 @@
+"""The tracker node with a tracking thread that can be hurt: `python faulty_node.py ORDERS --ros-args ...`.
+
+ORDERS is a file; whatever is written into it is done once, by the next update: ``die``, ``hang``, ``no memory``.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from siam_tracker_core import TrackerGroup
+from siam_tracker_ros.node import main, tracking_loop
+
+
+class HurtGroup(TrackerGroup):
+    """Obeys the orders before it works."""
+
+    orders: Path
+
+    def update(self, *arguments: Any, **options: Any) -> Any:
+        order = self.orders.read_text()
+        if order:
+            self.orders.write_text("")
+        if order == "die":
+            sys.exit("the tracking thread was told to die")
+        if order == "hang":
+            time.sleep(3600)
+        if order == "no memory":
+            raise MemoryError("told to have no memory")
+        return super().update(*arguments, **options)
+
+
+if __name__ == "__main__":
+    HurtGroup.orders = Path(sys.argv.pop(1))
+    tracking_loop.TrackerGroup = HurtGroup  # type: ignore[misc]
+    sys.exit(main.main())

@@ -1,0 +1,37 @@
+"""What the node loads of the tracker that its parameters name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from siam_tracker_core import load_tracker
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_ros.node.loading import load
+from siam_tracker_ros.node.parameters import Settings
+
+
+def test_settings_of_the_tracker_by_name_and_by_path(repository_root: Path, tmp_path: Path) -> None:
+    settings = replace(Settings(), tracker="siamrpn", tracker_config="siamrpn_long_term", precision="single")
+    own = tmp_path / "mine.yaml"
+    own.write_text("window_influence: 0.125\n")
+    by_name, by_path = (
+        load(each, load_tracker, "cpu", pytest.fail).tracker.model.config
+        for each in (settings, replace(settings, tracker_config=str(own)))
+    )
+    assert (
+        by_name
+        == load_tracker(
+            "siamrpn", "cpu", config=repository_root / "config" / "trackers" / "siamrpn_long_term.yaml"
+        ).model.config
+    )
+    assert by_name != by_path
+    assert by_path.window_influence == 0.125
+
+
+def test_settings_that_are_not_there_are_named_with_those_that_are() -> None:
+    settings = replace(Settings(), tracker_config="siamrpn_longterm")
+    with pytest.raises(ConfigError, match=r"no settings 'siamrpn_longterm'.*siamrpn_long_term"):
+        load(settings, load_tracker, "cpu", pytest.fail)
