@@ -8,7 +8,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.tracker import ResponseMap, Tracker, TrackerGroup, TrackResult, TrackState
-from siam_tracker_core.zoo import load_tracker
+from siam_tracker_core.zoo import list_trackers, load_tracker
 
 __version__ = "0.1.0"
 
@@ -21,5 +21,6 @@ __all__ = [
     "TrackState",
     "Tracker",
     "TrackerGroup",
+    "list_trackers",
     "load_tracker",
 ]

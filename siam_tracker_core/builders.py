@@ -57,7 +57,10 @@ class Blueprint:
     @property
     def network(self) -> Mapping[str, Any]:
         """The description of the network."""
-        return self.metadata.get("network", {})  # type: ignore[no-any-return]
+        description = self.metadata.get("network", {})
+        if not isinstance(description, Mapping):
+            raise WeightsError(f"{self.path} describes its network by {description!r}, expected a mapping")
+        return description
 
     def config(self, cls: type[ConfigT]) -> ConfigT:
         """The tracker's settings.
@@ -91,7 +94,7 @@ def build_siamfc(blueprint: Blueprint) -> Tracker:
 
 def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
     description = blueprint.network
-    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), description.get("gain", 1e-3))
+    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), float(description.get("gain", 1e-3)))
     load_into(network, blueprint.state, blueprint.path)
     return network
 

@@ -11,20 +11,23 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import numpy as np
-import yaml
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from siam_tracker_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import yaml
+    from pydantic import ConfigDict
 
 T = TypeVar("T")
 
 # For the ``__pydantic_config__`` of a configuration dataclass: an unknown key is an error, and so are a wrong type and
 # numbers that are infinite or none.
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+STRICT: ConfigDict = {"extra": "forbid", "allow_inf_nan": False}
 
 
 def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
@@ -41,6 +44,8 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
         ConfigError: for an unknown key, a wrong type or an impossible value; names the origin, the key and what would
             be right.
     """
+    from pydantic import TypeAdapter, ValidationError  # here, for it takes long to load
+
     if old := list(_old_names(cls, values)):
         raise ConfigError(f"{origin}: {'; '.join(f'{name} is called {new} now' for name, new in old)}")
     try:
@@ -114,24 +119,17 @@ def _in_words(problem: Any) -> str:
     return f"{problem['msg']}, got {problem['input']!r}"
 
 
-class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, as YAML 1.2 does; YAML 1.1 takes it for a word."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
-)
-
-
 def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML file that holds a mapping; an empty file is an empty mapping.
 
     Raises:
         ConfigError: if the file is missing, is not YAML, or holds something else.
     """
+    import yaml
+
     path = Path(path)
     try:
-        content = yaml.load(path.read_text(), Loader=_Loader)  # a SafeLoader
+        content = yaml.load(path.read_text(), Loader=_yaml_loader())  # a SafeLoader
     except FileNotFoundError:
         raise ConfigError(f"configuration file {path} does not exist") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -141,6 +139,20 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds a {type(content).__name__}, expected settings as `key: value` lines")
     return content
+
+
+@cache
+def _yaml_loader() -> type[yaml.SafeLoader]:
+    """A safe loader that takes 1e-3 for a number, as YAML 1.2 does; YAML 1.1 takes it for a word."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """See above."""
+
+    Loader.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+    )
+    return Loader
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,11 +20,13 @@ from siam_tracker_core.upload import uploader
 
 
 def check_image(image: object) -> NDArray[np.uint8]:
-    """The image itself, if it is what trackers take.
+    """The image itself, if it is what trackers take; a Pillow image, which says that it is RGB, as BGR.
 
     Raises:
         ImageError: unless it is a non-empty uint8 array (H, W, 3).
     """
+    if getattr(image, "mode", None) == "RGB":
+        image = np.ascontiguousarray(np.asarray(image)[..., ::-1])
     if not isinstance(image, np.ndarray):
         raise ImageError(f"the image is a {type(image).__name__}; expected a uint8 array (height, width, 3), BGR")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:

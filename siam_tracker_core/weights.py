@@ -42,7 +42,7 @@ def _small(tensor: torch.Tensor) -> torch.Tensor:
 
     The variance of a convolution over pixels of 0..255 exceeds 65504, and would become infinite.
     """
-    if not tensor.is_floating_point() or tensor.abs().amax() > torch.finfo(torch.float16).max:
+    if not tensor.is_floating_point() or not tensor.numel() or tensor.abs().amax() > torch.finfo(torch.float16).max:
         return tensor
     return tensor.half()
 
@@ -62,6 +62,8 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise WeightsError(f"weights file {path} is truncated or no safetensors file ({error})") from error
+    if not isinstance(metadata, dict):
+        raise WeightsError(f"weights file {path} has metadata of another form: {str(metadata)[:80]}")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, metadata
 
 

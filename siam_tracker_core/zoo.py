@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from siam_tracker_core.builders import BUILDERS, Blueprint
 from siam_tracker_core.config import read_yaml
-from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.loading import build, load_exported
-from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.resources import WEIGHTS, find_config, shipped
-from siam_tracker_core.runtimes.choosing import Wish, default_cache
-from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo_entries import ZooEntry, read_entries
+
+if TYPE_CHECKING:
+    from siam_tracker_core.builders import Blueprint
 
 
 def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
@@ -48,6 +46,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         return path
     zoo = read_zoo()
     if text not in zoo:
+        if Path(text).exists():
+            raise WeightsError(f"{text} is no weights file of this package, which ends in .safetensors")
         raise WeightsError(
             f"there is no tracker {text!r}; known are {', '.join(sorted(zoo))}, or give a path to a .safetensors file"
         )
@@ -55,8 +55,17 @@ def find_weights(name_or_path: str | Path) -> Path:
     return zoo[text].path
 
 
-def torch_device(name: str) -> torch.device:
-    """The device of a name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+def list_trackers() -> list[str]:
+    """The names of all trained trackers, as ``load_tracker`` takes them.
+
+    Raises:
+        WeightsError: if the folder of the zoo cannot be found.
+    """
+    return list(read_zoo())
+
+
+def torch_device(name: str | torch.device) -> torch.device:
+    """The device of a name: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``; or a device itself.
 
     Raises:
         ConfigError: if there is no such device on this machine.
@@ -66,18 +75,18 @@ def torch_device(name: str) -> torch.device:
         return torch.device("cuda:0" if available else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        device = None  # type: ignore[assignment]
-    if device is None or device.type not in ("cpu", "cuda"):
-        raise ConfigError(f"device {name!r} is unknown; use auto, cpu or cuda:0")
+    except (RuntimeError, TypeError):
+        raise ConfigError(f"device {name!r} is unknown; use auto, cpu or cuda:0") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"device {str(name)!r} is unknown; use auto, cpu or cuda:0")
     if device.type == "cuda" and (device.index or 0) >= (torch.cuda.device_count() if available else 0):
-        raise ConfigError(f"device {name!r} is not on this machine; use auto or cpu")
-    return device
+        raise ConfigError(f"device {str(name)!r} is not on this machine; use auto or cpu")
+    return torch.device("cuda", device.index or 0) if device.type == "cuda" else torch.device("cpu")
 
 
 def load_tracker(
     name_or_path: str | Path,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     *,
     config: str | Path | Mapping[str, Any] | None = None,
     precision: str = "auto",
@@ -90,7 +99,7 @@ def load_tracker(
     Args:
         name_or_path: a name of the zoo, a path to a ``.safetensors`` file written by this package, or a folder that
             ``siam-tracker export`` made.
-        device: ``auto``, ``cpu`` or ``cuda:N``.
+        device: ``auto``, ``cpu`` or ``cuda:N``, or a ``torch.device``.
         config: settings that differ from those stored with the weights: a YAML file, the name of one in
             config/trackers, or a mapping.
         precision: ``auto``, ``single`` or ``half``; of an exported tracker ``auto`` or its own.
@@ -106,6 +115,11 @@ def load_tracker(
         RuntimeMissingError: if the runtime is not installed, or this machine cannot run it.
         ExportError: if an exported tracker is not whole, or of another version.
     """
+    # Here, for they take long to load.
+    from siam_tracker_core.loading import build, load_exported
+    from siam_tracker_core.networks.inference import PRECISIONS
+    from siam_tracker_core.runtimes.choosing import Wish, default_cache
+
     if precision not in (*PRECISIONS, "int8"):
         raise ConfigError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     where = torch_device(device)
@@ -117,7 +131,15 @@ def load_tracker(
     if Path(name_or_path).is_dir() and str(name_or_path) not in read_zoo():
         return load_exported(Path(name_or_path), changes, wish)
     origin = "the given settings" if isinstance(config, Mapping) else str(file or "")
-    return build(blueprint_of(name_or_path, where, precision, changes, origin), wish)
+    blueprint = blueprint_of(name_or_path, where, precision, changes, origin)
+    try:
+        return build(blueprint, wish)
+    except SiamTrackerError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{blueprint.path} describes its network in a way that nothing can be built of: {error}"
+        ) from error
 
 
 def blueprint_of(
@@ -132,10 +154,12 @@ def blueprint_of(
     Raises:
         WeightsError: if the weights are missing, truncated, changed, or for no tracker.
     """
+    from siam_tracker_core.builders import BUILDERS, Blueprint  # here, for they take long to load
+
     path = find_weights(name_or_path)
     state, metadata = read_weights(path)
     kind = metadata.get("tracker")
-    if kind not in BUILDERS:
+    if not isinstance(kind, str) or kind not in BUILDERS:
         raise WeightsError(f"{path} does not say which tracker it is for (its metadata names {kind!r})")
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
     return Blueprint(state, metadata, changes or {}, device, precision, name, str(path), origin or str(path))
@@ -147,6 +171,8 @@ def limit_torch_threads(threads: int | None) -> None:
     Its own default knows no control groups: in a container with two of 64 cores it starts 64 threads, which then wait
     for each other.
     """
+    from siam_tracker_core.runtimes.cores import threads_to_use
+
     most = threads_to_use(threads)
     if threads is not None or torch.get_num_threads() > most:
         torch.set_num_threads(most)

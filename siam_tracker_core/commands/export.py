@@ -90,8 +90,7 @@ def pairs_of(sequences: list[Sequence], count: int, seed: int = 0) -> Iterator[S
             continue
         first, second = sorted(random.choice(there, 2, replace=False))
         box, near = sequence.box(int(first)), sequence.box(int(second))
-        assert box is not None and near is not None
-        if min(box.width, box.height, near.width, near.height) < 2:
+        if box is None or near is None or min(box.width, box.height, near.width, near.height) < 2:
             continue
         shift = random.uniform(-0.5, 0.5, 2) * (near.width, near.height)
         moved = type(near)(near.x + float(shift[0]), near.y + float(shift[1]), near.width, near.height)

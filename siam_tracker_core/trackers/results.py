@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from siam_tracker_core.geometry import Box
 
@@ -59,3 +59,7 @@ class TrackResult:
     response: ResponseMap | None = field(default=None, repr=False)
     reason: str = ""
     learning: str = ""
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[np.generic]:
+        """The box as an array, so that a row of an array of boxes takes a result."""
+        return np.asarray(self.box, dtype=dtype)

@@ -14,9 +14,14 @@ from made_network import random_weights
 from siam_tracker_core import Tracker, load_tracker
 from siam_tracker_core.cli import main
 from siam_tracker_core.commands.zoo import zoo as zoo_command
-from siam_tracker_core.config import merged, read_config, read_yaml
+from siam_tracker_core.config import merged, read_config, read_yaml, with_new_names
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.trackers.cascade import CascadeConfig
+from siam_tracker_core.trackers.dsiam import DSiamConfig
+from siam_tracker_core.trackers.mdnet import MDNetConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
+from siam_tracker_core.trackers.siamrpn import SiamRPNConfig
+from siam_tracker_core.trackers.srt import SRTConfig
 from siam_tracker_core.weights import read_weights, save_weights, sha256
 from siam_tracker_core.zoo import find_weights, read_zoo
 
@@ -102,11 +107,48 @@ def test_weights_of_another_network(tmp_path):
         load_tracker(other)
 
 
+CONFIGS = {
+    "cascade": CascadeConfig,
+    "dsiam": DSiamConfig,
+    "mdnet": MDNetConfig,
+    "siamfc": SiamFCConfig,
+    "siamrpn": SiamRPNConfig,
+    "srt": SRTConfig,
+}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "words"),
+    [
+        ({"network": ["alexnet"]}, "describes its network by"),
+        ({"network": {"backbone": 3}}, "no backbone 3"),
+        ({"network": {"gain": "much"}}, "nothing can be built of"),
+        ({"network": {}, "config": [1]}, "stores a list as its settings"),
+        ({"network": {}, "config": {"scales": 2}}, "stores settings that this version cannot use: scales: 2 is even"),
+        ({"tracker": ["siamfc"]}, "does not say which tracker"),
+    ],
+)
+def test_malformed_metadata_is_told_in_a_sentence(tmp_path, metadata, words):
+    path = random_weights(tmp_path / "w.safetensors")
+    state, told = read_weights(path)
+    save_weights(path, state, told | metadata)
+    with pytest.raises((WeightsError, ConfigError), match=words):
+        load_tracker(path, "cpu")
+
+
+def test_old_names_are_refused_from_users_and_read_from_weights(tmp_path):
+    path = random_weights(tmp_path / "w.safetensors", config={"context": 0.25, "scale_rate": 0.4, "upsampling": 8})
+    config = load_tracker(path, "cpu").config
+    assert (config.context_amount, config.scale_lr, config.response_up) == (0.25, 0.4, 8)
+    with pytest.raises(ConfigError, match="the given settings: scale_rate is called scale_lr now"):
+        load_tracker(path, "cpu", config={"scale_rate": 0.4})
+
+
 def test_what_zoo_yaml_says_is_what_the_files_say():
     for entry in read_zoo().values():
         state, metadata = read_weights(entry.path)
         assert (metadata["tracker"], metadata["network"]) == (entry.tracker, entry.network)
-        assert metadata.get("config", {}) == entry.config
+        assert with_new_names(CONFIGS[entry.tracker], metadata.get("config", {})) == entry.config
         learnable = [
             name for name in state if not name.endswith(("running_mean", "running_var", "num_batches_tracked"))
         ]
@@ -220,7 +262,7 @@ def test_impossible_devices(weights, device, word):
         ({"scale_stop": 1.1}, "scale_stop: there is no such setting"),
         ({"scale_step": "wide"}, "scale_step: .*valid number.*'wide'"),
         ({"window_influence": 1.5}, "window_influence: .*less than or equal to 1"),
-        ({"lost": {"patience": 0}}, "lost.patience: .*greater than 0"),
+        ({"lost": {"patience": 0}}, "lost.patience: .*greater than or equal to 1"),
         ({"lost": {"hope": 1}}, "lost.hope: there is no such setting"),
     ],
 )

@@ -77,9 +77,7 @@ def _peak_to_sidelobe(best: Map, row: int, column: int, size: int, radius: int) 
     top, left = min(max(row - size // 2, 0), rows - size), min(max(column - size // 2, 0), columns - size)
     part = best[top : top + size, left : left + size].astype(np.float64)
     row, column = row - top, column - left
-    peak = part[
-        max(row - radius, 0) : row + radius + 1, max(column - radius, 0) : column + radius + 1
-    ]
+    peak = part[max(row - radius, 0) : row + radius + 1, max(column - radius, 0) : column + radius + 1]
     count = max(part.size - peak.size, 1)
     mean = (part.sum() - peak.sum()) / count
     part -= mean  # the peak is a view of it

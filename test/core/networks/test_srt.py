@@ -183,7 +183,7 @@ def test_parts_can_be_left_out_of_trained_weights():
         tracker = made_tracker(replace(SMALL, leave_out=parts, regression=False))
         tracker.init(video.frames[0], video.boxes[0])
         tracker.update(video.frames[1])
-        peaks.add(tracker.evidence[0])
+        peaks.add(tracker.state.evidence[0])
     assert len(peaks) == 4
     with pytest.raises(ConfigError, match="nothing of this network is left"):
         made_tracker(replace(SMALL, leave_out=("conv4_3", "conv5_3")))
