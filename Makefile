@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
 # what `make test` runs: make test TESTS="test/core -k crop"
 TESTS ?= test
+MINUTES ?= 120
+RUNS ?= 1000000
 
 # The ROS 2 wheels start python a second time and leave these two marks; a python of another environment that inherits
 # them breaks. The rest belongs to a ROS installation that may be sourced in this shell: in .venv the wheels are used.
@@ -19,7 +21,7 @@ EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,l
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format cpu-check gpu-check clean distclean
+.PHONY: help setup demo test soak fuzz steady cpu-check gpu-check lint format clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,11 +34,22 @@ demo: setup ## make a sequence, replay it through the node, score it: build/demo
 test: setup ## run the tests (TESTS="test/core -k crop" for some of them)
 	$(BIN)/python -m pytest $(TESTS)
 
-lint: setup ## check style (ruff), types (mypy) and which room imports which (import-linter)
+soak: setup ## drive the real node through faults for MINUTES (default 120): build/soak/report.md
+	$(BIN)/python test/faults/soak.py --minutes $(MINUTES)
+
+fuzz: setup ## fuzz everything that takes input from outside, RUNS executions of each entry (default 1000000)
+	$(PIP) --editable ".[fuzz]" --no-build-isolation
+	$(BIN)/python test/fuzz/fuzz.py --runs $(RUNS)
+
+steady: setup ## measure latency on quiet cores and beside a busy process, in four minutes (docs/steady.md)
+	$(BIN)/python -m siam_tracker_ros.benchmark --table --seconds 12
+
+lint: setup ## check style (ruff), types (mypy), which room imports which (import-linter) and known weaknesses (bandit)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/bandit --quiet --recursive --severity-level medium --skip B506 siam_tracker_core siam_tracker_ros launch
 
 format: setup ## repair style where ruff can
 	$(BIN)/ruff check --fix .

@@ -71,10 +71,12 @@ EXTRAS = {
         "six",
         "vot-trax>=4.0.1",
     ],
+    "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],  # published trackers as peers and teachers
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
-    "test": ["pytest>=7.0", "hypothesis>=6.0"],
-    "lint": ["import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
+    "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9"],
+    "fuzz": ["atheris>=2.3"],
+    "lint": ["bandit", "import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
 }
 
 

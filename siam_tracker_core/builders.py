@@ -204,6 +204,16 @@ def _half(blueprint: Blueprint, name: str) -> Blueprint:
     return replace(blueprint, path=path, state=state, metadata={"network": blueprint.network.get(name, {})})
 
 
+# The settings of each kind of tracker.
+CONFIGS: dict[str, type] = {
+    "cascade": CascadeConfig,
+    "dsiam": DSiamConfig,
+    "mdnet": MDNetConfig,
+    "siamfc": SiamFCConfig,
+    "siamrpn": SiamRPNConfig,
+    "srt": SRTConfig,
+}
+
 BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {
     "cascade": build_cascade,
     "dsiam": build_dsiam,

@@ -7,6 +7,7 @@ the border with the frame's mean colour (SiamFC section 2.4). On the CPU OpenCV 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import cv2
@@ -46,6 +47,7 @@ class Frame:
 
     def __init__(self, image: NDArray[np.uint8], device: torch.device) -> None:
         self.height, self.width = image.shape[:2]
+        self._scale = np.ones(4)
         self.device = device
         self._host = image
         self._colour: NDArray[np.float64] | None = None
@@ -71,6 +73,18 @@ class Frame:
             ImageError: if it is not of that form.
         """
         return cls(check_image(image), torch.device(device))
+
+    def seen_as(self, width: int, height: int) -> Frame:
+        """The same picture in the coordinates of images of another size, whose pixels are not resampled for that.
+
+        Args:
+            width, height: in pixels; windows and boxes of the result are in such pixels.
+        """
+        view = copy.copy(self)
+        view.width, view.height = width, height
+        horizontal, vertical = self._host.shape[1] / width, self._host.shape[0] / height
+        view._scale = np.array([horizontal, vertical, horizontal, vertical])
+        return view
 
     def crops(self, windows: Sequence[Window], size: int) -> torch.Tensor:
         """Resample square windows of the image.
@@ -100,6 +114,7 @@ class Frame:
 
     def _resample(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         """Regions (n, 4) of centre, width and height as (n, 3, size, size)."""
+        regions = regions * self._scale
         if self._pixels is None:
             return self._resample_on_host(regions, size)
         return self._resample_on_device(self._pixels, regions, size)

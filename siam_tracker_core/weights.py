@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from safetensors.torch import save
 from torch import nn
 
 from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.files.kinds import impostor
 
 METADATA_KEY = "siam_tracker"
+SHARED = "shared"  # of the metadata: tensors that lie in files beside this one
 
 
 def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
@@ -48,14 +50,24 @@ def _small(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read a weights file as float32 tensors and its metadata.
+    """Read a weights file as float32 tensors and its metadata, with the tensors that it shares with files beside it.
 
     Raises:
-        WeightsError: if the file is missing, truncated, or no safetensors file.
+        WeightsError: if the file, or one that it shares tensors with, is missing, truncated, no safetensors file, or
+            not the one that was meant.
     """
     path = Path(path)
+    state, metadata = _read(path)
+    state |= _shared(path, metadata.pop(SHARED, {}))
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, metadata
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """The tensors and metadata that are in a file itself."""
     if not path.is_file():
         raise WeightsError(f"weights file {path} does not exist")
+    if what := impostor(path):
+        raise WeightsError(f"weights file {path} {what}")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
@@ -64,7 +76,87 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         raise WeightsError(f"weights file {path} is truncated or no safetensors file ({error})") from error
     if not isinstance(metadata, dict):
         raise WeightsError(f"weights file {path} has metadata of another form: {str(metadata)[:80]}")
-    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}, metadata
+    _check_metadata(path, metadata)
+    return state, metadata
+
+
+def share(path: str | Path, others: Sequence[str | Path]) -> list[str]:
+    """Take those tensors out of a weights file that other files in its folder hold too, and name them there instead.
+
+    Args:
+        path: of the file, which is written anew.
+        others: files in the same folder, which share nothing themselves.
+
+    Returns:
+        Names of the tensors that are not in the file any more.
+
+    Raises:
+        WeightsError: if a file is missing or damaged, or lies elsewhere.
+    """
+    path = Path(path)
+    own, metadata = _read(path)
+    shared = dict(metadata.get(SHARED, {}))
+    found: list[str] = []
+    for other in map(Path, others):
+        if other.resolve().parent != path.resolve().parent or other.resolve() == path.resolve():
+            raise WeightsError(f"{path} can share tensors with files beside it only, and {other} is none")
+        there, of_other = _read(other)
+        if SHARED in of_other:
+            raise WeightsError(f"{other} shares tensors itself; name the files that hold them")
+        by_content = {_content(tensor): name for name, tensor in there.items()}
+        names = {name: by_content[key] for name, tensor in own.items() if (key := _content(tensor)) in by_content}
+        if names:
+            shared[other.name] = {"sha256": sha256(other), "tensors": names}
+            own = {name: tensor for name, tensor in own.items() if name not in names}
+            found += names
+    save_weights(path, own, {**metadata, SHARED: shared})
+    return found
+
+
+def share_beside(path: str | Path, others: Sequence[str | Path]) -> list[str]:
+    """``share`` with those of some files that lie in one folder with ``path`` and share nothing themselves."""
+    folder = Path(path).resolve().parent
+    near = [other for other in map(Path, others) if other.resolve().parent == folder]
+    beside = [other for other in near if not _read(other)[1].get(SHARED)]
+    return share(path, beside) if beside else []
+
+
+def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The tensors that a file shares with others beside it, by its own names."""
+    found: dict[str, torch.Tensor] = {}
+    for name, entry in files.items():
+        other = path.with_name(name)
+        if not other.is_file():
+            raise WeightsError(f"{path} shares tensors with {other}, which does not exist; keep both in one folder")
+        if sha256(other) != entry["sha256"]:
+            raise WeightsError(f"{path} shares tensors with {other}, which is not the file it was made with any more")
+        state, _ = _read(other)
+        found |= {own: state[theirs] for own, theirs in entry["tensors"].items()}
+    return found
+
+
+def _content(tensor: torch.Tensor) -> tuple[object, ...]:
+    """What tells a tensor from others: its type, shape and bytes."""
+    return tensor.dtype, tuple(tensor.shape), hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
+
+
+def _check_metadata(path: Path, metadata: object) -> None:
+    """Refuse metadata of another form than this package writes, before something trips over them.
+
+    Raises:
+        WeightsError: names the entry and what it holds.
+    """
+    if not isinstance(metadata, Mapping):
+        raise WeightsError(f"{path}: its metadata are a {type(metadata).__name__}, expected a mapping")
+    for key, kind, wanted in (
+        ("network", Mapping, "a mapping"),
+        ("config", Mapping, "a mapping"),
+        ("provenance", Mapping, "a mapping"),
+        ("tracker", str, "a text"),
+    ):
+        if key in metadata and not isinstance(metadata[key], kind):
+            found = f"{metadata[key]!r}, a {type(metadata[key]).__name__}"
+            raise WeightsError(f"{path}: {key!r} in its metadata is {found}; expected {wanted}")
 
 
 def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], origin: str) -> None:

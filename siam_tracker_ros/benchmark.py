@@ -8,10 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 
 import cv2
@@ -25,7 +27,7 @@ from sensor_msgs.msg import Image
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
-from siam_tracker_ros.interfaces import TrackedTargetArray
+from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.statistics import percentile
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.qos import image_qos
@@ -50,6 +52,12 @@ class OverheadReport:
         update_p50, update_p95: the tracker's own update.
         overhead_p50: the median round trip less the median update; where images were dropped it holds the time that
             they waited for the one before, too.
+        tracking_p50, tracking_p95: round trips of the images in which every target was found.
+        lost, lost_p50, lost_p95: images in which a target was lost, and their round trips.
+        lock_step: whether each image waited for the answer to the one before.
+        threads: that an update ran on.
+        busy: processes that kept a core busy meanwhile.
+        load: of the machine over one minute, at the end.
     """
 
     size: str
@@ -64,24 +72,51 @@ class OverheadReport:
     update_p50: float
     update_p95: float
     overhead_p50: float
+    tracking_p50: float
+    tracking_p95: float
+    lost: int
+    lost_p50: float
+    lost_p95: float
+    lock_step: bool
+    threads: int
+    busy: int
+    load: float
+
+
+@dataclass(frozen=True)
+class Course:
+    """How images are sent.
+
+    Attributes:
+        seconds: how long.
+        rate: images a second, where they do not go in lock step.
+        lock_step: send each image when the one before is answered.
+        hide: take the targets out of the picture for one second in three, so that they are lost.
+        busy: processes that keep a core busy meanwhile.
+    """
+
+    seconds: float = 10.0
+    rate: float = 30.0
+    lock_step: bool = False
+    hide: bool = False
+    busy: int = 0
 
 
 def measure_overhead(
-    seconds: float = 10.0,
-    rate: float = 30.0,
+    course: Course,
     size: tuple[int, int] = (640, 480),
     targets: int = 1,
     tracker: str = DEFAULT_TRACKER,
     device: str = "auto",
+    threads: int = 0,
 ) -> OverheadReport:
     """Run the real node on made images and time it.
 
     Args:
-        seconds: how long images are published.
-        rate: images a second.
+        course: how images are sent.
         size: width and height of the images in pixels.
         targets: how many are followed.
-        tracker, device: parameters of the node.
+        tracker, device, threads: parameters of the node.
 
     Raises:
         TrackerTimeout: if the node does not start.
@@ -89,35 +124,56 @@ def measure_overhead(
     os.environ.update(large_data_environment())
     rclpy.init()
     try:
-        parameters = {"tracker": tracker, "device": device, "max_targets": max(targets, 1), "diagnostics_period": 0.5}
+        parameters = {
+            "tracker": tracker,
+            "device": device,
+            "threads": threads,
+            "max_targets": max(targets, 1),
+            "diagnostics_period": 0.5,
+        }
         with NodeProcess(parameters, {"__ns": _NAMESPACE}):
-            return _Camera(rclpy.create_node("camera", namespace=_NAMESPACE), size, rate, targets).run(seconds)
+            return _Camera(rclpy.create_node("camera", namespace=_NAMESPACE), size, course, targets).run()
     finally:
         rclpy.try_shutdown()
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """So many processes that each want a core for themselves, until the block ends."""
+    processes = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 class _Camera:
     """Publishes images, and notes when their tracks arrive."""
 
-    def __init__(self, node: Node, size: tuple[int, int], rate: float, targets: int) -> None:
+    def __init__(self, node: Node, size: tuple[int, int], course: Course, targets: int) -> None:
         self._node = node
-        self._rate = rate
+        self._course = course
         self._size = size
         self._boxes = _boxes(targets, size)
         self._image = _picture(size, self._boxes)
+        self._empty = _picture(size, [])
         self._publisher = node.create_publisher(Image, "image", image_qos("best_effort", 1))
         self._sent: dict[int, float] = {}
         self._round_trips: dict[int, float] = {}
+        self._lost: set[int] = set()
+        self._answered = threading.Event()
         self._figures: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "/diagnostics", self._note_figures, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(node)
 
-    def run(self, seconds: float) -> OverheadReport:
+    def run(self) -> OverheadReport:
         spinning = threading.Thread(target=self._executor.spin, daemon=True)
         spinning.start()
         try:
-            return self._measure(seconds)
+            return self._measure(self._course.seconds)
         finally:
             self._executor.shutdown()
             spinning.join()
@@ -127,7 +183,7 @@ class _Camera:
             client.wait_until_ready(timeout=60.0)
             while not self._publisher.get_subscription_count():
                 time.sleep(0.02)
-            self._publish()
+            self._publish(self._image)
             time.sleep(0.2)
             for box in self._boxes:
                 client.set_target(box, timeout=60.0)
@@ -136,19 +192,30 @@ class _Camera:
             dropped = int(self._figures.get("images_dropped", 0))
             self._sent.clear()
             self._round_trips.clear()
-            self._stream(seconds)
+            self._lost.clear()
+            with busy_processes(self._course.busy):
+                self._stream(seconds, self._course.hide)
+                load = os.getloadavg()[0]
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them
-        return self._report(dropped)
+        return self._report(dropped, load)
 
-    def _stream(self, seconds: float) -> None:
+    def _stream(self, seconds: float, hide: bool = False) -> None:
+        rate = self._course.rate
         began = time.monotonic()
-        for number in range(round(seconds * self._rate)):
-            time.sleep(max(0.0, began + number / self._rate - time.monotonic()))
-            self._publish()
+        for number in range(round(seconds * rate)):
+            if not self._course.lock_step:
+                time.sleep(max(0.0, began + number / rate - time.monotonic()))
+            elif time.monotonic() > began + seconds:
+                return
+            self._answered.clear()
+            hidden = hide and number % round(3 * rate) >= round(2 * rate)
+            self._publish(self._empty if hidden else self._image)
+            if self._course.lock_step:
+                self._answered.wait(2.0)
 
-    def _publish(self) -> None:
+    def _publish(self, image: BgrImage) -> None:
         stamp = time.time_ns()
-        message = bgr_to_message(self._image)
+        message = bgr_to_message(image)
         message.header.stamp = from_nanoseconds(stamp)
         self._sent[stamp] = time.monotonic()
         self._publisher.publish(message)
@@ -158,20 +225,25 @@ class _Camera:
         stamp = to_nanoseconds(tracks.header.stamp)
         if stamp in self._sent:
             self._round_trips[stamp] = arrived - self._sent[stamp]
+            if any(track.state == TrackedTarget.STATE_LOST for track in tracks.targets):
+                self._lost.add(stamp)
+            self._answered.set()
 
     def _note_figures(self, message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name.startswith(_TRACKER.lstrip("/")):
                 self._figures = {value.key: value.value for value in status.values}
 
-    def _report(self, dropped_before: int) -> OverheadReport:
+    def _report(self, dropped_before: int, load: float) -> OverheadReport:
         targets = len(self._boxes)
         trips = list(self._round_trips.values())
+        found = [trip for stamp, trip in self._round_trips.items() if stamp not in self._lost]
+        lost = [self._round_trips[stamp] for stamp in self._lost]
         update = float(self._figures["update_ms_p50"]) if targets else 0.0
         trip = percentile(trips, 50) * 1e3
         return OverheadReport(
             size="{}x{}".format(*self._size),
-            rate=self._rate,
+            rate=self._course.rate,
             targets=targets,
             sent=len(self._sent),
             answered=len(trips),
@@ -182,6 +254,15 @@ class _Camera:
             update_p50=update,
             update_p95=float(self._figures["update_ms_p95"]) if targets else 0.0,
             overhead_p50=round(trip - update, 2),
+            tracking_p50=round(percentile(found, 50) * 1e3, 2),
+            tracking_p95=round(percentile(found, 95) * 1e3, 2),
+            lost=len(lost),
+            lost_p50=round(percentile(lost, 50) * 1e3, 2),
+            lost_p95=round(percentile(lost, 95) * 1e3, 2),
+            lock_step=self._course.lock_step,
+            threads=int(self._figures["threads"]),
+            busy=self._course.busy,
+            load=round(load, 2),
         )
 
 
@@ -211,6 +292,27 @@ def _boxes(count: int, size: tuple[int, int]) -> list[tuple[float, float, float,
     return [(x - side / 2, y - side / 2, side, side) for x, y in centres]
 
 
+def print_table(seconds: float, size: tuple[int, int], tracker: str, device: str) -> None:
+    """Round trips on quiet cores and beside one busy process, in lock step and at 30 Hz, with 1 and 2 threads."""
+    print("| images | busy | threads | tracking p50 | p95 | lost p50 | p95 | answered | skipped | load |")
+    print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
+    for lock_step in (True, False):
+        for busy in (0, 1):
+            for threads in (0, 2):
+                course = Course(seconds, 30.0, lock_step, True, busy)
+                one = measure_overhead(course, size, 1, tracker, device, threads)
+                cells = [
+                    "lock step" if lock_step else "30 Hz",
+                    busy,
+                    f"{one.threads}{'' if threads else ' (chosen)'}",
+                    *(one.tracking_p50, one.tracking_p95, one.lost_p50, one.lost_p95),
+                    f"{one.answered} of {one.sent}",
+                    one.dropped,
+                    one.load,
+                ]
+                print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table, or JSON on request; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m siam_tracker_ros.benchmark", description=__doc__)
@@ -221,11 +323,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--targets", type=int, default=1, help="followed at once (default: 1)")
     parser.add_argument("--tracker", default=DEFAULT_TRACKER, help="name in the zoo (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N (default: auto)")
+    parser.add_argument("--threads", type=int, default=0, help="that an update runs on (default: 0, chosen)")
+    parser.add_argument("--lock-step", action="store_true", help="send each image when the one before is answered")
+    parser.add_argument("--hide", action="store_true", help="hide the targets for one second in three: they are lost")
+    parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy meanwhile (default: 0)")
+    parser.add_argument("--table", action="store_true", help="measure the table of docs/steady.md, in four minutes")
     parser.add_argument("--json", action="store_true", help="print only JSON")
     given = parser.parse_args(arguments)
-    report = measure_overhead(
-        given.seconds, given.rate, (given.width, given.height), given.targets, given.tracker, given.device
-    )
+    size = (given.width, given.height)
+    if given.table:
+        print_table(given.seconds, size, given.tracker, given.device)
+        return 0
+    course = Course(given.seconds, given.rate, given.lock_step, given.hide, given.busy)
+    report = measure_overhead(course, size, given.targets, given.tracker, given.device, given.threads)
     if not given.json:
         for each in fields(report):
             print(f"{each.name.replace('_', ' '):<16} {getattr(report, each.name)}")

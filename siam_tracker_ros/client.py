@@ -30,7 +30,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
 from siam_tracker_ros.interfaces import RemoveTarget, SetTarget, TrackedTarget, TrackedTargetArray
-from siam_tracker_ros.qos import output_qos
+from siam_tracker_ros.qos import output_qos, request_qos
 from siam_tracker_ros.stamps import as_text, to_nanoseconds
 
 _HISTORY = 512  # answers kept, so that one that came before it was waited for is found
@@ -97,8 +97,12 @@ class TrackerClient:
         self._tracks = self._node.create_subscription(
             TrackedTargetArray, node.resolve_topic_name(f"{self._name}/tracks"), self._take, output_qos(_HISTORY)
         )
-        self._set = self._node.create_client(SetTarget, node.resolve_service_name(f"{self._name}/set_target"))
-        self._remove = self._node.create_client(RemoveTarget, node.resolve_service_name(f"{self._name}/remove_target"))
+        self._set = self._node.create_client(
+            SetTarget, node.resolve_service_name(f"{self._name}/set_target"), qos_profile=request_qos()
+        )
+        self._remove = self._node.create_client(
+            RemoveTarget, node.resolve_service_name(f"{self._name}/remove_target"), qos_profile=request_qos()
+        )
         self._state = self._node.create_client(GetState, node.resolve_service_name(f"{self._name}/get_state"))
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(self._node)
@@ -161,7 +165,7 @@ class TrackerClient:
                 message with a header; None for the newest image.
             id: 0 for a new target; else the target with this id is set anew, or created.
             label: free text, repeated on every track.
-            timeout: in seconds.
+            timeout: in seconds. A new target whose answer comes later than that is removed again.
 
         Returns:
             The target's id.
@@ -171,10 +175,12 @@ class TrackerClient:
             TrackerTimeout: if it does not answer in time.
         """
         x, y, width, height = _box_values(box)
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"the id {id} is impossible; give 0 for a new target, or 1 to {2**32 - 1}")
         request = SetTarget.Request(x=x, y=y, width=width, height=height, id=id, label=label)
         if stamp is not None:
             request.header.stamp = _stamp_message(stamp)
-        return int(self._call(self._set, request, timeout).id)
+        return int(self._call(self._set, request, timeout, None if id else self._take_back).id)
 
     def remove_target(self, id: int, timeout: float = 10.0) -> None:
         """Stop following a target.
@@ -183,6 +189,8 @@ class TrackerClient:
             TrackerError: if there is none with this id.
             TrackerTimeout: if the tracker does not answer in time.
         """
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"there is no target {id}; ids go from 1 to {2**32 - 1}")
         self._call(self._remove, RemoveTarget.Request(id=id), timeout)
 
     def remove_all(self, timeout: float = 10.0) -> int:
@@ -259,13 +267,27 @@ class TrackerClient:
         if self._on_tracks is not None:
             self._on_tracks(answer)
 
-    def _call(self, client: Any, request: Any, timeout: float) -> Any:
-        answer = self._ask(client, request, timeout)
+    def _take_back(self, late: Any) -> None:
+        """Remove a target that was set after its caller had given up."""
+        answer = late.result()
+        if answer is not None and answer.success:
+            self._remove.call_async(RemoveTarget.Request(id=answer.id))
+
+    def _call(self, client: Any, request: Any, timeout: float, late: Callable[[Any], None] | None = None) -> Any:
+        answer = self._ask(client, request, timeout, late)
         if not answer.success:
             raise TrackerError(answer.message)
         return answer
 
-    def _ask(self, client: Any, request: Any, timeout: float) -> Any:
+    def _ask(self, client: Any, request: Any, timeout: float, late: Callable[[Any], None] | None = None) -> Any:
+        """Ask a service, and wait.
+
+        Args:
+            client: of the service.
+            request: to be sent.
+            timeout: in seconds.
+            late: called with the future of an answer that comes after that.
+        """
         if threading.current_thread() is self._thread:
             raise RuntimeError("on_tracks must not call the tracker: the answer would come through the same thread")
         began = time.monotonic()
@@ -277,7 +299,10 @@ class TrackerClient:
         future = client.call_async(request)
         future.add_done_callback(lambda _: done.set())
         if not done.wait(max(0.0, timeout - (time.monotonic() - began))):
-            client.remove_pending_request(future)
+            if late is None:
+                client.remove_pending_request(future)
+            else:
+                future.add_done_callback(late)
             raise TrackerTimeout(f"{client.srv_name} did not answer within {timeout:g} seconds")
         return future.result()
 

@@ -18,6 +18,9 @@ from rclpy.qos import (
 
 _GRAPH_DELAY = 0.3  # seconds
 
+# Requests or answers that may wait; what exceeds it the middleware drops without a word. rclpy's own default is ten.
+REQUESTS = 1000
+
 _RELIABILITY = {"best_effort": ReliabilityPolicy.BEST_EFFORT, "reliable": ReliabilityPolicy.RELIABLE}
 
 
@@ -29,6 +32,11 @@ def image_qos(reliability: str, depth: int) -> QoSProfile:
         depth: how many images may wait to be taken.
     """
     return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=_RELIABILITY[reliability])
+
+
+def request_qos(depth: int = REQUESTS) -> QoSProfile:
+    """What a service and its clients use, so that a burst of requests and of their answers is kept."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE)
 
 
 def output_qos(depth: int) -> QoSProfile:

@@ -66,6 +66,14 @@ def header_stamp(raw: bytes) -> int:
     return int(seconds) * SECOND + int(nanoseconds)
 
 
+def with_stamp(raw: bytes, nanoseconds: int) -> bytes:
+    """A serialised message that begins with a header, with another stamp in it."""
+    order = "<" if raw[1] & 1 else ">"
+    changed = bytearray(raw)
+    struct.pack_into(order + "iI", changed, 4, nanoseconds // SECOND, nanoseconds % SECOND)
+    return bytes(changed)
+
+
 def stamp_text(nanoseconds: int) -> str:
     """A stamp for people, in seconds with all its digits."""
     return f"{nanoseconds // SECOND}.{nanoseconds % SECOND:09d}"

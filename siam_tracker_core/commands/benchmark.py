@@ -16,18 +16,20 @@ from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
 from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
 from siam_tracker_core.commands.tables import accuracy_table, markdown
+from siam_tracker_core.commands.words import folders_of
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
-from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS
 from siam_tracker_core.evaluation.report.facts import describe_failures
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
+from siam_tracker_core.files import check_outputs, write_text
 from siam_tracker_core.machine import machine, versions
+from siam_tracker_core.peers import PEERS
 from siam_tracker_core.trackers.siamrpn import SiamRPNModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.zoo import read_zoo, torch_device
 
-DEFAULT_PEERS = ("kcf", "csrt", "nano")
+DEFAULT_PEERS = ("kcf", "csrt", "nano", "nanotrack_v3", "fear_xs")
 
 
 def benchmark(
@@ -38,7 +40,7 @@ def benchmark(
     backbones: bool = False,
     srt_stages: bool = False,
     device: str = "auto",
-    nano_models: Path = DEFAULT_NANO_MODELS,
+    peer_models: list[str] | str = "",
     threads: int | None = None,
     peers: list[str] | str = "",
     runtimes: list[str] | str = "auto",
@@ -49,20 +51,23 @@ def benchmark(
 
     Args:
         root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
-        trackers: names as in evaluate; by default all of the zoo, and kcf, csrt and nano as far as they can run.
+        trackers: names as in evaluate; by default all of the zoo, and kcf, csrt, nano, nanotrack_v3 and fear_xs as far
+            as they can run.
         targets: numbers of targets to follow in one process, beside what pruning saves SiamRPN; empty for neither.
         frames: how many frames the medians of the other tables are over.
         backbones: also time SiamFC and SiamRPN with every backbone of SiamDW beside AlexNet.
         srt_stages: also time each stage of a frame of SRT, with several hidden sizes of its IRNN.
         device: for our trackers: auto, cpu or cuda:0.
-        nano_models: folder with NanoTrack's two ONNX files.
+        peer_models: folders with the ONNX files of nano, nanotrack_v3 and fear_xs, which are not part of this package:
+            in them, or in folders right inside.
         threads: CPU threads to use; all by default.
-        peers: OpenCV's trackers (nano, kcf, csrt, mil) to update in turns with ours on one video, frame by frame.
+        peers: trackers of others (nano, kcf, csrt, fear_xs, ...) to update in turns with ours on one video, frame by frame.
         runtimes: what ours run in beside the peers: auto, torch, onnxruntime, openvino, tensorrt.
         load: numbers of busy processes beside the updates in turns, one table part each.
         out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
     """
-    specs = _chosen(trackers, device, nano_models)
+    check_outputs({"--out": out}, [root])
+    specs = _chosen(trackers, device, peer_models)
     set_threads(threads)
     kind = machine(device if device != "auto" else "cuda:0")
     figures: dict[str, Any] = {"machine": kind, "versions": versions()}
@@ -73,7 +78,9 @@ def benchmark(
         figures["targets"] = _targets(specs, targets, frames)
         figures["pruning"] = _pruning(specs, frames)
     if peers:
-        figures["paired"] = _paired(specs, listed(peers), listed(runtimes), nano_models, threads, load, frames)
+        figures["paired"] = _paired(
+            specs, listed(peers), listed(runtimes), folders_of(peer_models), threads, load, frames
+        )
     if backbones:
         costs = measure_backbones(torch_device(device), frames)
         print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
@@ -89,7 +96,7 @@ def benchmark(
     print(text)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "benchmark.json").write_text(text + "\n", encoding="utf-8")
+        write_text(out / "benchmark.json", text + "\n")
 
 
 def listed(names: list[str] | str) -> list[str]:
@@ -101,7 +108,7 @@ def _paired(
     specs: Sequence[TrackerSpec],
     peers: Sequence[str],
     runtimes: Sequence[str],
-    nano_models: Path,
+    folders: Sequence[Path],
     threads: int | None,
     load: Sequence[int],
     frames: int,
@@ -109,9 +116,9 @@ def _paired(
     """Updates in turns with peers."""
     unknown = [name for name in peers if name not in PEERS]
     if unknown:
-        raise ConfigError(f"{unknown[0]!r} is none of OpenCV's trackers; peers are {', '.join(PEERS)}")
+        raise ConfigError(f"{unknown[0]!r} is no peer; known are {', '.join(PEERS)}")
     ours = [spec for spec in specs if spec.source not in PEERS]
-    others = [TrackerSpec.of(name, nano_models=nano_models) for name in peers]
+    others = [TrackerSpec.of(name, peer_models=folders) for name in peers]
     figures = paired_figures(contenders([*ours, *others], runtimes, threads), peers[0], load, frames)
     print(
         f"Updates in turns, one target, 640x480, {frames} frames; load is busy processes beside; ratios to {peers[0]}"
@@ -170,13 +177,13 @@ def stages_table(costs: Sequence[StageCosts]) -> str:
     return markdown(["stage", *(f"{cost.hidden} channels" for cost in costs)], rows)
 
 
-def _chosen(trackers: list[str] | str, device: str, nano_models: Path) -> list[TrackerSpec]:
+def _chosen(trackers: list[str] | str, device: str, peer_models: list[str] | str) -> list[TrackerSpec]:
     """The trackers that were asked for; by default all that can run here, with a line for each that cannot."""
     if trackers:
-        return [TrackerSpec.of(name, device, nano_models) for name in tracker_names(trackers)]
+        return [TrackerSpec.of(name, device, folders_of(peer_models)) for name in tracker_names(trackers)]
     specs = []
     for name in [*read_zoo(), *DEFAULT_PEERS]:
-        spec = TrackerSpec.of(name, device, nano_models)
+        spec = TrackerSpec.of(name, device, folders_of(peer_models))
         try:
             if name in PEERS:
                 spec.make()

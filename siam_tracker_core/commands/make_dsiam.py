@@ -10,7 +10,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import load_into, read_weights, sha256
+from siam_tracker_core.weights import load_into, read_weights, sha256, share_beside
 
 
 def make_dsiam(
@@ -59,4 +59,5 @@ def make_dsiam(
     provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
     told = {"tracker": "dsiam", "network": describe(network, name), "config": metadata.get("config", {})}
     save(out, network.state_dict(), {**told, "provenance": provenance}, "give another name, or make room")
+    share_beside(out, [weights])
     print(f"{out}: DSiam of {name} with {', '.join(network.layers)}, {out.stat().st_size / 1e6:.1f} MB")

@@ -8,8 +8,8 @@ from dataclasses import replace
 from siam_tracker_core.benchmarks.paired import PairedTimes, measure_paired
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.evaluation.peers import PEERS
 from siam_tracker_core.evaluation.resolve import FrameTracker, TrackerSpec
+from siam_tracker_core.peers import PEERS
 
 Figures = dict[str, float | int | str]
 

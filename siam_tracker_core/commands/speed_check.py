@@ -27,13 +27,15 @@ from siam_tracker_core.commands.paired import contenders, paired_figures, paired
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.machine import machine, versions
 from siam_tracker_core.runtimes.choosing import installed
 from siam_tracker_core.runtimes.cores import usable_cores
 from siam_tracker_core.zoo import load_tracker, read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
+
+# Where NanoTrack's files lie beside a checkout; they are no part of this package.
+PEER_MODELS = Path("../shared/data/peers")
 
 
 @dataclass
@@ -68,7 +70,7 @@ def speed_check(
     device: str = "cpu",
     out: Path = Path("build/speed"),
     tracker: str = DEFAULT_TRACKER,
-    nano_models: Path = DEFAULT_NANO_MODELS,
+    peer_models: Path = PEER_MODELS,
     exported: list[str] | None = None,
     frames: int = 80,
     tests: bool = True,
@@ -79,7 +81,7 @@ def speed_check(
         device: cpu, or cuda:0.
         out: folder for speed.json and speed.md.
         tracker: the one that most tables are about.
-        nano_models: folder with NanoTrack's two ONNX files.
+        peer_models: folder with NanoTrack's two ONNX files.
         exported: folders of exported trackers to measure too, e.g. one in int8.
         frames: of each table.
         tests: on a GPU, run the tests of it first.
@@ -96,13 +98,13 @@ def speed_check(
     }
     report.part("machine", "Machine", lambda: (facts, "\n".join(f"- {key}: {value}" for key, value in facts.items())))
     if device == "cpu":
-        _cpu(report, tracker, nano_models, exported or [], frames)
+        _cpu(report, tracker, peer_models, exported or [], frames)
     else:
         _gpu(report, tracker, device, frames, tests)
     print(f"written to {out}/speed.json and {out}/speed.md")
 
 
-def _cpu(report: SpeedReport, tracker: str, nano_models: Path, exported: Sequence[str], frames: int) -> None:
+def _cpu(report: SpeedReport, tracker: str, peer_models: Path, exported: Sequence[str], frames: int) -> None:
     runtimes = [*installed(torch.device("cpu")), "torch"]
     cores = usable_cores()
     for threads in sorted({cores, 1}, reverse=True):
@@ -111,13 +113,13 @@ def _cpu(report: SpeedReport, tracker: str, nano_models: Path, exported: Sequenc
             f"updates_{threads}",
             f"One target beside NanoTrack, {threads} threads, 640x480",
             lambda threads=threads, loads=loads: _beside_peers(  # type: ignore[misc]
-                tracker, runtimes, nano_models, exported, threads, loads, frames
+                tracker, runtimes, peer_models, exported, threads, loads, frames
             ),
         )
     report.part("targets", "Many targets", lambda: _targets(tracker, "cpu", (1, 2, 4, 8, 16), frames // 2))
     report.part("stages", "Where an update goes, milliseconds", lambda: _stages(tracker, "cpu", runtimes, frames))
     others = [name for name, entry in read_zoo().items() if entry.tracker in ON_BACKENDS and name != tracker]
-    report.part("others", "Other trackers, one target", lambda: _others(others, nano_models, frames // 2))
+    report.part("others", "Other trackers, one target", lambda: _others(others, peer_models, frames // 2))
     report.part("start", "Cold start", lambda: _start(tracker, "cpu", ["auto", "torch"]))
 
 
@@ -142,7 +144,7 @@ def _gpu(report: SpeedReport, tracker: str, device: str, frames: int, tests: boo
 def _beside_peers(
     tracker: str,
     runtimes: Sequence[str],
-    nano_models: Path,
+    peer_models: Path,
     exported: Sequence[str],
     threads: int,
     loads: Sequence[int],
@@ -151,13 +153,13 @@ def _beside_peers(
     cv2.setNumThreads(threads)
     ours = contenders([TrackerSpec.of(tracker, "cpu")], runtimes, threads)
     folders = contenders([TrackerSpec.of(folder, "cpu") for folder in exported], ["auto"], threads)
-    peer = contenders([TrackerSpec.of("nano", nano_models=nano_models)], ["auto"])
+    peer = contenders([TrackerSpec.of("nano", peer_models=[peer_models])], ["auto"])
     figures = paired_figures({**ours, **folders, **peer}, "nano", loads, frames)
     return figures, paired_table(figures)
 
 
-def _others(names: Sequence[str], nano_models: Path, frames: int) -> tuple[Any, str]:
-    specs = [*(TrackerSpec.of(name, "cpu") for name in names), TrackerSpec.of("nano", nano_models=nano_models)]
+def _others(names: Sequence[str], peer_models: Path, frames: int) -> tuple[Any, str]:
+    specs = [*(TrackerSpec.of(name, "cpu") for name in names), TrackerSpec.of("nano", peer_models=[peer_models])]
     figures = paired_figures(contenders(specs, ["auto", "torch"]), "nano", (0,), frames)
     return figures, paired_table(figures)
 

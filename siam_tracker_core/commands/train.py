@@ -12,9 +12,11 @@ import torch
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import channels_last
 from siam_tracker_core.training.data.data_module import ShardData, TrainingData
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
+from siam_tracker_core.training.engine.deadline import Deadline
 from siam_tracker_core.training.engine.export import Keep, export, start_from, write_config
 from siam_tracker_core.training.engine.module import TrainingModule
 from siam_tracker_core.training.engine.recipe import Recipe, read_recipe
@@ -49,6 +51,7 @@ def train(
     processes: int = 1,
     machines: int = 1,
     resume: bool = False,
+    minutes: float | None = None,
     explain: bool = False,
 ) -> None:
     """Train a tracker on shards that ``siam-tracker prepare`` made; ``--explain`` tells all settings.
@@ -72,6 +75,7 @@ def train(
         processes: of data-parallel training on this machine, e.g. one a GPU.
         machines: that take part.
         resume: continue the run in ``out``; of a finished one, only the weights are exported again.
+        minutes: end after so long, whatever the recipe says, and export what is there then.
         explain: only print all settings of data, training and validation, as YAML for ``--config`` with a comment on
             each.
     """
@@ -85,6 +89,8 @@ def train(
         return
     if keep == "best" and checks.root is None:
         raise ConfigError("keep: best needs a validation to choose by; give validation.root")
+    check_outputs({"--out": out}, [source.path for source in sampling.sources])
+    check_outputs({"--out": out / f"{tracker}.safetensors"}, [start])
     samples = ShardData(sampling)
     refuse_known(checks, {track for _, track in samples.domains})
     checkpoint = checkpoint_to_resume(out, resume)
@@ -97,7 +103,13 @@ def train(
         parts: dict[str, Any] = {"data": told, "training": asdict(recipe), "validation": asdict(checks)}
         write_config(out, {"tracker": tracker, **parts, "start": start, "objects": objects, "keep": keep})
     run = fit(
-        module, samples, out, machine=Machine(device, processes, machines), checkpoint=checkpoint, validation=checks
+        module,
+        samples,
+        out,
+        machine=Machine(device, processes, machines),
+        checkpoint=checkpoint,
+        validation=checks,
+        more=[] if minutes is None else [Deadline(minutes, out)],
     )
     export(out / f"{tracker}.safetensors", module, run, origin, samples.description(), keep)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from siam_tracker_core.builders import CONFIGS
 from siam_tracker_core.commands.tables import markdown, number
+from siam_tracker_core.config import departures, read_config
 from siam_tracker_core.zoo_entries import Scores, ZooEntry
 
 HEADER = ["name", "tracker", "network", "parameters", "size", "success AUC", "precision 20 px", "frames/s"]
@@ -49,13 +51,18 @@ def _section(entry: ZooEntry) -> Iterator[str]:
     yield f"{entry.description}.\n"
     yield f"- File: `weights/{entry.path.name}`, SHA-256 `{entry.sha256}`"
     yield f"- Network: {_settings(entry.network)}"
-    yield f"- Settings that differ from the tracker's defaults: {_settings(entry.config) or 'none'}"
+    yield f"- Settings that differ from the tracker's defaults: {_settings(_differing(entry)) or 'none'}"
     yield f"- Data: {made.data}"
     yield f"- Start: {made.start}"
     yield f"- Training: {made.steps:,} steps, seed {made.seed}, {made.hours:g} hours on {made.device}"
     yield f"- Commit: {made.commit}"
     yield from _measured(entry.scores)
     yield ""
+
+
+def _differing(entry: ZooEntry) -> dict[str, Any]:
+    """Those settings stored with the weights that are not the tracker's defaults, whatever else is stored."""
+    return departures(read_config(CONFIGS[entry.tracker], entry.config, entry.name))
 
 
 def _measured(scores: Scores | None) -> Iterator[str]:

@@ -1,18 +1,42 @@
-"""From a tracker's name to a tracker, whether it is ours, OpenCV's, or brought along."""
+"""From a tracker's name to a tracker, whether it is ours, a published one, or brought along."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
-
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.evaluation.peers import DEFAULT_NANO_MODELS, PEERS, Peer
 from siam_tracker_core.evaluation.tuning_record import read_record
+from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
 from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
 from siam_tracker_core.weights import read_weights, sha256
+
+
+def split_settings(source: str) -> tuple[str, Path | None]:
+    """A tracker and the settings in ``NAME+FILE.yaml``; a plus may be in either path too.
+
+    Returns:
+        The name or path of the tracker, and the settings' absolute path, or None where there are none.
+    """
+    if not source.endswith((".yaml", ".yml")):
+        return source, None
+    places = [place for place, letter in enumerate(source) if letter == "+"]
+    whole = [place for place in places if _could_be_tracker(source[:place])]
+    if not whole:
+        return source, None
+    place = next((place for place in whole if Path(source[place + 1 :]).is_file()), whole[0])
+    return source[:place], Path(source[place + 1 :]).absolute()
+
+
+def _could_be_tracker(text: str) -> bool:
+    return text.endswith(".safetensors") or "/" not in text
+
+
+def is_file_with_settings(text: str) -> bool:
+    """Whether a text with spaces or commas in it is one tracker: the path of a weights file, perhaps with settings."""
+    return Path(split_settings(text)[0]).is_file()
 
 
 class FrameTracker(Protocol):
@@ -32,8 +56,8 @@ class TrackerSpec:
     Attributes:
         label: the name in results, tables and plots; also the name of its results folder.
         source: a peer's name, a zoo name, a path to a weights file, or a tracker itself.
-        device: for our trackers, "auto", "cpu" or "cuda:0"; OpenCV's run on the CPU.
-        nano_models: folder of NanoTrack's ONNX files.
+        device: for our trackers, "auto", "cpu" or "cuda:0"; peers run on the CPU.
+        peer_models: folders of the files of peers that need some; see ``peers.make_peer``.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
         runtime, precision, threads: for our trackers, see ``load_tracker``.
     """
@@ -41,7 +65,7 @@ class TrackerSpec:
     label: str
     source: str | FrameTracker
     device: str = "auto"
-    nano_models: Path = DEFAULT_NANO_MODELS
+    peer_models: tuple[Path, ...] = ()
     settings: Path | None = None
     runtime: str = "auto"
     precision: str = "auto"
@@ -49,7 +73,7 @@ class TrackerSpec:
 
     @classmethod
     def of(
-        cls, source: str | FrameTracker, device: str = "auto", nano_models: Path = DEFAULT_NANO_MODELS
+        cls, source: str | FrameTracker, device: str = "auto", peer_models: Sequence[str | Path] = ()
     ) -> TrackerSpec:
         """A specification labelled with the tracker's own name, or with the stem of its weights file.
 
@@ -57,21 +81,19 @@ class TrackerSpec:
             source: as the attribute; with settings as ``NAME+FILE.yaml``, which are then part of the label by their
                 stem. Paths are made absolute, so that processes elsewhere on this file system find them too.
             device: as the attribute.
-            nano_models: as the attribute.
+            peer_models: as the attribute.
         """
-        nano_models = Path(nano_models).absolute()
+        folders = tuple(Path(folder).absolute() for folder in peer_models)
         if not isinstance(source, str):
-            return cls(str(getattr(source, "name", type(source).__name__)), source, device, nano_models)
-        name, plus, rest = source.partition("+")
-        settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
-        name = name if settings else source
+            return cls(str(getattr(source, "name", type(source).__name__)), source, device, folders)
+        name, settings = split_settings(source)
         is_file = name.endswith(".safetensors") or is_exported(name)
         label = Path(name).stem if is_file else name
         return cls(
             f"{label}+{settings.stem}" if settings else label,
             str(Path(name).absolute()) if is_file else name,
             device,
-            nano_models,
+            folders,
             settings,
         )
 
@@ -84,7 +106,7 @@ class TrackerSpec:
         if not isinstance(self.source, str):
             return self.source
         if self.source in PEERS:
-            return make_tracker(self.source, self.device, self.nano_models, self.settings)
+            return make_tracker(self.source, self.device, self.peer_models, self.settings)
         from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
         tracker: FrameTracker = load_tracker(
@@ -99,17 +121,14 @@ class TrackerSpec:
 
 
 def make_tracker(
-    name: str,
-    device: str = "auto",
-    nano_models: Path = DEFAULT_NANO_MODELS,
-    settings: Path | None = None,
+    name: str, device: str = "auto", peer_models: Sequence[Path] = (), settings: Path | None = None
 ) -> FrameTracker:
-    """A peer (kcf, csrt, mil, nano) by its name, or whatever ``load_tracker`` understands.
+    """A peer (``peers.PEERS``) by its name, or whatever ``load_tracker`` understands.
 
     Args:
         name: a peer's name, a zoo name, or a path to a weights file.
         device: for our trackers, "auto", "cpu" or "cuda:0".
-        nano_models: folder of NanoTrack's ONNX files.
+        peer_models: folders of the files of peers that need some.
         settings: YAML file of settings that differ from those of the weights; for our trackers only.
 
     Raises:
@@ -118,8 +137,8 @@ def make_tracker(
     """
     if name in PEERS:
         if settings is not None:
-            raise ConfigError(f"{name} is OpenCV's and runs with its defaults; {settings} cannot be applied to it")
-        return Peer(name, nano_models)
+            raise ConfigError(f"{name} runs with its authors' settings; {settings} cannot be applied to it")
+        return make_peer(name, peer_models)
     from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
 
     tracker: FrameTracker = load_tracker(name, device=device, config=settings)
@@ -131,12 +150,12 @@ def describe(spec: TrackerSpec, tracker: FrameTracker) -> dict[str, Any]:
 
     Returns:
         ``class``; ``weights``, the SHA-256 of each weights file by its name; and, where there are such things,
-        ``device``, ``config``, ``opencv`` (its version), ``provenance`` (the weights file's own), ``settings`` (the
-        name of the settings file) and ``tuning`` (what ``siam-tracker tune`` recorded in that file).
+        ``device``, ``config``, ``opencv`` or ``onnxruntime`` (its version), ``provenance`` (the weights file's own),
+        ``settings`` (the name of the settings file) and ``tuning`` (what ``siam-tracker tune`` recorded in that file).
     """
     description: dict[str, Any] = {"class": type(tracker).__name__, "weights": {}}
     if isinstance(tracker, Peer):
-        return description | {"opencv": cv2.__version__, "weights": tracker.weights_hashes}
+        return description | {"weights": tracker.weights_hashes} | runtime_of(tracker)
     if isinstance(spec.source, str):
         description |= describe_weights(spec.source)
     if spec.settings is not None:

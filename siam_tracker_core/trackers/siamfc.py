@@ -124,8 +124,9 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
+        backend = torch_backend(network, device, precision, CPU_BATCH)
         check_crop_sizes(network, "embed", config.exemplar_size, {"search_size": config.search_size})
-        return cls(torch_backend(network, device, precision, CPU_BATCH), config, name)
+        return cls(backend, config, name)
 
     def start(self, frame: Frame, box: Box) -> SiamFCState:
         config = self.config

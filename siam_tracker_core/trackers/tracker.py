@@ -13,6 +13,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
 from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
+from siam_tracker_core.trackers.rescaling import FrameView
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
 from siam_tracker_core.trackers.update import update_targets
 
@@ -91,16 +92,16 @@ class Tracker(Generic[StateT, OutputT]):
         Whatever goes wrong in the search makes the result LOST with the reason, and later images can go on.
 
         Args:
-            image: as for ``init``, of the same size as the image there.
+            image: as for ``init``, of the same size as the image there, or the same picture at another scale.
 
         Raises:
             ImageError: if the image is not of that form or size; the target is kept and later images can go on.
             RuntimeError: if ``init`` was not called.
         """
         frame = self.upload(image)
-        check_frame(self.state, frame)
-        self._state, result = update_targets(self.model, [self.state], frame)[0]
-        return result
+        view = view_for(self.state, frame)
+        self._state, result = update_targets(self.model, [self.state], view.frame)[0]
+        return view.to_image(result)
 
     def upload(self, image: Image) -> Frame:
         """Check an image and put it on the device; a ``Frame`` that is there is passed through.
@@ -175,8 +176,9 @@ class TrackerGroup(Generic[StateT, OutputT]):
             only: the ids to update; all by default.
 
         Returns:
-            A result for each id. A target that fails, or that was shown on images of another size, is LOST in this one
-            with the reason; the others are not disturbed.
+            A result for each id. A target that was shown on the same picture at another scale is followed on. One that
+            fails, or that was shown on images of another shape, is LOST in this one with the reason; the others are not
+            disturbed.
 
         Raises:
             ImageError: if the image is not of that form; no target has been touched then.
@@ -184,16 +186,21 @@ class TrackerGroup(Generic[StateT, OutputT]):
         frame = upload(self.model, image)
         wanted = {key: state for key, state in self._states.items() if only is None or key in only}
         results: dict[Hashable, TrackResult] = {}
-        ready: dict[Hashable, StateT] = {}
+        ready: dict[tuple[int, int], dict[Hashable, StateT]] = {}
+        views: dict[tuple[int, int], FrameView] = {}
         for key, state in wanted.items():
+            size = state.image_size
             try:
-                check_frame(state, frame)
-                ready[key] = state
+                views[size] = views.get(size) or view_for(state, frame)
+                ready.setdefault(size, {})[key] = state
             except ImageError as error:
                 results[key] = TrackResult(state.box, 0.0, TrackState.LOST, None, str(error))
-        updated = dict(zip(ready, update_targets(self.model, list(ready.values()), frame), strict=True))
-        self._states |= {key: state for key, (state, _) in updated.items()}
-        results |= {key: result for key, (_, result) in updated.items()}
+        for size, states in ready.items():
+            updated = dict(
+                zip(states, update_targets(self.model, list(states.values()), views[size].frame), strict=True)
+            )
+            self._states |= {key: state for key, (state, _) in updated.items()}
+            results |= {key: views[size].to_image(result) for key, (_, result) in updated.items()}
         return {key: results[key] for key in wanted}
 
     def upload(self, image: Image) -> Frame:
@@ -223,14 +230,16 @@ def upload(model: TrackerModel[StateT, OutputT], image: Image) -> Frame:
     return image
 
 
-def check_frame(state: TargetState, frame: Frame) -> None:
-    """Refuse a frame of another size than the one the target was shown on.
+def view_for(state: TargetState, frame: Frame) -> FrameView:
+    """A frame in the coordinates of the images that a target was shown on.
 
     Raises:
-        ImageError: for another size.
+        ImageError: for a frame of another shape, which shows another part of the scene.
     """
-    if (frame.width, frame.height) != state.image_size:
+    view = FrameView.of(frame, state.image_size)
+    if view is None:
         raise ImageError(
             "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
             "new size".format(frame.width, frame.height, *state.image_size)
         )
+    return view

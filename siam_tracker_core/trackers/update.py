@@ -17,6 +17,7 @@ import torch
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Window
+from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.trackers.model import OutputT, SearchRequest, StateT, TrackerModel
 from siam_tracker_core.trackers.results import TrackResult, TrackState
 
@@ -133,6 +134,8 @@ class _Update(Generic[StateT, OutputT]):
         return self._each(places, lambda place: step([place])[0])
 
     def _note(self, place: int, error: Exception) -> None:
+        if is_out_of_memory(error):  # no fault of this target: the caller has to make room
+            raise error
         text = str(error) or type(error).__name__
         known = isinstance(error, ArithmeticError)
         self.faults[place] = text if known else f"the frame could not be searched: {type(error).__name__}: {text}"

@@ -16,7 +16,7 @@ from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import read_weights, sha256
+from siam_tracker_core.weights import read_weights, sha256, share_beside
 
 # Which trackers' weights the halves are made of.
 _KINDS = {"matching": "siamfc", "classification": "mdnet"}
@@ -26,6 +26,8 @@ def join(
     matching: Path, classification: Path, out: Path, settings: Mapping[str, Any] = MappingProxyType({})
 ) -> dict[str, Any]:
     """Write the cascade's weights file: both networks, their descriptions, settings and origins.
+
+    Where the halves lie in the folder of ``out``, it names their tensors and does not hold them again.
 
     The settings of the matching half, with its calibration, become the cascade's, and those of the other half become
     its ``mdnet``. MDNet's last layers are left out: a target has its own.
@@ -60,6 +62,7 @@ def join(
     }
     state = {f"{half}.{name}": tensor for half, (tensors, _) in halves.items() for name, tensor in tensors.items()}
     save(out, state, metadata, "give another file, or make room")
+    share_beside(out, [matching, classification])
     return metadata
 
 

@@ -93,15 +93,23 @@ class Lessons(Dataset[dict[str, Any]]):
             raise ConfigError(f"crops of {store.crop_size} pixels are too small to distil from; make them {least}")
         self.store, self.features, self.seed = store, features, seed
         self.teacher, self.student = teacher, student
+        self._pass: tuple[int, NDArray[np.intp]] | None = None  # samples come in turn, so a pass is drawn once
         # A coarser student learns every second, third ... of the teacher's cells.
         self.step = student.stride // teacher.stride
         self.span = (student.cells - 1) * self.step + 1
+
+    def _order(self, turn: int) -> NDArray[np.intp]:
+        """The crops of one pass over the store."""
+        if self._pass is None or self._pass[0] != turn:
+            rng = np.random.default_rng((self.seed, 1 << 20, turn))
+            self._pass = turn, rng.permutation(len(self.store))
+        return self._pass[1]
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, number))
         # A pass over all crops in a new order, again and again.
         turn, place = divmod(number, len(self.store))
-        crop = np.random.default_rng((self.seed, 1 << 20, turn)).permutation(len(self.store))[place]
+        crop = self._order(turn)[place]
         flip = bool(rng.random() < 0.5)
         cell_y, top = self._place(rng, flip=False)
         cell_x, left = self._place(rng, flip=flip)

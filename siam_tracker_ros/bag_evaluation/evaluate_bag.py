@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from numpy.typing import NDArray
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
@@ -31,6 +32,7 @@ from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.files import check_outputs, write_text
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.bag_evaluation.files import write_pictures, write_scores, write_tracks
 from siam_tracker_ros.bag_evaluation.replay import image_publisher
@@ -38,6 +40,7 @@ from siam_tracker_ros.bag_evaluation.run import MODES, AnswerBook, BagRun
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.command_line import HelpFormatter, positive
 from siam_tracker_ros.domain import private_domain
+from siam_tracker_ros.node.statistics import percentile
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 
 _OWN_NODE = "/siam_tracker"
@@ -104,6 +107,7 @@ def evaluate(options: Options, command: str = "") -> dict[str, Any]:
         NodeFailure: if the node ends or does not become active; the tracks so far are in ``tracks.csv`` then.
         TrackerError: if the node refuses the target or does not answer; likewise.
     """
+    check_outputs({"--out": options.out}, [options.bag, options.groundtruth, options.weights])
     out = _made_folder(options.out)
     if options.weights and not Path(options.weights).is_file():
         raise WeightsError(f"{options.weights} does not exist; expected a .safetensors file")
@@ -238,7 +242,7 @@ class _Graph:
 
     def _keep_log(self, path: Path) -> None:
         assert self._process is not None
-        path.write_text(self._process.log(), encoding="utf-8")
+        write_text(path, self._process.log())
 
 
 @contextmanager
@@ -284,6 +288,9 @@ def _write_results(
         )
     scores = {
         **summarise([result]),
+        "latency_by_state_ms": latency_by_state(result),
+        "threads": _threads(out / "node.log"),
+        "load": round(os.getloadavg()[0], 2),
         "mode": options.mode,
         "tracker": options.tracker,
         "weights": options.weights,
@@ -294,6 +301,27 @@ def _write_results(
     }
     write_scores(out / "scores.json", scores)
     return scores
+
+
+def latency_by_state(result: SequenceResult) -> dict[str, dict[str, float | None]]:
+    """Median and 95th percentile, in milliseconds, of the frames in which the target was lost and of all others.
+
+    A search for what is lost may take longer than tracking, and in a run with few lost frames it would be the tail.
+    """
+    lost = np.array([state == "lost" for state in result.states])
+    kinds = {"tracking": ~lost, "lost": lost}
+    return {name: _latency(result.seconds[1:][chosen[1:]]) for name, chosen in kinds.items()}
+
+
+def _latency(seconds: NDArray[np.float64]) -> dict[str, float | None]:
+    known = (seconds[np.isfinite(seconds)] * 1e3).tolist()
+    return {f"p{share}": round(percentile(known, share), 3) if known else None for share in (50, 95)}
+
+
+def _threads(log: Path) -> str:
+    """The threads that the node said it tracks on; empty of a node that was running before."""
+    found = re.search(r"threads: (\w+)", log.read_text(errors="replace")) if log.is_file() else None
+    return found[1] if found else ""
 
 
 def _provenance(options: Options) -> dict[str, Provenance]:
@@ -319,17 +347,22 @@ def _how(options: Options, reader: BagReader, rate: float) -> str:
     )
 
 
+def _times(latency: Mapping[str, float | None]) -> str:
+    if latency["p50"] is None:
+        return "not measured"
+    return f"{latency['p50']:.1f} ms median, {latency['p95']:.1f} ms at the 95th percentile"
+
+
 def summary_lines(scores: Mapping[str, Any], out: str | Path) -> str:
     """The scores for people, and where the report is."""
-    latency = scores["latency_ms"]
-    times = "not measured"
-    if latency["p50"] is not None:
-        times = f"{latency['p50']:.1f} ms median, {latency['p95']:.1f} ms at the 95th percentile"
+    times = _times(scores["latency_ms"])
     rows: list[tuple[str, str]] = [
         ("success (AUC)", f"{scores['success_auc']:.3f}"),
         ("precision (20 px)", f"{scores['precision_20']:.3f}"),
         ("frames", f"{scores['frames']}, {scores['frames_lost']} lost, {scores['frames_missed']} missed"),
         ("latency", times),
+        *((f"  while {name}", _times(each)) for name, each in scores["latency_by_state_ms"].items()),
+        ("threads, load", f"{scores['threads'] or 'not known'}, {scores['load']:.1f} over the last minute"),
         ("report", str(Path(out) / "report.html")),
     ]
     return "\n".join(f"  {name:18} {value}" for name, value in rows)

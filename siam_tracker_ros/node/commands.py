@@ -24,7 +24,6 @@ class SetCommand:
         id: 0 for a new target.
         label: free text.
         image_deadline: until when the image is waited for where it has not come yet, in seconds of ``time.monotonic``.
-        deadline: when nobody waits for the answer any more, in the same seconds; the target is not set after that.
         answer: gets the target's id once it has caught up with the newest image, or ``Refused``.
     """
 
@@ -33,7 +32,6 @@ class SetCommand:
     id: int = 0
     label: str = ""
     image_deadline: float = -math.inf
-    deadline: float = math.inf
     answer: Future[int] = field(default_factory=Future)
 
 

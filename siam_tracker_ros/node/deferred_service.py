@@ -11,15 +11,8 @@ from typing import Any
 from rclpy.callback_groups import CallbackGroup
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-# A burst larger than the queue is lost without a word by the middleware; ten is what rclpy's default keeps.
-QUEUE = 1000
-
-
-def request_qos(depth: int = QUEUE) -> QoSProfile:
-    """What a service and its clients use, so that bursts of requests and of answers are kept."""
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.RELIABLE)
+from siam_tracker_ros.qos import request_qos
 
 
 class DeferredService:

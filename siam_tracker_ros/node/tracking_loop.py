@@ -20,19 +20,21 @@ from dataclasses import dataclass
 import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
-from siam_tracker_core import Box, Tracker, TrackerGroup
+from siam_tracker_core import Tracker, TrackerGroup
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import check_target_box
 from siam_tracker_core.image_header import MAX_PIXELS
+from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.threads import ThreadChooser
-from siam_tracker_ros.image_conversion import BgrImage
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader
 from siam_tracker_ros.node.commands import Command, Refused, RemoveCommand, SetCommand, give, refuse
 from siam_tracker_ros.node.exemplars import Exemplar
+from siam_tracker_ros.node.pictures import PictureWatch
 from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, StampRefused
 from siam_tracker_ros.node.state_file import SavedState, SavedTarget
 from siam_tracker_ros.node.statistics import Statistics
 from siam_tracker_ros.node.targets import Target, first_result, restored_result
-from siam_tracker_ros.node.trouble import Kind, Trouble, is_out_of_memory
+from siam_tracker_ros.node.trouble import Kind, Trouble
 
 # Two steps of catching up for each new image: fewer would never get there when the tracker is as slow as the camera.
 _CATCH_UP_STEPS = 2
@@ -105,6 +107,8 @@ class TrackingLoop:
         self._out_of_memory = ""
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
+        self.reader = ImageReader()
+        self._watch = PictureWatch()
 
     def start(self, ring: FrameRing, statistics: Statistics, max_pixels: int = MAX_PIXELS) -> None:
         """Begin to take images and requests; targets from before a stop are followed on.
@@ -162,7 +166,7 @@ class TrackingLoop:
         received = time.monotonic()
         with self._changed:
             self.statistics.image_received(overtook=self._newest is not None, received=received)
-            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels)
+            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels, self.reader)
             in_order = self._ring.add(self._newest)
             self._changed.notify_all()
         if not in_order:
@@ -184,10 +188,8 @@ class TrackingLoop:
         """
         with self._changed:
             self._check_running()
-            self._check_limit(command, limit)
-            image = self._find(command)
-        if image is not None:
-            self._check_box(command.box, image)
+            pending = [each for each in (*self._commands, *self._waiting) if isinstance(each, SetCommand)]
+            check_request(command, self._ring, set(self._targets), pending, limit)
         self._submit(command)
 
     def remove(self, command: RemoveCommand) -> None:
@@ -242,40 +244,9 @@ class TrackingLoop:
         ]
         return SavedState(time.time(), size, saved)
 
-    # Checks, in the thread of whoever asks, with the lock held.
-
     def _check_running(self) -> None:
         if self._stopping or self._thread is None:
             raise Refused(_INACTIVE)
-
-    def _check_limit(self, command: SetCommand, limit: int) -> None:
-        known = set(self._targets)
-        pending = [each for each in (*self._commands, *self._waiting) if isinstance(each, SetCommand)]
-        known |= {each.id for each in pending if each.id}
-        count = len(known) + sum(not each.id for each in pending)
-        if command.id not in known and count >= limit:
-            raise Refused(
-                f"{count} targets are followed already and the parameter max_targets is {limit}; "
-                "remove a target first, or raise max_targets"
-            )
-
-    def _find(self, command: SetCommand) -> ReceivedImage | None:
-        """The image of a request, or None if it may still come."""
-        try:
-            return self._ring.find(command.stamp)
-        except StampInFuture as error:
-            if time.monotonic() < command.image_deadline:
-                return None
-            raise Refused(str(error)) from None
-        except StampRefused as error:
-            raise Refused(str(error)) from None
-
-    @staticmethod
-    def _check_box(box: Box, image: ReceivedImage) -> None:
-        try:
-            check_target_box(box, *image.size)
-        except SiamTrackerError as error:
-            raise Refused(str(error)) from None
 
     def _submit(self, command: Command) -> None:
         with self._changed:
@@ -390,8 +361,6 @@ class TrackingLoop:
 
     def _begin(self, command: SetCommand) -> int | None:
         """Start a target; gives its id if it is up to date, and None if the answer has to wait until it is."""
-        if time.monotonic() > command.deadline:
-            raise Refused("nobody waits for this target any more, so it was not set")
         with self._changed:
             image = self._ring.find(command.stamp)
             coming = self._current or self._newest  # will be handed to the target like any new image
@@ -458,6 +427,9 @@ class TrackingLoop:
         pixels, refusal, seconds = self._search(image, current)
         if refusal:
             self._report("unreadable image", refusal)
+        if pixels is not None:
+            for kind, sentence in self._watch.sentences(pixels, len(self._targets)):
+                self._report(kind, sentence)
         up_to_date = [target for target in self._targets.values() if target.seen == image.number]
         answer = Answer(image, pixels, up_to_date, refusal, seconds)
         if self._abandoned:
@@ -526,3 +498,34 @@ class TrackingLoop:
         for target in targets:
             target.behind.clear()
             target.refuse(reason)
+
+
+def check_request(
+    command: SetCommand, ring: FrameRing, followed: set[int], pending: Sequence[SetCommand], limit: int
+) -> None:
+    """Refuse a request at once where something speaks against it already.
+
+    Args:
+        command: the request.
+        ring: the images that are kept.
+        followed: the ids of the targets that are followed.
+        pending: requests that were accepted before this one and are not met yet.
+        limit: how many targets there may be.
+
+    Raises:
+        Refused: if there is no such image, the box cannot be tracked, or there are too many targets.
+    """
+    known = followed | {each.id for each in pending if each.id}
+    count = len(known) + sum(not each.id for each in pending)
+    if command.id not in known and count >= limit:
+        raise Refused(
+            f"{count} targets are followed already and the parameter max_targets is {limit}; "
+            "remove a target first, or raise max_targets"
+        )
+    try:
+        check_target_box(command.box, *ring.find(command.stamp).size)
+    except StampInFuture as error:
+        if time.monotonic() >= command.image_deadline:
+            raise Refused(str(error)) from None
+    except (StampRefused, SiamTrackerError) as error:
+        raise Refused(str(error)) from None

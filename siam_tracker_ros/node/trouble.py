@@ -5,8 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-import torch
-
 
 class Kind(enum.Enum):
     """What has happened."""
@@ -30,14 +28,6 @@ class Trouble:
 
     def __str__(self) -> str:
         return f"the tracking thread {self.kind.value}: {self.words}"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that the memory of the machine or of the GPU is used up."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    text = str(error).lower()  # PyTorch's allocator of the CPU raises a plain RuntimeError
-    return isinstance(error, RuntimeError) and ("can't allocate memory" in text or "out of memory" in text)
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,12 @@ class Bench:
     def figures(self) -> dict[str, Any]:
         """The node's diagnostics from now on."""
         self.diagnostics.messages.clear()
-        status = wait_until(lambda: [s for m in self.diagnostics.messages for s in m.status], 30.0, "diagnostics")[-1]
+        status = wait_until(self._tracking_statuses, 30.0, "diagnostics")[-1]
         return {"level": status.level, "message": status.message} | {value.key: value.value for value in status.values}
+
+    def _tracking_statuses(self) -> list[Any]:
+        statuses = [status for message in self.diagnostics.messages for status in message.status]
+        return [status for status in statuses if status.name == "siam_tracker: tracking"]
 
     def needs(self) -> Needs:
         """What the node's process takes now."""

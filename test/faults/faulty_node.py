@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package beside this file, not an installed one
+
 from siam_tracker_core import TrackerGroup
 from siam_tracker_ros.node import main, tracking_loop
 

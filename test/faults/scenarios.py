@@ -20,6 +20,7 @@ from tracker_graph import BEST_EFFORT, TRACKER, Inbox, wait_until
 from siam_tracker_ros.client import TrackerError
 from siam_tracker_ros.image_conversion import bgr_to_message
 from siam_tracker_ros.interfaces import RemoveTarget, SetTarget, TrackedTargetArray
+from siam_tracker_ros.qos import request_qos
 
 
 def camera_stalls(bench: Bench) -> None:
@@ -138,8 +139,8 @@ def lifecycle_cycles(bench: Bench) -> None:
 def services_are_flooded(bench: Bench) -> None:
     """Requests of every kind, many at once; all are answered."""
     asked: list[Any] = []
-    client = bench.graph.node.create_client(SetTarget, f"{TRACKER}/set_target", qos_profile=_deep())
-    removal = bench.graph.node.create_client(RemoveTarget, f"{TRACKER}/remove_target", qos_profile=_deep())
+    client = bench.graph.node.create_client(SetTarget, f"{TRACKER}/set_target", qos_profile=request_qos())
+    removal = bench.graph.node.create_client(RemoveTarget, f"{TRACKER}/remove_target", qos_profile=request_qos())
     try:
         assert client.wait_for_service(10.0)
         assert removal.wait_for_service(10.0)
@@ -207,13 +208,7 @@ def survive(bench: Bench, name: str, target: int) -> None:
     for word in ("Traceback", "defect"):
         assert word not in log, log
     with pytest.raises(TrackerError, match="there is no target"):
-        bench.client.remove_target(4_000_000_000)
-
-
-def _deep() -> Any:
-    from siam_tracker_ros.node.deferred_service import request_qos
-
-    return request_qos()
+        bench.client.remove_target(4_000_000_000, timeout=60.0)
 
 
 def _like(message: Image, pixels: np.ndarray) -> Image:

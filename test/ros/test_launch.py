@@ -143,6 +143,54 @@ def test_tracker_launch_starts_an_active_node_and_ends_cleanly(launched, observe
     assert "process has finished cleanly" in launch.log()
 
 
+def test_tracker_launch_hands_on_every_argument(launched, observer: Node) -> None:
+    with launched(
+        "tracker.launch.py",
+        "autostart:=false",
+        "name:=eye",
+        "namespace:=robot/left",
+        "max_targets:=3",
+        "queue_depth:=2",
+        "history_frames:=7",
+        "threads:=1",
+        "use_sim_time:=true",
+        "weights:=none",
+        "debug:=true",
+        "prefix:=nice -n 1",
+        "respawn:=true",
+        "respawn_delay:=0.1",
+        "enclave:=/eye",
+    ) as launch:
+        launch.wait_until(
+            lambda: state_is(observer, "/robot/left/eye", State.PRIMARY_STATE_UNCONFIGURED), "the node is there"
+        )
+        names = ["max_targets", "queue_depth", "history_frames", "threads", "use_sim_time", "weights"]
+        answer = call(observer, GetParameters, "/robot/left/eye/get_parameters", GetParameters.Request(names=names))
+        assert [value.integer_value for value in answer.values[:4]] == [3, 2, 7, 1]
+        assert answer.values[4].bool_value
+        assert answer.values[5].string_value == ""
+        (node,) = node_processes(launch)
+        assert os.getpriority(os.PRIO_PROCESS, node) == os.getpriority(os.PRIO_PROCESS, launch.process.pid) + 1
+        words = Path(f"/proc/{node}/cmdline").read_text().split("\0")
+        assert "robot.left.eye:=debug" in words
+        assert words[words.index("--enclave") + 1] == "/eye"
+        os.kill(node, signal.SIGKILL)
+        launch.wait_until(lambda: node_processes(launch) not in ([], [node]), "the node is started again")
+
+
+def node_processes(launch: Launched) -> list[int]:
+    """The processes that launch has started."""
+    children = Path(f"/proc/{launch.process.pid}/task/{launch.process.pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def test_tracker_launch_ends_with_the_status_of_the_node(launched) -> None:
+    with launched("tracker.launch.py", "tracker:=nosuch") as launch:
+        assert launch.process.wait(timeout=STARTED_WITHIN) == 1
+    assert "the parameter tracker cannot be 'nosuch'" in launch.log()
+    assert "the tracker node has ended with status 1" in launch.log()
+
+
 def test_tracker_launch_leaves_the_start_to_a_manager(launched, observer: Node) -> None:
     with launched("tracker.launch.py", "autostart:=false") as launch:
         launch.wait_until(
@@ -164,7 +212,7 @@ def child_environment(launch: Launched) -> dict[str, str]:
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="no /proc here to read a process's environment")
 @pytest.mark.parametrize(
     ("arguments", "given", "shipped"),
-    [((), None, True), ((), "/own/profile.xml", False), (("fastdds_profile:=",), None, False)],
+    [((), None, True), ((), "/own/profile.xml", False), (("fastdds_profile:=none",), None, False)],
     ids=["the shipped profile", "the user's own", "none"],
 )
 def test_tracker_launch_sets_the_fast_dds_profile(

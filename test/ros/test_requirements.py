@@ -12,8 +12,10 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -78,6 +80,9 @@ def wheel(repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
     for name in ("siam_tracker_core", "siam_tracker_ros", "weights", "config", "launch", "exec", "resource"):
         shutil.copytree(repository_root / name, copy / name, ignore=large)
+    zoo = copy / "weights" / "zoo.yaml"
+    entry = yaml.safe_load(zoo.read_text(encoding="utf-8"))[DEFAULT_TRACKER]
+    zoo.write_text(yaml.safe_dump({DEFAULT_TRACKER: entry}), encoding="utf-8")
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "package.xml", "README.md", "MANIFEST.in"):
         shutil.copy2(repository_root / name, copy / name)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q"]
@@ -161,8 +166,6 @@ def test_each_extra_alone_brings_what_it_is_for(extra: str, wheel: Path, tmp_pat
 
 def test_manifests_and_readme_name_what_setup_requires(repository_root: Path, wheel: Path) -> None:
     """Each requirement has a key of rosdep that package.xml names, or README and package.xml name it for pip."""
-    from zipfile import ZipFile
-
     with ZipFile(wheel) as archive:
         (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = archive.read(metadata).decode().splitlines()

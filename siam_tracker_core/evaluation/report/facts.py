@@ -10,7 +10,7 @@ from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.runner import Failure
 from siam_tracker_core.evaluation.tuning_record import tuned_among
 
-PEER_TUNING = "not by us: OpenCV's defaults"
+PEER_TUNING = "not by us: its authors' settings"
 UNKNOWN_TUNING = "not recorded in the weights file"
 
 Identities = Mapping[str, Mapping[str, Any]]
@@ -67,7 +67,9 @@ def provenances(identities: Identities) -> dict[str, Provenance]:
 def provenance_of(identity: Mapping[str, Any]) -> Provenance:
     """What ``resolve.describe`` knows of a tracker, for the report."""
     training = dict(identity.get("provenance", {}))
-    tuned_on = str(training.pop("tuned_on", PEER_TUNING if "opencv" in identity else UNKNOWN_TUNING))
+    tuned_on = str(
+        training.pop("tuned_on", PEER_TUNING if {"opencv", "onnxruntime"} & identity.keys() else UNKNOWN_TUNING)
+    )
     known = {name: value for name, value in training.items() if isinstance(value, str | int | float)}
     details = {"training data": str(known.pop("data"))} if "data" in known else {}
     if known:

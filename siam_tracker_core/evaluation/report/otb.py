@@ -18,7 +18,9 @@ from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import film_strip
 from siam_tracker_core.evaluation.report.page import Facts, Provenance, inline, shots_for_page, write_page
 from siam_tracker_core.evaluation.results import SequenceResult
+from siam_tracker_core.evaluation.seen import unseen_score
 from siam_tracker_core.evaluation.summary import Results, latencies, percentile, ranked, summarise
+from siam_tracker_core.files import write_text
 
 STRIPS = 4
 PANELS = 24
@@ -45,6 +47,7 @@ def write_report(
     warnings: Sequence[str] = (),
     date: str = "",
     labels: Labels | None = None,
+    seen: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Write ``report.html``, ``summary`` and ``sequences`` as JSON and CSV, and ``plots/`` into a folder.
 
@@ -58,9 +61,11 @@ def write_report(
         warnings: what the reader must know before the figures, e.g. sequences that failed.
         date: of the run, as it shall be shown.
         labels: the data set's attributes of each sequence, by its name.
+        seen: by tracker, the sequences that it has seen in training.
 
     Returns:
-        What ``summary.json`` holds: each tracker's figures as ``summary.summarise`` gives them, best first.
+        What ``summary.json`` holds: each tracker's figures as ``summary.summarise`` gives them, best first; of one that
+        has seen some of the sequences, also their names (``seen``) and ``success_auc_unseen``, without them.
 
     Raises:
         DatasetError: if there is no tracker, or a tracker without any result.
@@ -71,7 +76,10 @@ def write_report(
         if not of_tracker:
             raise DatasetError(f"tracker {name} has no result to report: it finished no sequence")
     labels = labels or {}
-    summaries = {name: summarise(of_tracker) for name, of_tracker in results.items()}
+    seen = {name: names for name, names in (seen or {}).items() if names and name in results}
+    summaries = {
+        name: summarise(of_tracker) | _unseen(of_tracker, seen.get(name)) for name, of_tracker in results.items()
+    }
     order = ranked(summaries)
     summaries = {name: summaries[name] for name in order}
     results = {name: results[name] for name in order}
@@ -99,7 +107,8 @@ def write_report(
         colours=colours,
         attributes=[(row, f"attribute-{plot_style.file_name(row.code)}") for row in attributes],
         panels=_panels(by_sequence, colours, overlaps, labels),
-        sequence_rows=_sequence_rows(results),
+        sequence_rows=_sequence_rows(results, seen),
+        seen=seen,
         has_states=any(any(result.states) for of_tracker in results.values() for result in of_tracker),
         has_absent=any(not result.present.all() for of_tracker in results.values() for result in of_tracker),
     )
@@ -127,7 +136,7 @@ def _write_files(
             figures.overlap_table(of_sequence).write(plots, file_name)
     figures.sequences_table(results).write(out, "sequences")
     figures.summary_table(summaries).write_csv(out / "summary.csv")
-    (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
+    write_text(out / "summary.json", json.dumps(summaries, indent=2) + "\n")
 
 
 def _panels(
@@ -176,17 +185,27 @@ def _by_sequence(results: Results) -> dict[str, dict[str, SequenceResult]]:
     return sequences
 
 
-def _sequence_rows(results: Results) -> list[dict[str, Any]]:
+def _sequence_rows(results: Results, seen: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     rows = []
     for name, of_sequence in sorted(_by_sequence(results).items()):
         cells: dict[str, dict[str, Any]] = {}
         for tracker, result in of_sequence.items():
             scores = otb.score_sequence(result)
             half = percentile(latencies([result]), 50)
-            cells[tracker] = {"auc": scores.success_auc, "precision": scores.precision_20, "p50": half}
+            cells[tracker] = {
+                "auc": scores.success_auc,
+                "precision": scores.precision_20,
+                "p50": half,
+                "seen": name in seen.get(tracker, ()),
+            }
         best = max(cell["auc"] for cell in cells.values())
         rows.append({"name": name, "frames": len(next(iter(of_sequence.values()))), "cells": cells, "best": best})
     return rows
+
+
+def _unseen(results: Sequence[SequenceResult], seen: Sequence[str] | None) -> dict[str, Any]:
+    """What the summary of a tracker tells beside its figures if it has seen sequences in training."""
+    return {"seen": list(seen), "success_auc_unseen": unseen_score(results, seen)} if seen else {}
 
 
 def _best(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from siam_tracker_core.evaluation.report import palette, plot_style
 from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import Shot
+from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import machine_facts, versions
 
 
@@ -76,17 +77,17 @@ def write_page(path: Path, template: str, facts: Facts, figures: Mapping[str, Pl
             provenance=facts.provenance or {},
             versions=versions(),
             machine=machine_facts(),
-            style=Markup(_template_text("report.css") + palette.style_sheet()),
+            style=Markup(_template_text("report.css") + palette.style_sheet()),  # nosec B704
             plots={name: inline(figure) for name, figure in figures.items()},
             **context,
         )
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def inline(figure: PlotFigure) -> Markup:
     """A plot as it goes into the page."""
-    return Markup(plot_style.for_page(figure.svg))
+    return Markup(plot_style.for_page(figure.svg))  # nosec B704
 
 
 def shots_for_page(strip: Sequence[Shot]) -> list[dict[str, Any]]:

@@ -26,19 +26,18 @@ import numpy as np
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.one_pass import Progress, TrackerCrash
-from siam_tracker_core.evaluation.peers import Peer
 from siam_tracker_core.evaluation.resolve import FrameTracker
 from siam_tracker_core.evaluation.vot.driver import Clock, Driver, Measured
 from siam_tracker_core.evaluation.vot.polygons import Region, Rule, overlap
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun, truth_regions
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.peers import DETERMINISTIC, Peer
 from siam_tracker_core.trackers.tracker import Tracker
 
 Answer = TypeVar("Answer")
 
 REPETITIONS = 15
 EQUAL_RUNS = 3
-_DETERMINISTIC_PEERS = ("kcf", "csrt", "nano")
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,14 @@ def is_deterministic(tracker: FrameTracker) -> bool:
     """Whether a tracker is known to give the same regions each time, so that one repetition tells all.
 
     True for one with an attribute ``deterministic = True``. Where it has no such attribute, True for the trackers of
-    this package on the CPU, which draw no random numbers, and for OpenCV's KCF, CSRT and NanoTrack; MIL draws its
+    this package on the CPU, which draw no random numbers, and for published ones; only MIL draws its
     samples at random, and on an accelerator the sums of a convolution may come in any order.
     """
     claimed = getattr(tracker, "deterministic", None)
     if claimed is not None:
         return claimed is True
     if isinstance(tracker, Peer):
-        return tracker.name in _DETERMINISTIC_PEERS
+        return tracker.name in DETERMINISTIC
     return isinstance(tracker, Tracker) and tracker.device.type == "cpu"
 
 

@@ -83,6 +83,10 @@ class Confidence:
         return f"score {score:.2f} is below {config.uncertain:g}"
 
 
+# Frames in which the whole picture is seen once: three seconds of a camera of 30 images a second.
+ROUND = 90
+
+
 @dataclass(frozen=True, eq=False)
 class LostSearch:
     """A search of the whole picture for a lost target, at its own scale and at the cost of tracking.
@@ -117,6 +121,19 @@ class LostSearch:
         near = self._near
         places = self.tiles[(self.looked + np.arange(count - near)) % len(self.tiles)]
         return (self._beside(),) * near + tuple(Window(x, y, self.home.size) for x, y in places.tolist())
+
+    def budget(self, least: int, most: int) -> int:
+        """How many windows a frame has: as few as show every tile once in ``ROUND`` frames.
+
+        A frame in which the target is hidden should take no longer than one in which it is seen, for images that are
+        skipped while it is hidden are those in which it comes back.
+
+        Args:
+            least: windows of a frame in which the target is tracked.
+            most: windows that a frame may have where the picture is too large for fewer.
+        """
+        needed = math.ceil((2 * len(self.tiles) / ROUND + 1) / 2)  # one of every two frames' windows stays near
+        return min(max(needed, least), max(least, most))
 
     def after(self, count: int) -> LostSearch:
         """The search after a frame with ``count`` windows."""

@@ -121,7 +121,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
     Attributes:
         config: the settings.
         stride: of the response map, in pixels of the search crop.
-        lost_windows: windows that are searched in a frame while a target is lost.
+        lost_windows: the most windows that are searched in a frame while a target is lost.
     """
 
     config: SiameseConfig
@@ -179,7 +179,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
     def _sought(self, state: SiameseState[TargetT]) -> SiameseState[TargetT]:
         """The state of a target that was not found: looked for further, or from where it was last believed to be."""
         if state.lost_search is not None:
-            return replace(state, lost_search=state.lost_search.after(self.lost_windows))
+            return replace(state, lost_search=state.lost_search.after(self._lost_count(state, state.lost_search)))
         # It may be the box that was given, which reaches as far outside as a user likes.
         box = bounded(state.confident_box, state.confident_box, 0.0, state.image_size)
         back = replace(state, box=box, search_side=state.confident_side)
@@ -196,7 +196,11 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
 
     def _lost_request(self, state: SiameseState[TargetT], search: LostSearch) -> SearchRequest:
         """What is searched for a lost target."""
-        return SearchRequest(search.windows(self.lost_windows), self._search_size(state))
+        return SearchRequest(search.windows(self._lost_count(state, search)), self._search_size(state))
+
+    def _lost_count(self, state: SiameseState[TargetT], search: LostSearch) -> int:
+        """Windows in a frame of a lost target: those of a tracked one, or more where the picture is large."""
+        return search.budget(len(self._windows(state)), self.lost_windows)
 
     def _lost_step(self, state: SiameseState[TargetT]) -> float:
         """Distance in pixels at which the responses of neighbouring windows meet."""

@@ -93,10 +93,10 @@ class DSiamModel(SiameseModel[DSiamTarget, SiamFCOutput]):
         name: str = "dsiam",
         precision: str = "auto",
     ) -> None:
-        check_crop_sizes(network, "embed", config.exemplar_size, {"search_size": config.search_size})
         self.config, self.device, self.name, self.lost_windows = config, device, name, config.scales
         self.dtype = inference_dtype(device, precision)
         self.network = ready(network, device, self.dtype)
+        check_crop_sizes(network, "embed", config.exemplar_size, {"search_size": config.search_size})
         for ridge, regressions in zip((config.appearance_ridge, config.suppression_ridge), network.ridges, strict=True):
             if ridge is not None:
                 for regression in regressions:

@@ -60,7 +60,7 @@ class SiamRPNConfig(SiameseConfig):
         lost_search: what is searched while the target is lost, without cosine window and regardless of
             ``centre_cells``: ``sweep``, windows of the usual size at places that change from frame to frame, or
             ``enlarge``, one large window at the place of loss (PySOT:pysot/tracker/siamrpnlt_tracker.py).
-        lost_windows: windows in a frame of the sweep.
+        lost_windows: the most windows in a frame of the sweep, which has fewer where they show the picture in 3 s.
         lost_size: side of the enlarged search crop in pixels, at the usual scale.
         top_k: so many of the best proposals take part in the suppression of ``SiamRPNModel.candidates``. The paper
             gives neither this number nor the next one.
@@ -178,8 +178,9 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
+        backend = torch_backend(network, device, precision, CPU_BATCH)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
-        return cls(torch_backend(network, device, precision, CPU_BATCH), config, name)
+        return cls(backend, config, name)
 
     def start(self, frame: Frame, box: Box) -> SiamRPNState:
         config = self.config

@@ -130,6 +130,7 @@ class ShardData(lightning.LightningDataModule):
             held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
         ]
         self.domains = _domains(sets, left_out)
+        self.sequences = _sequences(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
             _supply(each, source, unwanted, self.sampler, config.kind)
@@ -183,6 +184,7 @@ class ShardData(lightning.LightningDataModule):
                 for supply in self.supplies
             ],
             "tracks": len(self.domains),
+            "sequences": self.sequences,
             "held_out": sorted(self.config.held_out),
         }
 
@@ -271,6 +273,20 @@ def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[st
         {
             (each.info.data_set, track)
             for each, unwanted in zip(sets, left_out, strict=True)
+            for shard in each.shards
+            for video, track in zip(shard.videos, shard.tracks, strict=True)
+            if video not in unwanted
+        }
+    )
+
+
+def _sequences(sets: list[PreparedSet], left_out: list[set[str]]) -> list[str]:
+    """Names of the tracks of videos that are trained on, so that an evaluation can tell what has been seen."""
+    return sorted(
+        {
+            track
+            for each, unwanted in zip(sets, left_out, strict=True)
+            if each.info.kind == "video"
             for shard in each.shards
             for video, track in zip(shard.videos, shard.tracks, strict=True)
             if video not in unwanted

@@ -29,7 +29,8 @@ def graph() -> Iterator[Graph]:
 
 
 def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str, str], tmp_path: Path) -> None:
-    parameters = {"autostart": False, "device": "cpu", "diagnostics_period": 0.2}
+    # without a /clock, and with a key that is none
+    parameters = {"autostart": False, "device": "cpu", "diagnostics_period": 0.2, "use_sim_time": True, "max_target": 3}
     scene = Scene()
     with (
         NodeProcess(parameters, environment=environment) as node,
@@ -39,6 +40,8 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
         # Unconfigured: it answers, and an impossible transition is refused, not fatal.
         wait_until(lambda: diagnostics.messages, 180.0)
         assert graph.state() == "unconfigured"
+        assert "the parameter max_target that was given at start is unknown" in node.log()
+        assert "did you mean max_targets?" in node.log()
         with pytest.raises(TrackerError, match="unconfigured; configure and activate the node first"):
             client.set_target(scene.box(0))
         assert not graph.change("activate")
@@ -82,6 +85,7 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
 
         # A pause keeps the target, a clean-up forgets it.
         assert graph.change("deactivate")
+        assert "deactivated; 1 target is kept" in node.log()
         wait_until(lambda: not camera.heard)
         assert graph.change("activate")
         camera.wait_connected()

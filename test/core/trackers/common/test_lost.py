@@ -131,6 +131,20 @@ def test_near_places_are_seen_more_often():
     assert looks["beside"] / 8 > 3 * looks["all"] / len(search.tiles)
 
 
+@pytest.mark.parametrize(
+    ("step", "size", "count"),
+    [(120, (640, 480), 1), (100, (640, 480), 1), (60, (640, 480), 2), (80, (1920, 1080), 5)],
+)
+def test_a_lost_frame_has_as_few_windows_as_show_the_picture_in_three_seconds(step, size, count):
+    search = LostSearch.around(Window(300, 200, 2 * step), step, size)
+    assert search.budget(1, 25) == count
+    assert search.budget(3, 3) == 3
+    places = np.stack(np.meshgrid(np.arange(0.0, size[0], 24), np.arange(0.0, size[1], 24)), axis=-1).reshape(-1, 2)
+    assert first_seen(search, places, count, 90).max() <= 90
+    if count > 1:
+        assert first_seen(search, places, count - 1, 90).max() > 90
+
+
 @given(
     st.tuples(st.floats(0, 700), st.floats(0, 500)),
     st.floats(5, 900),

@@ -50,12 +50,11 @@ def test_a_target_that_leaves_is_lost_and_found_where_it_returns(lost_search):
     assert results[-1].box.iou(truths[-1]) > 0.7
 
 
-@pytest.mark.parametrize(("lost_search", "least", "most"), [("enlarge", 1, 1), ("sweep", 6, 7)])
+@pytest.mark.parametrize(("lost_search", "least", "most"), [("enlarge", 1, 1), ("sweep", 6, 48)])
 def test_a_lost_target_is_found_far_away(lost_search, least, most):
     """250 px from where it was lost; window and central cells of the search while tracking have no say then.
 
-    The sweep takes three tiles 101 px apart a frame: the eight of ring 1 twice, then that of ring 2 among the first
-    three.
+    The sweep has one window a frame, as tracking has, and a tile in every other frame: 24 tiles in 48 frames at most.
     """
     image = np.zeros((480, 640, 3), np.uint8)
     first, then = Box(100, 200, 50, 50), Box(350, 200, 50, 50)
@@ -67,7 +66,7 @@ def test_a_lost_target_is_found_far_away(lost_search, least, most):
     assert result.state is TrackState.LOST
     assert result.box.iou(first) > 0.9
     states = []
-    while len(states) < 20 and TrackState.UNCERTAIN not in states:
+    while len(states) < 90 and TrackState.UNCERTAIN not in states:
         result = show(tracker, image, then)
         states.append(result.state)
     assert least <= len(states) <= most

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.errors import BoxError, ConfigError, WeightsError
-from siam_tracker_core.evaluation import peers
-from siam_tracker_core.evaluation.peers import Peer, PeerResult
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.peers import PeerResult, opencv
+from siam_tracker_core.peers.opencv import OpenCVTracker
 
 ROOT = Path(__file__).resolve().parents[3]
 NANO = ROOT.parent / "shared" / "data" / "peers"
@@ -27,22 +27,22 @@ def picture(shift: int = 0) -> np.ndarray:
 
 
 def needs(name: str) -> None:
-    if not hasattr(cv2, f"{peers._CLASSES[name]}_create"):
+    if not hasattr(cv2, f"{opencv._CLASSES[name]}_create"):
         pytest.skip(f"this OpenCV has no {name}")
-    if name == "nano" and not (NANO / peers.NANO_HEAD).is_file():
+    if name == "nano" and not (NANO / opencv.NANO_FILES[1]).is_file():
         pytest.skip("NanoTrack's ONNX files are not here")
 
 
 def follow(name: str) -> PeerResult:
     """What a peer says at the end of a way of 30 pixels; a box that stayed would overlap by 0.23."""
-    tracker = Peer(name, NANO)
+    tracker = OpenCVTracker(name, [NANO])
     tracker.init(picture(), Box(120.2, 89.7, 48.3, 48.1))
     for shift in range(3, 31, 3):
         result = tracker.update(picture(shift))
     return result
 
 
-@pytest.mark.parametrize("name", peers.PEERS)
+@pytest.mark.parametrize("name", opencv.NAMES)
 def test_a_peer_follows_a_moving_patch(name: str) -> None:
     needs(name)
     target = Box(150, 90, 48, 48)
@@ -56,7 +56,7 @@ def test_a_peer_follows_a_moving_patch(name: str) -> None:
 
 def test_a_lost_peer_keeps_its_last_box() -> None:
     needs("kcf")
-    tracker = Peer("kcf")
+    tracker = OpenCVTracker("kcf")
     tracker.init(picture(), Box(120, 90, 48, 48))
     tracker.update(picture())
     noise = np.random.default_rng(1).integers(0, 255, (240, 320, 3), dtype=np.uint8)
@@ -67,7 +67,7 @@ def test_a_lost_peer_keeps_its_last_box() -> None:
 
 @pytest.mark.parametrize("box", [Box(300, 220, 40, 40), Box(-10, -5, 30, 30), Box(319, 100, 30, 30), Box(5, 5, 1, 1)])
 def test_a_box_over_the_border_is_cut_to_whole_pixels_inside(box: Box) -> None:
-    x, y, width, height = peers._whole_pixels(box, 320, 240)
+    x, y, width, height = opencv._whole_pixels(box, 320, 240)
     assert 0 <= x < x + width <= 320
     assert 0 <= y < y + height <= 240
 
@@ -75,36 +75,36 @@ def test_a_box_over_the_border_is_cut_to_whole_pixels_inside(box: Box) -> None:
 def test_update_before_init_is_refused() -> None:
     needs("mil")
     with pytest.raises(RuntimeError, match="before init"):
-        Peer("mil").update(picture())
+        OpenCVTracker("mil").update(picture())
 
 
 def test_an_impossible_box_is_refused() -> None:
     needs("mil")
     with pytest.raises(BoxError, match="outside"):
-        Peer("mil").init(picture(), Box(400, 0, 10, 10))
+        OpenCVTracker("mil").init(picture(), Box(400, 0, 10, 10))
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="kcf, csrt, mil, nano"):
-        Peer("boosting")
+        OpenCVTracker("boosting")
 
 
 def test_an_opencv_without_contrib_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(cv2, "TrackerKCF_create", raising=False)
     with pytest.raises(ConfigError, match=r"has no TrackerKCF.*opencv-contrib-python-headless"):
-        Peer("kcf")
+        OpenCVTracker("kcf")
 
 
 def test_missing_nano_files_are_named(tmp_path: Path) -> None:
     needs("mil")
-    with pytest.raises(WeightsError, match=r"nanotrackv2_backbone\.onnx, which does not exist.*--nano_models"):
-        Peer("nano", tmp_path)
+    with pytest.raises(WeightsError, match=r"nanotrackv2_backbone\.onnx, which does not exist.*--peer_models"):
+        OpenCVTracker("nano", [tmp_path])
 
 
 def test_damaged_nano_files_are_an_error_of_their_own(tmp_path: Path) -> None:
-    for name in (peers.NANO_BACKBONE, peers.NANO_HEAD):
+    for name in opencv.NANO_FILES:
         (tmp_path / name).write_bytes(b"no model")
-    tracker = Peer("nano", tmp_path)
-    assert set(tracker.weights_hashes) == {peers.NANO_BACKBONE, peers.NANO_HEAD}
+    tracker = OpenCVTracker("nano", [tmp_path])
+    assert set(tracker.weights_hashes) == set(opencv.NANO_FILES)
     with pytest.raises(WeightsError, match="cannot load the nano tracker"):
         tracker.init(picture(), Box(120, 90, 48, 48))

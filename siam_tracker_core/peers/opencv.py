@@ -1,10 +1,8 @@
-"""OpenCV's trackers behind the interface of ours, as peers to measure against."""
+"""OpenCV's trackers behind the interface of ours."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.geometry import Box, check_target_box
+from siam_tracker_core.peers.files import find_files, hashes
+from siam_tracker_core.peers.result import PeerResult
 from siam_tracker_core.trackers.results import TrackState
 
-NANO_BACKBONE = "nanotrackv2_backbone.onnx"
-NANO_HEAD = "nanotrackv2_head.onnx"
-DEFAULT_NANO_MODELS = Path("../shared/data/peers")
+NANO_FILES = ("nanotrackv2_backbone.onnx", "nanotrackv2_head.onnx")
 
 _CLASSES = {"kcf": "TrackerKCF", "csrt": "TrackerCSRT", "mil": "TrackerMIL", "nano": "TrackerNano"}
-PEERS = tuple(_CLASSES)
+NAMES = tuple(_CLASSES)
 
 
-@dataclass(frozen=True)
-class PeerResult:
-    """What a peer says of one frame.
-
-    Attributes:
-        box: the target in whole pixels, all that OpenCV gives; the last one found while the state is "lost".
-        score: confidence in 0..1, or None where OpenCV has none for this tracker.
-        state: "tracking", or "lost" where the tracker says that it cannot find the target.
-    """
-
-    box: Box
-    score: float | None = None
-    state: str = TrackState.TRACKING.value
-
-
-class Peer:
+class OpenCVTracker:
     """One of OpenCV's trackers with ``init`` and ``update`` as ours have.
 
     Args:
-        name: one of ``PEERS``.
-        nano_models: the folder with NanoTrack's two ONNX files; read for "nano" only.
+        name: one of ``NAMES``.
+        folders: where ``NANO_FILES`` may lie, for "nano" only; see ``find_files``.
 
     Attributes:
         name: as given.
@@ -55,14 +39,14 @@ class Peer:
         WeightsError: if NanoTrack's files are missing or OpenCV cannot read them.
     """
 
-    def __init__(self, name: str, nano_models: Path = DEFAULT_NANO_MODELS) -> None:
+    def __init__(self, name: str, folders: Sequence[Path] = ()) -> None:
         self.name = name
         self.weights_hashes: dict[str, str] = {}
         if name not in _CLASSES:
-            raise ConfigError(f"{name!r} is not one of OpenCV's trackers known here: {', '.join(PEERS)}")
+            raise ConfigError(f"{name!r} is not one of OpenCV's trackers known here: {', '.join(NAMES)}")
         factory = _factory(name)
         if name == "nano":
-            parameters, self.weights_hashes = _nano_parameters(Path(nano_models))
+            parameters, self.weights_hashes = _nano_parameters(folders)
             self._create: Callable[[], Any] = lambda: factory(parameters)
         else:
             self._create = factory
@@ -119,17 +103,14 @@ def _factory(name: str) -> Callable[..., Any]:
     return factory
 
 
-def _nano_parameters(folder: Path) -> tuple[Any, dict[str, str]]:
-    paths = [folder / NANO_BACKBONE, folder / NANO_HEAD]
+def _nano_parameters(folders: Sequence[Path]) -> tuple[Any, dict[str, str]]:
+    paths = find_files("nano", NANO_FILES, folders)
     for path in paths:
-        if not path.is_file():
-            raise WeightsError(
-                f"tracker 'nano' needs {path}, which does not exist; give the folder that holds {NANO_BACKBONE} and "
-                f"{NANO_HEAD} with --nano_models, or leave 'nano' out"
-            )
+        if what := impostor(path):
+            raise WeightsError(f"{path} {what}")
     parameters: Any = cv2.TrackerNano_Params()  # type: ignore[attr-defined]
     parameters.backbone, parameters.neckhead = (str(path) for path in paths)
-    return parameters, {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    return parameters, hashes(paths)
 
 
 def _whole_pixels(box: Box, image_width: int, image_height: int) -> tuple[int, int, int, int]:

@@ -1,0 +1,129 @@
+"""A published network in ONNX form, run by ONNX Runtime, with its grids checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siam_tracker_core.errors import ConfigError, WeightsError
+
+Shape = tuple[int | None, ...]
+Tensor = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What goes into a network and what comes out of it.
+
+    Attributes:
+        inputs, outputs: shapes by name; None along an axis that may have any extent.
+        free: axes of inputs and outputs to be made free where the file fixes them, as (name, axis).
+    """
+
+    inputs: Mapping[str, Shape]
+    outputs: Mapping[str, Shape]
+    free: Sequence[tuple[str, int]] = ()
+
+
+class OnnxNetwork:
+    """A network that ONNX Runtime runs on the CPU.
+
+    Args:
+        path: the ONNX file.
+        signature: what the network must take and give.
+        threads: of ONNX Runtime; 1 leaves the cores to whoever runs several trackers at once.
+
+    Raises:
+        ConfigError: if ``onnx`` or ``onnxruntime`` is not installed.
+        WeightsError: if the file is missing, truncated, not ONNX, or of another network.
+    """
+
+    def __init__(self, path: Path, signature: Signature, threads: int = 1) -> None:
+        try:
+            import onnx
+            import onnxruntime
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                f"{path.name} runs on the package {error.name}, which is not installed: pip install onnx onnxruntime"
+            ) from None
+        try:
+            model = onnx.load(str(path))
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+        except Exception:  # protobuf's DecodeError; its module is no part of its interface
+            raise WeightsError(f"{path} is not an ONNX file, or it is truncated; copy it again") from None
+        _check(path, model, signature)
+        _set_free(model, signature)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime's own classes, which differ between versions
+            raise WeightsError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from None
+        self._outputs = list(signature.outputs)
+
+    def __call__(self, **inputs: Tensor) -> list[Tensor]:
+        """The outputs in the signature's order."""
+        return self._session.run(self._outputs, inputs)  # type: ignore[no-any-return]
+
+
+def _check(path: Path, model: object, signature: Signature) -> None:
+    """See that a model takes and gives what is expected.
+
+    Raises:
+        WeightsError: if not.
+    """
+    graph = model.graph  # type: ignore[attr-defined]
+    constants = {tensor.name for tensor in graph.initializer}
+    found = {
+        "input": {value.name: _shape(value) for value in graph.input if value.name not in constants},
+        "output": {value.name: _shape(value) for value in graph.output},
+    }
+    for kind, expected in (("input", signature.inputs), ("output", signature.outputs)):
+        if found[kind].keys() != expected.keys():
+            raise WeightsError(
+                f"{path} is of another network: its {kind}s are {_names(found[kind])}, expected {_names(expected)}"
+            )
+        for name, shape in expected.items():
+            own = found[kind][name]
+            pairs = zip(own, shape, strict=False)
+            if len(own) != len(shape) or any(None not in (a, b) and a != b for a, b in pairs):
+                raise WeightsError(
+                    f"{path} is of another network: its {kind} {name} is {_text(own)}, expected {_text(shape)}"
+                )
+
+
+def _set_free(model: object, signature: Signature) -> None:
+    """Make axes free that the file fixes; shapes inside are found anew."""
+    graph = model.graph  # type: ignore[attr-defined]
+    if not signature.free:
+        return
+    values = {value.name: value for value in [*graph.input, *graph.output]}
+    for name, axis in signature.free:
+        values[name].type.tensor_type.shape.dim[axis].dim_param = f"{name}_{axis}"
+    del graph.value_info[:]
+
+
+def _shape(value: object) -> Shape:
+    dimensions = value.type.tensor_type.shape.dim  # type: ignore[attr-defined]
+    return tuple(each.dim_value if each.HasField("dim_value") else None for each in dimensions)
+
+
+def _names(shapes: Mapping[str, Shape]) -> str:
+    return ", ".join(shapes) or "none"
+
+
+def _text(shape: Shape) -> str:
+    return "x".join("?" if extent is None else str(extent) for extent in shape)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
