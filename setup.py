@@ -51,7 +51,8 @@ EXTRAS = {
         "ros-jazzy-std-msgs",
         "ros-jazzy-visualization-msgs",
     ],
-    "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],  # for CUDA, onnxruntime-gpu in place of onnxruntime
+    # Exported networks, and published trackers as peers and teachers; for CUDA, onnxruntime-gpu in its place.
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
     "openvino": ["onnx>=1.16", "openvino>=2024.4"],  # the fastest on most CPUs; comes with make setup
     "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
     "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
@@ -71,7 +72,6 @@ EXTRAS = {
         "six",
         "vot-trax>=4.0.1",
     ],
-    "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],  # published trackers as peers and teachers
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9"],

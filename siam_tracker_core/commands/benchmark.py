@@ -61,7 +61,7 @@ def benchmark(
         peer_models: folders with the ONNX files of nano, nanotrack_v3 and fear_xs, which are not part of this package:
             in them, or in folders right inside.
         threads: CPU threads to use; all by default.
-        peers: trackers of others (nano, kcf, csrt, fear_xs, ...) to update in turns with ours on one video, frame by frame.
+        peers: trackers of others (nano, kcf, fear_xs, ...) to update in turns with ours on one video.
         runtimes: what ours run in beside the peers: auto, torch, onnxruntime, openvino, tensorrt.
         load: numbers of busy processes beside the updates in turns, one table part each.
         out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
