@@ -54,6 +54,11 @@ EXTRAS = {
         "ros-jazzy-std-msgs",
         "ros-jazzy-visualization-msgs",
     ],
+    # Exported networks, and published trackers as peers and teachers; for CUDA, onnxruntime-gpu in its place.
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
+    "openvino": ["onnx>=1.16", "openvino>=2024.4"],  # the fastest on most CPUs; comes with make setup
+    "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
+    "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
     "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs
@@ -70,7 +75,6 @@ EXTRAS = {
         "six",
         "vot-trax>=4.0.1",
     ],
-    "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],  # published trackers as peers and teachers
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9", "selenium>=4.11"],

@@ -37,6 +37,7 @@ COMMANDS = {
     "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
+    "export": ("siam_tracker_core.commands.export", "write a tracker's network for OpenVINO, ONNX Runtime, TensorRT"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
     "label": ("siam_tracker_core.commands.label", "make boxes for videos that nobody labelled"),
     "prepare": ("siam_tracker_core.commands.prepare", "cut a data set into shards of crops, to train on"),

@@ -29,6 +29,14 @@ class BagError(SiamTrackerError):
     """A bag that is missing, truncated, or lacks the topics that were asked for."""
 
 
+class RuntimeMissingError(SiamTrackerError):
+    """A runtime that is not installed, or that this machine cannot run."""
+
+
+class ExportError(SiamTrackerError):
+    """A network that cannot be exported, or an exported one that is not what it should be."""
+
+
 class OutputError(SiamTrackerError):
     """A result that cannot be written, or that would destroy what it is made of."""
 

@@ -77,6 +77,8 @@ def track(
     out: Path = Path("tracks.csv"),
     overlay: Path | None = None,
     device: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
     settings: Path | None = None,
     start: int = 0,
     frames: int | None = None,
@@ -92,12 +94,16 @@ def track(
         source: a video file; a folder of images; a pattern such as img/%04d.png; a camera's number or /dev/video0; an
             address such as rtsp://HOST/PATH; or - for a video on standard input. A folder or file of that name comes
             first.
-        tracker: a name from ``siam-tracker zoo``, or a path to a .safetensors file.
+        tracker: a name from ``siam-tracker zoo``, a path to a .safetensors file, or a folder that ``siam-tracker
+            export`` made.
         init: the target's box in the first frame: x,y,width,height in pixels. Without it the box is drawn with the
             mouse, where there is a display.
         out: the track: frame, x, y, width, height, score, state.
         overlay: a video (.mp4, .avi) with the track drawn in.
         device: auto, cpu or cuda:N.
+        runtime: what the network runs in: auto (the fastest that is installed), torch, onnxruntime, openvino or
+            tensorrt.
+        threads: for the network on a CPU; all cores that may be used by default.
         settings: YAML file with settings of the tracker that differ from its own.
         start: frame to start at.
         frames: how many frames to follow the target for; all by default.
@@ -119,7 +125,7 @@ def track(
     check_outputs({"--out": out, "--overlay": overlay}, [source, *footage.files, settings, tracker])
     images, first = _from(footage, start)
     target = target or draw_with_mouse(first.image)
-    model = load_tracker(tracker, device, config=settings)
+    model = load_tracker(tracker, device, config=settings, runtime=runtime, threads=threads)
     model.init(first.image, target)
     if sentence := flatness(first.image):
         print(f"siam-tracker track: {sentence}", file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
+from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
 from siam_tracker_core.weights import read_weights, sha256
 
 
@@ -58,6 +59,7 @@ class TrackerSpec:
         device: for our trackers, "auto", "cpu" or "cuda:0"; peers run on the CPU.
         peer_models: folders of the files of peers that need some; see ``peers.make_peer``.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
+        runtime, precision, threads: for our trackers, see ``load_tracker``.
     """
 
     label: str
@@ -65,6 +67,9 @@ class TrackerSpec:
     device: str = "auto"
     peer_models: tuple[Path, ...] = ()
     settings: Path | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
 
     @classmethod
     def of(
@@ -82,7 +87,7 @@ class TrackerSpec:
         if not isinstance(source, str):
             return cls(str(getattr(source, "name", type(source).__name__)), source, device, folders)
         name, settings = split_settings(source)
-        is_file = name.endswith(".safetensors")
+        is_file = name.endswith(".safetensors") or is_exported(name)
         label = Path(name).stem if is_file else name
         return cls(
             f"{label}+{settings.stem}" if settings else label,
@@ -100,7 +105,19 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(self.source, self.device, self.peer_models, self.settings)
+        if self.source in PEERS:
+            return make_tracker(self.source, self.device, self.peer_models, self.settings)
+        from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
+
+        tracker: FrameTracker = load_tracker(
+            self.source,
+            self.device,
+            config=self.settings,
+            precision=self.precision,
+            runtime=self.runtime,
+            threads=self.threads,
+        )
+        return tracker
 
 
 def make_tracker(
@@ -164,5 +181,8 @@ def describe_weights(source: str) -> dict[str, Any]:
     """
     from siam_tracker_core.zoo import find_weights
 
+    if is_exported(source):
+        path = Path(source) / MANIFEST
+        return {"weights": {path.name: sha256(path)}, "provenance": {}}
     path = find_weights(source)
     return {"weights": {path.name: sha256(path)}, "provenance": read_weights(path)[1].get("provenance", {})}

@@ -51,6 +51,11 @@ class Tracker(Generic[StateT, OutputT]):
         return self.model.config
 
     @property
+    def runtime(self) -> str:
+        """What its network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``."""
+        return self.model.runtime
+
+    @property
     def state(self) -> StateT:
         """What is known of the target.
 

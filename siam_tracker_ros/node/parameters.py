@@ -12,6 +12,7 @@ from siam_tracker_core.networks.inference import PRECISIONS
 from siam_tracker_core.pixels import SUPPORTED_ENCODINGS, Contrast, Orientation, PixelSettings
 from siam_tracker_core.pixels.contrast import ContrastMode
 from siam_tracker_core.pixels.yuv import Matrix, Range
+from siam_tracker_core.runtimes.choosing import RUNTIMES
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros import declarations
@@ -43,7 +44,8 @@ class Settings(RobotSettings):
     )
     weights: str = parameter(
         "",
-        "Path of a .safetensors file to use instead of the zoo's weights; empty for those of the zoo.",
+        "Path of a .safetensors file, or of a folder that siam-tracker export made, to use instead of the zoo's "
+        "weights; empty for those of the zoo.",
         changes=Changes.WHILE_UNCONFIGURED,
     )
     tracker_config: str = parameter(
@@ -57,6 +59,12 @@ class Settings(RobotSettings):
         "Where the network runs: auto, cpu, cuda or cuda:N.",
         pattern=r"auto|cpu|cuda(:\d+)?",
         words="auto, cpu, cuda or cuda:N",
+        changes=Changes.WHILE_UNCONFIGURED,
+    )
+    runtime: str = parameter(
+        "auto",
+        "What the network runs in; auto takes the fastest that is installed for the device.",
+        choices=RUNTIMES,
         changes=Changes.WHILE_UNCONFIGURED,
     )
     precision: str = parameter(
