@@ -76,7 +76,8 @@ def initialise(head: PixelwiseHead) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for last, bias in ((head.cls[-1], -3.0), (head.loc[-1], float(np.log(2.0)))):
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.normal_(last.weight, std=0.01)
         nn.init.constant_(last.bias, bias)
 
@@ -153,9 +154,7 @@ class SiamBANModule(PairModule):
 
     def _propose(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         network = self.network
-        tail = (
-            nn.Sequential(*network.backbone.units()[self.recipe.frozen_front :]) if self._front else network.backbone
-        )
+        tail = nn.Sequential(*network.backbone.units()[self.recipe.frozen_front :]) if self._front else network.backbone
         exemplars, searches = tail(exemplars), tail(searches)
         logits, distances = network.head(searches, network.head.kernels(exemplars))
         return logits[..., 1:, 1:], distances[..., 1:, 1:]

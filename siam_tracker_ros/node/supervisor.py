@@ -10,6 +10,7 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from siam_tracker_ros.image_conversion import ImageReader
 from siam_tracker_ros.node.loading import Load, Loaded, load, release
 from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.ring import FrameRing
@@ -98,6 +99,7 @@ class Supervisor:
             if self._broken is not None:
                 self._mend(self._broken)
             assert self.loop is not None
+            self.loop.reader = ImageReader(settings.pixels)
             self._saver = TargetSaver(settings, self._logger, self._complain) if settings.state_file else None
             before = None if self._saver is None or self.loop.targets else self._saver.load()
             if before is not None:
