@@ -23,7 +23,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 SECTIONS = {
     "Tutorials": ["first_target", "robot", "training", "evaluation", "add_a_tracker"],
-    "How-to": ["console", "bags", "runtimes", "gpu", "peers", "evaluation_vot", "steady", "security", "troubleshooting"],
+    "How-to": [
+        "console",
+        "bags",
+        "runtimes",
+        "gpu",
+        "peers",
+        "evaluation_vot",
+        "steady",
+        "security",
+        "troubleshooting",
+    ],
     "Reference": [
         "command_line",
         "reference/commands",

@@ -13,6 +13,7 @@ from typing import Any
 
 from jsonargparse import auto_cli
 
+from siam_tracker_core import __version__
 from siam_tracker_core.commands.words import plain_words
 from siam_tracker_core.errors import SiamTrackerError
 
@@ -54,6 +55,7 @@ COMMANDS = {
     "join": ("siam_tracker_core.commands.join", "make the cascade's weights of a trained SiamFC and a trained MDNet"),
     "make-dsiam": ("siam_tracker_core.commands.make_dsiam", "make a DSiam of a trained SiamFC or of a backbone"),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
+    "doctor": ("siam_tracker_core.commands.doctor", "check this machine, and say what to do about what is wrong"),
     "trax": ("siam_tracker_core.commands.trax", "be a tracker for vot-toolkit"),
 }
 
@@ -64,7 +66,8 @@ def usage() -> str:
     lines = "\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
     return (
         "usage: siam-tracker COMMAND [options]\n\nFollow a target in video with Siamese networks; train and evaluate "
-        f"the trackers.\n\ncommands:\n{lines}\n\nsiam-tracker COMMAND --help tells the options of a command."
+        f"the trackers.\n\ncommands:\n{lines}\n\nsiam-tracker COMMAND --help tells the options of a command, "
+        "siam-tracker --version the version."
     )
 
 
@@ -74,13 +77,16 @@ def _function(command: str) -> Callable[..., Any]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit status.
+    """Run a command; returns its exit status, which docs/command_line.md lists.
 
     An error that the user caused is printed as one sentence, without a traceback.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given or given[0] in ("-h", "--help", "help"):
         print(usage())
+        return 0
+    if given[0] in ("-V", "--version"):
+        print(f"siam-tracker {__version__}")
         return 0
     command, *options = given
     if threading.current_thread() is threading.main_thread():
@@ -98,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except BrokenPipeError:
         return _reader_left()
+    except KeyboardInterrupt:
+        print(f"siam-tracker {command}: stopped", file=sys.stderr)
+        return 128 + signal.SIGINT
     except OSError as error:
         if error.errno not in _OF_THE_PLACE:
             raise
