@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 SECTIONS = {
     "Tutorials": ["first_target", "robot", "training", "evaluation", "add_a_tracker"],
+    "Troubleshooting": ["troubleshooting"],
     "How-to": [
         "console",
         "bags",
@@ -32,7 +33,6 @@ SECTIONS = {
         "evaluation_vot",
         "steady",
         "security",
-        "troubleshooting",
     ],
     "Reference": [
         "command_line",
@@ -134,8 +134,8 @@ def interfaces_page() -> str:
 def settings_page() -> str:
     """Every file of settings that comes with the package."""
     parts = [
-        "# Files of settings\n\n`siam-tracker train --explain` and the pages of the trackers tell what each key means. A "
-        "file holds what differs from the defaults."
+        "# Files of settings\n\n`siam-tracker train --explain` and the pages of the trackers tell what each key means. "
+        "A file holds what differs from the defaults."
     ]
     for folder, title in (("config/trackers", "Trackers"), ("config/train", "Training"), ("config", "Node")):
         parts.append(f"## {title}")
