@@ -27,6 +27,7 @@ SECTIONS = {
     "How-to": [
         "console",
         "bags",
+        "docker",
         "runtimes",
         "gpu",
         "peers",
