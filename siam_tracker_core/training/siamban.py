@@ -178,6 +178,10 @@ class SiamBANModule(PairModule):
         config = SiamBANConfig(lost=LostConfig(enabled=False))
         return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
+    def settings(self) -> dict[str, Any]:
+        # Where the teachers' files lay is nobody's affair.
+        return {**super().settings(), "teachers": [teacher.name for teacher in self._teachers]}
+
     def description(self) -> dict[str, Any]:
         recipe = self.recipe
         network = {name: getattr(recipe, name) for name in ("backbone", "hidden", "depth", "kernel")}
@@ -185,7 +189,6 @@ class SiamBANModule(PairModule):
             "tracker": self.kind,
             "network": network,
             "config": {},
-            "teachers": [teacher.name for teacher in self._teachers],
         }
 
 

@@ -375,7 +375,7 @@ def test_every_change_has_a_line_in_the_log(setup: Setup) -> None:
         return f"target {target} 'square' is found again, score 0." in setup.node.log()
 
     wait_until(lose, what="a line of the loss")
-    wait_until(find, what="a line of the finding")
+    wait_until(find, 60.0, "a line of the finding")
     setup.client.remove_target(target)
     small = setup.scene.image(0)[:120, :160]
     setup.answered(setup.camera.message(small))
