@@ -46,7 +46,18 @@ SECTIONS = {
         "data",
         "model_zoo",
     ],
-    "Explanation": ["architecture", "siamfc", "siamdw", "siamrpn", "dsiam", "srt", "mdnet", "cascade", "performance"],
+    "Explanation": [
+        "architecture",
+        "siamfc",
+        "siamdw",
+        "siamrpn",
+        "siamban",
+        "dsiam",
+        "srt",
+        "mdnet",
+        "cascade",
+        "performance",
+    ],
     "Laboratory": ["figures", "laboratory"],
 }
 
