@@ -20,7 +20,7 @@ def main(source: str, *boxes: str) -> None:
     for number, image in open_source(source).frames:
         if number == 0:
             for target, text in enumerate(boxes):
-                group.add(target, image, Box(*map(float, text.split(","))))
+                group.init(target, image, Box(*map(float, text.split(","))))
             continue
         for target, result in group.update(image).items():
             x, y, width, height = result.box
