@@ -121,7 +121,8 @@ def generated() -> dict[str, Any]:
 def commands_page() -> str:
     """Every command's help, as it prints it."""
     sys.path.insert(0, str(ROOT))
-    from siam_tracker_core.cli import COMMANDS, main
+    from siam_tracker_core.cli import main
+    from siam_tracker_core.commands.listing import COMMANDS
 
     os.environ["COLUMNS"] = "100"
     parts = ["# Commands\n\nWhat each command's `--help` prints."]
