@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Run a command with ROS 2 and this package on the path, `siam-tracker` included.
 set -e
+# shellcheck source=/dev/null
 source "/opt/ros/$ROS_DISTRO/setup.bash"
+# shellcheck source=/dev/null
 source /opt/siam_tracker/install/setup.bash
 share=/opt/siam_tracker/install/siam_tracker_ros
 export PATH="$share/lib/siam_tracker_ros:$PATH"

@@ -3,6 +3,7 @@
 #   install.sh INDEX    where pip finds torch; none: the image has it
 set -eo pipefail
 index=${1:?give the index that torch is taken from, or none}
+# shellcheck source=/dev/null
 source "/opt/ros/${ROS_DISTRO:?this is no image of ROS 2}/setup.bash"
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_NO_CACHE_DIR=1 DEBIAN_FRONTEND=noninteractive

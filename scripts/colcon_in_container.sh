@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Build and test with colcon in a container of ROS 2: the repository is at /source, read-only.
 set -eo pipefail
+# shellcheck source=/dev/null
 source "/opt/ros/${ROS_DISTRO:?this is no container of ROS 2}/setup.bash"
 set -u
 cp -r /source /tmp/repository
@@ -15,6 +16,7 @@ rosdep install --from-paths . --ignore-src --default-yes -r
 pip install safetensors pydantic annotated-types "jsonargparse[signatures]" docstring-parser
 set +u
 colcon build --event-handlers console_direct+
+# shellcheck source=/dev/null
 source install/setup.bash
 colcon test --event-handlers console_direct+ --pytest-args test/ros/test_packaging.py test/ros/test_launch.py test/ros/node
 colcon test-result --verbose
