@@ -52,7 +52,8 @@ EXTRAS = {
         "ros-jazzy-visualization-msgs",
     ],
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
-    "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
+    # Search for settings; published results in MATLAB's form; overlaps of VOT's polygons.
+    "evaluation": ["optuna>=3.0", "scipy>=1.11", "shapely>=2.0"],
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs
     # beside OpenCV: it is installed without its requirements, which would bring another OpenCV.
     "vot": [

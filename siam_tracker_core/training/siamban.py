@@ -153,9 +153,7 @@ class SiamBANModule(PairModule):
 
     def _propose(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         network = self.network
-        tail = (
-            nn.Sequential(*network.backbone.units()[self.recipe.frozen_front :]) if self._front else network.backbone
-        )
+        tail = nn.Sequential(*network.backbone.units()[self.recipe.frozen_front :]) if self._front else network.backbone
         exemplars, searches = tail(exemplars), tail(searches)
         logits, distances = network.head(searches, network.head.kernels(exemplars))
         return logits[..., 1:, 1:], distances[..., 1:, 1:]
