@@ -109,7 +109,16 @@ def require_interfaces() -> None:
 
 def shipped_files() -> list[str]:
     """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py."""
-    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + glob("config/trackers/*.yaml"))
+    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + _settings())
+
+
+def _settings() -> list[str]:
+    """Settings of trackers, the trainings of the papers and their declared experiments."""
+    return [
+        path
+        for pattern in ("trackers/*", "train/*", "experiments/*", "experiments/*/*")
+        for path in glob(f"config/{pattern}.yaml")
+    ]
 
 
 class BuildPy(build_py):
@@ -147,7 +156,7 @@ def data_files() -> list[tuple[str, list[str]]]:
         (share, ["package.xml"]),
         (f"{share}/launch", sorted(glob("launch/*.launch.py"))),
     ]
-    for folder in ["config", *sorted(glob("config/*/"))]:
+    for folder in ["config", *sorted(glob("config/*/")), *sorted(glob("config/experiments/*/"))]:
         folder = folder.rstrip("/")
         files.append((f"{share}/{folder}", sorted(glob(f"{folder}/*.yaml") + glob(f"{folder}/*.xml"))))
     if not UNDER_COLCON:  # colcon puts the console scripts of setup.cfg there itself

@@ -19,6 +19,7 @@ COMMANDS = {
     "track": ("siam_tracker_core.commands.track", "follow a target through a video, a folder of images or a camera"),
     "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
+    "reproduce": ("siam_tracker_core.commands.reproduce", "run the experiments of the papers, table by table"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
     "label": ("siam_tracker_core.commands.label", "make boxes for videos that nobody labelled"),
@@ -38,6 +39,9 @@ COMMANDS = {
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
     "trax": ("siam_tracker_core.commands.trax", "be a tracker for vot-toolkit"),
 }
+
+# What a command is about if it is given options only.
+ALONE = {"reproduce": "all"}
 
 
 def usage() -> str:
@@ -65,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(usage())
         return 0
     command, *options = given
+    if command in ALONE and (not options or options[0].startswith("-")):
+        options = [ALONE[command], *options]
     if threading.current_thread() is threading.main_thread():
         # As an exit, so that worker processes end with this one.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -61,9 +61,7 @@ def _first_result(path: Path) -> Any:
         raise DatasetError(f"{path} holds no variable results; expected a result file of OTB's benchmark")
     found = np.atleast_1d(content["results"]).ravel()
     if found.size != 1:
-        raise DatasetError(
-            f"{path} holds {found.size} runs; a one-pass evaluation has one, those of temporal or spatial robustness more"
-        )
+        raise DatasetError(f"{path} holds {found.size} runs; a one-pass evaluation has one, other experiments more")
     return found[0]
 
 

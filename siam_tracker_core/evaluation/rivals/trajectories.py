@@ -2,8 +2,8 @@
 
 Both lie as ``TRACKER/EXPERIMENT/SEQUENCE/SEQUENCE_001.txt``, one a repetition, and the text is the same: a region a
 line, or a code (see ``vot.files``). The old layout, of the challenges of 2013 to 2019, has ``SEQUENCE_time.txt`` with a
-column a repetition; the new one, vot-toolkit's, has ``SEQUENCE_001_time.value``, may keep a trajectory as ``SEQUENCE_001.bin``
-(votchallenge/toolkit:vot/region/io.py), and may have its trackers in a folder ``results``.
+column a repetition; the new one, vot-toolkit's, has ``SEQUENCE_001_time.value``, may keep a trajectory as
+``SEQUENCE_001.bin`` (votchallenge/toolkit:vot/region/io.py), and may have its trackers in a folder ``results``.
 """
 
 from __future__ import annotations
