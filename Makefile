@@ -17,11 +17,11 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 # pip hands the constraints on to the environments in which it builds; which name it reads depends on its version
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
        $(BIN)/python -m pip install --quiet
-EXTRAS := ros-wheels,train,evaluation,cluster,vot,demo,test,lint
+EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak fuzz steady lint format clean distclean
+.PHONY: help setup demo test soak fuzz steady cpu-check gpu-check lint format clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,12 @@ lint: setup ## check style (ruff), types (mypy), which room imports which (impor
 format: setup ## repair style where ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+cpu-check: setup ## measure this machine's CPU beside NanoTrack, idle and under load: build/cpu-check/speed.md
+	$(BIN)/python -m siam_tracker_core.commands.speed_check --out build/cpu-check
+
+gpu-check: setup ## test and measure this machine's GPU: build/gpu-check/speed.md
+	$(BIN)/python -m siam_tracker_core.commands.speed_check --device cuda:0 --out build/gpu-check
 
 clean: ## remove what was built, but not .venv, trained weights or runs
 	rm -rf build install log .pytest_cache .hypothesis .mypy_cache .ruff_cache siam_tracker_msgs/_skbuild *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from glob import glob
 from importlib.util import find_spec
@@ -14,12 +15,14 @@ from setuptools.command.develop import develop
 NAME = "siam_tracker_ros"
 LIBRARY = "siam_tracker_core"
 INTERFACES = "siam_tracker_msgs"
+_CONFIG_SUFFIXES = ("json", "rviz", "xml", "yaml")
 UNDER_COLCON = "COLCON" in os.environ  # colcon sets it for everything that it starts
 
 # The one list of requirements; constraints.txt pins what was tested. package.xml has those with a key of rosdep, and a
 # colcon build installs none of these. Of OpenCV's four wheels it is the one with trackers and without windows; another
 # one beside it overwrites it. ROS is an extra, since a ROS machine has its own.
 REQUIREMENTS = [
+    "aiohttp>=3.9",
     "annotated-types>=0.6",
     "docstring-parser>=0.15",
     "Jinja2>=3.0",
@@ -51,6 +54,11 @@ EXTRAS = {
         "ros-jazzy-std-msgs",
         "ros-jazzy-visualization-msgs",
     ],
+    # Exported networks, and published trackers as peers and teachers; for CUDA, onnxruntime-gpu in its place.
+    "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
+    "openvino": ["onnx>=1.16", "openvino>=2024.4"],  # the fastest on most CPUs; comes with make setup
+    "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
+    "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
     # Search for settings; published results in MATLAB's form; overlaps of VOT's polygons.
     "evaluation": ["optuna>=3.0", "scipy>=1.11", "shapely>=2.0"],
@@ -68,10 +76,9 @@ EXTRAS = {
         "six",
         "vot-trax>=4.0.1",
     ],
-    "onnx": ["onnx>=1.14", "onnxruntime>=1.16"],  # published trackers as peers and teachers
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
-    "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9"],
+    "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9", "selenium>=4.11"],
     "fuzz": ["atheris>=2.3"],
     "lint": ["bandit", "import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
 }
@@ -158,7 +165,8 @@ def data_files() -> list[tuple[str, list[str]]]:
     ]
     for folder in ["config", *sorted(glob("config/*/")), *sorted(glob("config/experiments/*/"))]:
         folder = folder.rstrip("/")
-        files.append((f"{share}/{folder}", sorted(glob(f"{folder}/*.yaml") + glob(f"{folder}/*.xml"))))
+        sources = (glob(f"{folder}/*.{suffix}") for suffix in _CONFIG_SUFFIXES)
+        files.append((f"{share}/{folder}", sorted(itertools.chain.from_iterable(sources))))
     if not UNDER_COLCON:  # colcon puts the console scripts of setup.cfg there itself
         files.append((f"lib/{NAME}", sorted(glob("exec/*"))))
     return [(target, sources) for target, sources in files if sources]
@@ -180,7 +188,7 @@ setup(
     keywords=["ROS"],
     python_requires=">=3.10",
     packages=find_packages(include=[LIBRARY, f"{LIBRARY}.*", NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.yaml"]},
+    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.js", "*.svg", "*.yaml"]},
     data_files=data_files(),
     zip_safe=False,
     install_requires=REQUIREMENTS,
@@ -190,6 +198,10 @@ setup(
         "console_scripts": [
             "siam-tracker = siam_tracker_core.cli:main",
             f"tracker_node = {NAME}.node.main:main",
+            f"target_follower = {NAME}.follower.main:main",
+            f"made_world = {NAME}.follow_demo.world_node:main",
+            f"follow_demo = {NAME}.follow_demo.main:main",
+            f"operator_console = {NAME}.console.main:main",
             f"evaluate_bag = {NAME}.bag_evaluation.evaluate_bag:main",
             f"replay = {NAME}.bag_evaluation.replay:main",
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
@@ -9,7 +10,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration, TextSubstitution
-from launch_ros.actions import LifecycleNode
+from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from siam_tracker_ros.declarations import Declaration
@@ -53,6 +54,19 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "debug", default_value="false", choices=["true", "false"], description="Log what is done for every image."
     ),
+    DeclareLaunchArgument(
+        "console",
+        default_value="false",
+        choices=["true", "false"],
+        description="Also start the operator console, a web page to watch and to point at targets.",
+    ),
+    DeclareLaunchArgument(
+        "console_host",
+        default_value="127.0.0.1",
+        description="Address of the console; 0.0.0.0 for all of this machine's. Beyond 127.0.0.1 a token is needed; "
+        "the console logs a link with it.",
+    ),
+    DeclareLaunchArgument("console_port", default_value="8642", description="Port of the console; 0 for a free one."),
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
@@ -131,7 +145,29 @@ def start_node(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             **({} if respawn else {"on_exit": end_with_node}),
         )
     )
+    if value("console") == "true":
+        actions.append(console_node(value))
     return actions
+
+
+def console_node(value: Callable[[str], str]) -> Node:
+    """The operator console, with the tracker's images and their QoS."""
+    image = value("image")
+    parameters: dict[str, str | int] = {"tracker": value("name"), "host": value("console_host")}
+    parameters["port"] = int(value("console_port"))
+    for name in ("image_transport", "reliability"):
+        if value(name):
+            parameters[name] = value(name)
+    return Node(
+        package="siam_tracker_ros",
+        executable="operator_console",
+        name="operator_console",
+        namespace=value("namespace"),
+        parameters=[parameters],
+        remappings=[("image", image), ("image/compressed", f"{image}/compressed")],
+        output="screen",
+        emulate_tty=True,
+    )
 
 
 def end_with_node(event: ProcessExited, context: LaunchContext) -> Shutdown | None:

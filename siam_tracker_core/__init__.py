@@ -1,5 +1,9 @@
 """Siamese visual trackers in PyTorch: ``load_tracker``, then ``init`` with a box and ``update`` with every image."""
 
+from siam_tracker_core.waiting import wait_asleep
+
+wait_asleep()  # before anything loads PyTorch
+
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box

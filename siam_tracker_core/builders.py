@@ -223,3 +223,18 @@ BUILDERS: dict[str, Callable[[Blueprint], Tracker]] = {
     "siamrpn": build_siamrpn,
     "srt": build_srt,
 }
+
+# Trackers whose network runs in any runtime: model and settings for each kind.
+ON_BACKENDS: dict[str, tuple[type[SiamFCModel] | type[SiamRPNModel], type[SiamFCConfig] | type[SiamRPNConfig]]] = {
+    "siamban": (SiamRPNModel, SiamBANConfig),
+    "siamfc": (SiamFCModel, SiamFCConfig),
+    "siamrpn": (SiamRPNModel, SiamRPNConfig),
+}
+
+# Why the others run in PyTorch only.
+ONLY_PYTORCH = {
+    "cascade": "its second network learns in PyTorch while it tracks",
+    "dsiam": "it solves for its transformations in PyTorch in every frame",
+    "mdnet": "its last layers learn in PyTorch while it tracks",
+    "srt": "its recurrent layers read the features of candidates that PyTorch chooses in every frame",
+}

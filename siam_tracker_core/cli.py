@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -14,13 +16,29 @@ from jsonargparse import auto_cli
 from siam_tracker_core.commands.words import plain_words
 from siam_tracker_core.errors import SiamTrackerError
 
+# What the disk or the folder is to blame for, whatever command met it.
+_OF_THE_PLACE = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EIO,
+    errno.ENAMETOOLONG,
+}
+
 # Modules are imported when their command is called, so that help comes at once.
 COMMANDS = {
     "track": ("siam_tracker_core.commands.track", "follow a target through a video, a folder of images or a camera"),
+    "serve": ("siam_tracker_core.commands.serve", "watch a video or a camera in the browser, and draw targets there"),
     "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
     "reproduce": ("siam_tracker_core.commands.reproduce", "run the experiments of the papers, table by table"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
+    "export": ("siam_tracker_core.commands.export", "write a tracker's network for OpenVINO, ONNX Runtime, TensorRT"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
     "label": ("siam_tracker_core.commands.label", "make boxes for videos that nobody labelled"),
     "prepare": ("siam_tracker_core.commands.prepare", "cut a data set into shards of crops, to train on"),
@@ -80,10 +98,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         function = _function(command)
         auto_cli(function, args=plain_words(function, options), prog=f"siam-tracker {command}", as_positional=True)
+        sys.stdout.flush()
     except SiamTrackerError as error:
         print(f"siam-tracker {command}: {error}", file=sys.stderr)
         return 1
+    except BrokenPipeError:
+        return _reader_left()
+    except OSError as error:
+        if error.errno not in _OF_THE_PLACE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"siam-tracker {command}: {where}{(error.strerror or str(error)).lower()}", file=sys.stderr)
+        return 1
     return 0
+
+
+def _reader_left() -> int:
+    """The exit status that a shell gives a command whose reader, such as ``head``, has seen enough."""
+    # What is still in the buffer must not be written at the interpreter's end either.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 import numpy as np
 
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import read_text
 
 if TYPE_CHECKING:
     import yaml
@@ -128,11 +129,11 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     import yaml
 
     path = Path(path)
+    if not path.exists():
+        raise ConfigError(f"configuration file {path} does not exist")
     try:
-        content = yaml.load(path.read_text(), Loader=_yaml_loader())  # a SafeLoader
-    except FileNotFoundError:
-        raise ConfigError(f"configuration file {path} does not exist") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(path, ConfigError), Loader=_yaml_loader())  # a SafeLoader
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from None
     if content is None:
         return {}

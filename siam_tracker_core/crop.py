@@ -1,12 +1,13 @@
 """Crops of a frame: one upload of the image, many crops.
 
 Square context crops, and patches: boxes that are stretched to squares. They are sampled bilinearly and continue past
-the border with the frame's mean colour (SiamFC section 2.4). On the CPU OpenCV does the sampling, on an accelerator one
-batched ``grid_sample``; both follow the coordinates of ``geometry``.
+the border with the frame's mean colour (SiamFC section 2.4). On the CPU OpenCV does the sampling, on an accelerator
+``sample`` does that of all regions at once; both follow the coordinates of ``geometry``.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import cv2
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Window
+from siam_tracker_core.upload import uploader
 
 
 def check_image(image: object) -> NDArray[np.uint8]:
@@ -45,12 +47,20 @@ class Frame:
 
     def __init__(self, image: NDArray[np.uint8], device: torch.device) -> None:
         self.height, self.width = image.shape[:2]
+        self._scale = np.ones(4)
         self.device = device
         self._host = image
-        self._mean = np.array(cv2.mean(image)[:3])
+        self._colour: NDArray[np.float64] | None = None
         self._pixels: torch.Tensor | None = None
         if device.type != "cpu":
-            self._pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device, non_blocking=True)
+            self._pixels = uploader(device).upload(np.ascontiguousarray(image))
+
+    @property
+    def _mean(self) -> NDArray[np.float64]:
+        """Mean colour (3,), computed when a region first reaches beyond the border."""
+        if self._colour is None:
+            self._colour = np.array(cv2.mean(self._host)[:3])
+        return self._colour
 
     @classmethod
     def upload(cls, image: NDArray[np.uint8], device: torch.device | str) -> Frame:
@@ -64,6 +74,18 @@ class Frame:
         """
         return cls(check_image(image), torch.device(device))
 
+    def seen_as(self, width: int, height: int) -> Frame:
+        """The same picture in the coordinates of images of another size, whose pixels are not resampled for that.
+
+        Args:
+            width, height: in pixels; windows and boxes of the result are in such pixels.
+        """
+        view = copy.copy(self)
+        view.width, view.height = width, height
+        horizontal, vertical = self._host.shape[1] / width, self._host.shape[0] / height
+        view._scale = np.array([horizontal, vertical, horizontal, vertical])
+        return view
+
     def crops(self, windows: Sequence[Window], size: int) -> torch.Tensor:
         """Resample square windows of the image.
 
@@ -72,7 +94,8 @@ class Frame:
             size: side of the crops in pixels.
 
         Returns:
-            float32 (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device.
+            (len(windows), 3, size, size), BGR in 0..255, channels last in memory, on the device: uint8 on the CPU,
+            float32 elsewhere.
         """
         regions = np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in windows], dtype=np.float64)
         return self._resample(regions.reshape(-1, 4), size)
@@ -91,13 +114,15 @@ class Frame:
 
     def _resample(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         """Regions (n, 4) of centre, width and height as (n, 3, size, size)."""
+        regions = regions * self._scale
         if self._pixels is None:
             return self._resample_on_host(regions, size)
         return self._resample_on_device(self._pixels, regions, size)
 
     def _resample_on_host(self, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         crops = np.empty((len(regions), size, size, 3), dtype=np.uint8)
-        for region, crop in zip(regions, crops, strict=True):
+        inside = self._are_inside(regions)
+        for region, crop, whole in zip(regions, crops, inside, strict=True):
             cv2.warpAffine(
                 self._host,
                 _to_pixel_indices(region, size),
@@ -105,21 +130,56 @@ class Frame:
                 dst=crop,
                 flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
                 borderMode=cv2.BORDER_CONSTANT,
-                borderValue=self._mean.tolist(),
+                borderValue=(0, 0, 0) if whole else self._mean.tolist(),
             )
-        return torch.from_numpy(crops).permute(0, 3, 1, 2).float()
+        return torch.from_numpy(crops).permute(0, 3, 1, 2)
+
+    def _are_inside(self, regions: NDArray[np.float64]) -> list[bool]:
+        """Whether no pixel of a region's crop is sampled beyond the border, so that the mean colour plays no part."""
+        low, high = regions[:, :2] - regions[:, 2:] / 2, regions[:, :2] + regions[:, 2:] / 2
+        # Samples lie half a crop pixel inside and reach for the next image pixel; OpenCV rounds them to 1/32 pixel.
+        inside = (low >= 1) & (high <= (self.width - 1, self.height - 1))
+        return [bool(across and down) for across, down in inside]
 
     def _resample_on_device(self, pixels: torch.Tensor, regions: NDArray[np.float64], size: int) -> torch.Tensor:
-        mean = torch.as_tensor(self._mean, dtype=torch.float32, device=self.device)
-        # grid_sample continues with zeros, so the mean is taken off before and put back after.
-        centred = (pixels.float() - mean).permute(2, 0, 1)[None].expand(len(regions), -1, -1, -1)
+        mean = (0.0, 0.0, 0.0) if all(self._are_inside(regions)) else tuple(self._mean.tolist())
         table = torch.from_numpy(regions.astype(np.float32)).to(self.device, non_blocking=True)
-        steps = (torch.arange(size, device=self.device, dtype=torch.float32) + 0.5) / size - 0.5
-        along_x = (table[:, :1] + steps * table[:, 2:3]) * (2 / self.width) - 1
-        along_y = (table[:, 1:2] + steps * table[:, 3:]) * (2 / self.height) - 1
-        grid = torch.stack((along_x[:, None, :].expand(-1, size, -1), along_y[:, :, None].expand(-1, -1, size)), dim=-1)
-        crops = torch.nn.functional.grid_sample(centred, grid, mode="bilinear", align_corners=False)
-        return (crops + mean[:, None, None]).contiguous(memory_format=torch.channels_last)
+        return sample(pixels, table, torch.tensor(mean).to(self.device, non_blocking=True), size)
+
+
+def sample(pixels: torch.Tensor, regions: torch.Tensor, mean: torch.Tensor, size: int) -> torch.Tensor:
+    """Resample regions of an image bilinearly, all at once; only the pixels that they need are read.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        regions: float32 (n, 4) of centre, width and height in pixels.
+        mean: (3,), the colour beyond the border.
+        size: side of the crops in pixels.
+
+    Returns:
+        float32 (n, 3, size, size), channels last in memory.
+    """
+    height, width = pixels.shape[:2]
+    steps = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size - 0.5
+    columns = _neighbours(regions[:, :1] + steps * regions[:, 2:3] - 0.5, width)
+    rows = _neighbours(regions[:, 1:2] + steps * regions[:, 3:] - 0.5, height)
+    crops = mean.expand(len(regions), size, size, 3).clone()
+    for row, down in rows:
+        for column, across in columns:
+            values = pixels[row[:, :, None], column[:, None, :]] - mean
+            crops += (down[:, :, None] * across[:, None, :])[..., None] * values
+    return crops.permute(0, 3, 1, 2)
+
+
+def _neighbours(places: torch.Tensor, limit: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The two pixel indices on either side of each place along an axis, and their weights; 0 beyond the border."""
+    first = places.floor()
+    share = places - first
+    found = []
+    for index, weight in ((first, 1 - share), (first + 1, share)):
+        inside = (index >= 0) & (index < limit)
+        found.append((index.clamp(0, limit - 1).long(), weight * inside))
+    return found
 
 
 def crop_to_pixel_indices(window: Window, size: int) -> NDArray[np.float64]:

@@ -29,5 +29,17 @@ class BagError(SiamTrackerError):
     """A bag that is missing, truncated, or lacks the topics that were asked for."""
 
 
+class RuntimeMissingError(SiamTrackerError):
+    """A runtime that is not installed, or that this machine cannot run."""
+
+
+class ExportError(SiamTrackerError):
+    """A network that cannot be exported, or an exported one that is not what it should be."""
+
+
+class OutputError(SiamTrackerError):
+    """A result that cannot be written, or that would destroy what it is made of."""
+
+
 class CameraError(SiamTrackerError):
     """A camera's calibration that tells no directions, or a place in its picture that shows none."""

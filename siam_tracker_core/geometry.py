@@ -20,6 +20,14 @@ from siam_tracker_core.errors import BoxError
 
 FloatArray = NDArray[np.float64]
 
+# In pixels. No image reaches further; squares of such numbers are still exact enough to compute with.
+FURTHEST = 1e6
+
+
+def within_reach(values: ArrayLike) -> bool:
+    """Whether numbers are finite and could be pixels of an image, which a damaged file's may not be."""
+    return bool((np.abs(np.asarray(values, dtype=np.float64)) <= FURTHEST).all())
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -125,14 +133,17 @@ def check_target_box(box: Box, image_width: int, image_height: int) -> None:
     """Refuse a box that no tracker can start from.
 
     Raises:
-        BoxError: if the box is not finite, has a side under one pixel, shows less than one pixel of the image in either
-            direction, or covers the whole image, so that nothing would distinguish the target from its surroundings.
+        BoxError: if the box is not finite or beyond all images, has a side under one pixel, shows less than one pixel
+            of the image in either direction, or covers the whole image, so that nothing would distinguish the target
+            from its surroundings.
     """
     values = (box.x, box.y, box.width, box.height)
     text = "({:g}, {:g}, {:g}, {:g})".format(*values)
     size = f"{image_width}x{image_height}"
     if not all(math.isfinite(value) for value in values):
         raise BoxError(f"the target box {text} is not finite; give x, y, width, height in pixels")
+    if not within_reach(values):
+        raise BoxError(f"the target box {text} reaches further than any image; give x, y, width, height in pixels")
     if box.width < 1 or box.height < 1:
         raise BoxError(f"the target box {text} is empty; width and height must be at least 1 pixel")
     visible = box.clipped(image_width, image_height)

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.files.kinds import impostor
 
 METADATA_KEY = "siam_tracker"
 SHARED = "shared"  # of the metadata: tensors that lie in files beside this one
@@ -65,6 +66,8 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """The tensors and metadata that are in a file itself."""
     if not path.is_file():
         raise WeightsError(f"weights file {path} does not exist")
+    if what := impostor(path):
+        raise WeightsError(f"weights file {path} {what}")
     try:
         with safe_open(str(path), framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
@@ -73,6 +76,7 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise WeightsError(f"weights file {path} is truncated or no safetensors file ({error})") from error
     if not isinstance(metadata, dict):
         raise WeightsError(f"weights file {path} has metadata of another form: {str(metadata)[:80]}")
+    _check_metadata(path, metadata)
     return state, metadata
 
 
@@ -134,6 +138,25 @@ def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
 def _content(tensor: torch.Tensor) -> tuple[object, ...]:
     """What tells a tensor from others: its type, shape and bytes."""
     return tensor.dtype, tuple(tensor.shape), hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()
+
+
+def _check_metadata(path: Path, metadata: object) -> None:
+    """Refuse metadata of another form than this package writes, before something trips over them.
+
+    Raises:
+        WeightsError: names the entry and what it holds.
+    """
+    if not isinstance(metadata, Mapping):
+        raise WeightsError(f"{path}: its metadata are a {type(metadata).__name__}, expected a mapping")
+    for key, kind, wanted in (
+        ("network", Mapping, "a mapping"),
+        ("config", Mapping, "a mapping"),
+        ("provenance", Mapping, "a mapping"),
+        ("tracker", str, "a text"),
+    ):
+        if key in metadata and not isinstance(metadata[key], kind):
+            found = f"{metadata[key]!r}, a {type(metadata[key]).__name__}"
+            raise WeightsError(f"{path}: {key!r} in its metadata is {found}; expected {wanted}")
 
 
 def load_into(module: nn.Module, state: Mapping[str, torch.Tensor], origin: str) -> None:

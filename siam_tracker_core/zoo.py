@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +14,9 @@ from siam_tracker_core.resources import WEIGHTS, find_config, shipped
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo_entries import ZooEntry, read_entries
+
+if TYPE_CHECKING:
+    from siam_tracker_core.builders import Blueprint
 
 
 def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
@@ -87,39 +90,89 @@ def load_tracker(
     *,
     config: str | Path | Mapping[str, Any] | None = None,
     precision: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
+    cache: str | Path | None = None,
 ) -> Tracker:
     """Load a trained tracker.
 
     Args:
-        name_or_path: a name of the zoo, or a path to a ``.safetensors`` file written by this package.
+        name_or_path: a name of the zoo, a path to a ``.safetensors`` file written by this package, or a folder that
+            ``siam-tracker export`` made.
         device: ``auto``, ``cpu`` or ``cuda:N``, or a ``torch.device``.
         config: settings that differ from those stored with the weights: a YAML file, the name of one in
             config/trackers, or a mapping.
-        precision: ``auto``, ``single`` or ``half``.
+        precision: ``auto``, ``single`` or ``half``; of an exported tracker ``auto`` or its own.
+        runtime: what the network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``. ``auto`` takes the
+            fastest one that is installed for the device, measured once and told in the log.
+        threads: for the network on a CPU; all cores that the process may use by default. PyTorch has one number of
+            threads for the whole process, so that this sets it there.
+        cache: folder for graphs and compiled ones, so that the next start is faster; the user's own by default.
 
     Raises:
         WeightsError: if the weights are missing, truncated, changed, or for another network.
-        ConfigError: for an unknown device or precision, or a setting that is unknown or impossible.
+        ConfigError: for an unknown device, precision or runtime, or a setting that is unknown or impossible.
+        RuntimeMissingError: if the runtime is not installed, or this machine cannot run it.
+        ExportError: if an exported tracker is not whole, or of another version.
     """
-    from siam_tracker_core.builders import BUILDERS, Blueprint  # here, for they take long to load
+    # Here, for they take long to load.
+    from siam_tracker_core.loading import build, load_exported
     from siam_tracker_core.networks.inference import PRECISIONS
+    from siam_tracker_core.runtimes.choosing import Wish, default_cache
 
-    if precision not in PRECISIONS:
+    if precision not in (*PRECISIONS, "int8"):
         raise ConfigError(f"precision {precision!r} is unknown; use one of {', '.join(PRECISIONS)}")
     where = torch_device(device)
+    wish = Wish(runtime, precision, where, threads, Path(cache) if cache else default_cache())
+    wish.check()
+    limit_torch_threads(threads)
+    file = find_config(config) if config and not isinstance(config, Mapping) else None
+    changes = dict(config) if isinstance(config, Mapping) else read_yaml(file) if file else {}
+    if Path(name_or_path).is_dir() and str(name_or_path) not in read_zoo():
+        return load_exported(Path(name_or_path), changes, wish)
+    origin = "the given settings" if isinstance(config, Mapping) else str(file or "")
+    blueprint = blueprint_of(name_or_path, where, precision, changes, origin)
+    try:
+        return build(blueprint, wish)
+    except SiamTrackerError:
+        raise
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{blueprint.path} describes its network in a way that nothing can be built of: {error}"
+        ) from error
+
+
+def blueprint_of(
+    name_or_path: str | Path,
+    device: torch.device,
+    precision: str = "auto",
+    changes: Mapping[str, Any] | None = None,
+    origin: str = "",
+) -> Blueprint:
+    """What a tracker is built from; see ``Blueprint``.
+
+    Raises:
+        WeightsError: if the weights are missing, truncated, changed, or for no tracker.
+    """
+    from siam_tracker_core.builders import BUILDERS, Blueprint  # here, for they take long to load
+
     path = find_weights(name_or_path)
     state, metadata = read_weights(path)
     kind = metadata.get("tracker")
     if not isinstance(kind, str) or kind not in BUILDERS:
         raise WeightsError(f"{path} does not say which tracker it is for (its metadata names {kind!r})")
-    file = find_config(config) if config and not isinstance(config, Mapping) else None
-    changes = config if isinstance(config, Mapping) else read_yaml(file) if file else {}
-    origin = "the given settings" if isinstance(config, Mapping) else str(file or path)
     name = str(name_or_path) if not str(name_or_path).endswith(".safetensors") else path.stem
-    blueprint = Blueprint(state, metadata, changes, where, precision, name, str(path), origin)
-    try:
-        return BUILDERS[kind](blueprint)
-    except SiamTrackerError:
-        raise
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"{path} describes its network in a way that nothing can be built of: {error}") from error
+    return Blueprint(state, metadata, changes or {}, device, precision, name, str(path), origin or str(path))
+
+
+def limit_torch_threads(threads: int | None) -> None:
+    """Give PyTorch as many threads as wanted, and never more than the process may use cores.
+
+    Its own default knows no control groups: in a container with two of 64 cores it starts 64 threads, which then wait
+    for each other.
+    """
+    from siam_tracker_core.runtimes.cores import threads_to_use
+
+    most = threads_to_use(threads)
+    if threads is not None or torch.get_num_threads() > most:
+        torch.set_num_threads(most)

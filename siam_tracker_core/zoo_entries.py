@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from siam_tracker_core.config import STRICT, read_config, read_yaml
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.limits import NotNegative, Positive, Share, Whole
 from siam_tracker_core.weights import sha256
 
@@ -110,6 +111,8 @@ class ZooEntry:
             raise WeightsError(
                 f"weights file {self.path} of {self.name} does not exist; the installation is not complete"
             )
+        if what := impostor(self.path):
+            raise WeightsError(f"weights file {self.path} {what}")
         if sha256(self.path) != self.sha256:
             raise WeightsError(f"weights file {self.path} is not the one that {ZOO_FILE} lists: its SHA-256 differs")
 

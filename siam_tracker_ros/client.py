@@ -29,9 +29,21 @@ from lifecycle_msgs.srv import GetState
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 
-from siam_tracker_ros.interfaces import RemoveTarget, SetTarget, TrackedTarget, TrackedTargetArray
+from siam_tracker_ros.interfaces import (
+    FollowTarget,
+    LabelTarget,
+    RemoveTarget,
+    SetTarget,
+    TargetEvent,
+    TargetPositionArray,
+    TrackedTarget,
+    TrackedTargetArray,
+)
 from siam_tracker_ros.qos import output_qos, request_qos
+from siam_tracker_ros.robot_client import RobotClient, TrackerError, TrackerTimeout
 from siam_tracker_ros.stamps import as_text, to_nanoseconds
+
+__all__ = ["BoxLike", "TrackerClient", "TrackerError", "TrackerTimeout"]
 
 _HISTORY = 512  # answers kept, so that one that came before it was waited for is found
 _clients = itertools.count()
@@ -57,14 +69,6 @@ class BoxLike(Protocol):
         """Extent along y."""
 
 
-class TrackerError(RuntimeError):
-    """The tracker refused a request; the sentence is the tracker node's own."""
-
-
-class TrackerTimeout(TrackerError, TimeoutError):
-    """The tracker did not answer in time."""
-
-
 class TrackerClient:
     """Talks to one tracker node.
 
@@ -72,6 +76,7 @@ class TrackerClient:
         node: your node; names are resolved in its namespace and with its remappings.
         tracker_name: of the tracker node, absolute or relative to your node's namespace.
         on_tracks: called with every TrackedTargetArray, in the client's thread; must not block.
+        follow_action: name of the action of ``target_follower``, absolute or relative to your node's namespace.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class TrackerClient:
         node: Node,
         tracker_name: str = "/siam_tracker",
         on_tracks: Callable[[TrackedTargetArray], None] | None = None,
+        follow_action: str = "follow_target",
     ) -> None:
         self._name = tracker_name.rstrip("/")
         self._on_tracks = on_tracks
@@ -104,6 +110,11 @@ class TrackerClient:
             RemoveTarget, node.resolve_service_name(f"{self._name}/remove_target"), qos_profile=request_qos()
         )
         self._state = self._node.create_client(GetState, node.resolve_service_name(f"{self._name}/get_state"))
+        full_name = node.resolve_topic_name(self._name)
+        self._robot = RobotClient(self._node, full_name, node.resolve_service_name(follow_action))
+        self._resolve = node.resolve_service_name
+        self._others: dict[str, Any] = {}
+        self._others_lock = threading.Lock()
         self._executor = SingleThreadedExecutor(context=node.context)
         self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, name="tracker client", daemon=True)
@@ -121,6 +132,7 @@ class TrackerClient:
         """Leave the ROS graph. Not to be called from ``on_tracks``."""
         self._executor.shutdown()
         self._thread.join(timeout=5.0)
+        self._robot.destroy()
         self._node.destroy_node()
 
     @property
@@ -175,10 +187,118 @@ class TrackerClient:
             TrackerTimeout: if it does not answer in time.
         """
         x, y, width, height = _box_values(box)
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"the id {id} is impossible; give 0 for a new target, or 1 to {2**32 - 1}")
         request = SetTarget.Request(x=x, y=y, width=width, height=height, id=id, label=label)
         if stamp is not None:
             request.header.stamp = _stamp_message(stamp)
         return int(self._call(self._set, request, timeout, None if id else self._take_back).id)
+
+    def set_target_from_detection(
+        self,
+        point: Sequence[float] | None = None,
+        class_id: str = "",
+        stamp: Any = None,
+        id: int = 0,
+        label: str = "",
+        timeout: float = 10.0,
+    ) -> int:
+        """Follow what a detector found: what it found at a point, or else the best of a class.
+
+        Args:
+            point: ``x, y`` in pixels; None for the detection of the class with the highest score.
+            class_id: of the detection; may be empty where a point is given.
+            stamp: of the image that was detected in, in any form that ``set_target`` takes; None for the newest
+                detections.
+            id, label, timeout: as for ``set_target``; without a label the target has the detection's class as one.
+
+        Returns:
+            The target's id.
+
+        Raises:
+            TrackerError: if the tracker refuses, with its reason.
+            TrackerTimeout: if it does not answer in time.
+        """
+        request = SetTarget.Request(class_id=class_id, id=id, label=label)
+        if point is None:
+            request.source = SetTarget.Request.SOURCE_BEST_OF_CLASS
+        else:
+            request.source = SetTarget.Request.SOURCE_DETECTION_AT
+            request.x, request.y = (float(value) for value in point)
+        if stamp is not None:
+            request.header.stamp = _stamp_message(stamp)
+        return int(self._call(self._set, request, timeout, None if id else self._take_back).id)
+
+    @property
+    def events(self) -> list[TargetEvent]:
+        """The events so far, oldest first; the newest 512 of them."""
+        return self._robot.events.messages
+
+    def wait_for_event(self, kind: int, id: int | None = None, timeout: float = 10.0) -> TargetEvent:
+        """Wait for an event; one that came before this call does not count.
+
+        Args:
+            kind: one of ``TargetEvent.KIND_*``.
+            id: of the target; None for any.
+            timeout: in seconds.
+
+        Raises:
+            TrackerTimeout: if it does not come in time.
+        """
+
+        def fits(event: TargetEvent) -> bool:
+            return bool(event.kind == kind and id in (None, event.id))
+
+        return self._robot.events.wait(fits, timeout, "such event", kept=False)
+
+    def positions(self, stamp: Any = None, timeout: float = 10.0) -> TargetPositionArray:
+        """Wait for directions and positions of all targets; the tracker's parameter ``positions`` must not be off.
+
+        Args:
+            stamp: of the image, in any form that ``set_target`` takes; the message may have come before this call.
+                None for the next message from now on.
+            timeout: in seconds.
+
+        Raises:
+            TrackerTimeout: if they do not come in time.
+        """
+        wanted = None if stamp is None else to_nanoseconds(_stamp_message(stamp))
+
+        def fits(message: TargetPositionArray) -> bool:
+            return wanted is None or to_nanoseconds(message.header.stamp) == wanted
+
+        return self._robot.positions.wait(fits, timeout, "positions", kept=stamp is not None)
+
+    def follow(
+        self,
+        id: int,
+        distance: float = 0.0,
+        keep: bool = False,
+        frame_id: str = "",
+        timeout: float = 60.0,
+        on_feedback: Callable[[FollowTarget.Feedback], None] | None = None,
+    ) -> FollowTarget.Result:
+        """Let the robot of ``target_follower`` follow a target; returns when that has ended.
+
+        Args:
+            id: as ``set_target`` gave it.
+            distance: in metres to keep to the target; 0 to turn only.
+            keep: go on when the target is where it should be, until it is lost or ``timeout`` has passed.
+            frame_id: of the frame that faces the target; empty for the robot's.
+            timeout: in seconds; then following is cancelled.
+            on_feedback: called in the client's thread; must not block.
+
+        Returns:
+            How it ended; ``outcome`` is one of ``FollowTarget.Result.OUTCOME_*``.
+
+        Raises:
+            TrackerError: if the goal cannot be followed, with the reason.
+            TrackerTimeout: if it has not ended in time.
+        """
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a callback of the client must not wait for it: the answer comes through its thread")
+        goal = FollowTarget.Goal(id=id, distance=float(distance), keep=keep, frame_id=frame_id)
+        return self._robot.follow(goal, timeout, on_feedback)
 
     def remove_target(self, id: int, timeout: float = 10.0) -> None:
         """Stop following a target.
@@ -187,6 +307,8 @@ class TrackerClient:
             TrackerError: if there is none with this id.
             TrackerTimeout: if the tracker does not answer in time.
         """
+        if not 0 <= id < 2**32:
+            raise TrackerError(f"there is no target {id}; ids go from 1 to {2**32 - 1}")
         self._call(self._remove, RemoveTarget.Request(id=id), timeout)
 
     def remove_all(self, timeout: float = 10.0) -> int:
@@ -199,6 +321,43 @@ class TrackerClient:
             TrackerTimeout: if the tracker does not answer in time.
         """
         return int(self._call(self._remove, RemoveTarget.Request(all=True), timeout).removed)
+
+    def label_target(self, id: int, label: str, timeout: float = 10.0) -> None:
+        """Give a target another label; it is followed on as before.
+
+        Raises:
+            TrackerError: if there is none with this id.
+            TrackerTimeout: if the tracker does not answer in time.
+        """
+        answer = self.call(LabelTarget, "label_target", LabelTarget.Request(id=id, label=label), timeout)
+        if not answer.success:
+            raise TrackerError(answer.message)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the tracker node can be asked now."""
+        return bool(self._set.service_is_ready())
+
+    def call(self, kind: Any, service: str, request: Any, timeout: float = 10.0) -> Any:
+        """Call any service of the tracker node, such as those of its parameters and its lifecycle.
+
+        Args:
+            kind: the service's class.
+            service: its name below the node's, e.g. ``"change_state"``.
+            request: of that class.
+            timeout: in seconds.
+
+        Returns:
+            The response.
+
+        Raises:
+            TrackerTimeout: if the tracker does not answer in time.
+        """
+        with self._others_lock:
+            if service not in self._others:
+                name = self._resolve(f"{self._name}/{service}")
+                self._others[service] = self._node.create_client(kind, name)
+        return self._ask(self._others[service], request, timeout)
 
     def wait_for_tracks(self, stamp: Any = None, timeout: float = 10.0) -> TrackedTargetArray:
         """Wait for the answer to an image; every image that the tracker works on has one, if only an empty list.

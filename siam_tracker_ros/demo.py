@@ -59,6 +59,17 @@ def run(out: Path, frames: int, tracker: str, device: str, mode: str, seed: int)
     print(summary_lines(scores, out))
     print(f"  {'scores':18} {out / 'scores.json'}")
     print(f"  {'video':18} {out / 'overlay.mp4'}")
+    print(f"\nPoint at it yourself, in the browser:  {_console_command(bag)}")
+
+
+def _console_command(bag: Path) -> str:
+    """How to open the console on a bag, with the program that belongs to this python."""
+    beside = Path(sys.executable).with_name("siam-tracker")
+    try:
+        shown = beside.relative_to(Path.cwd())
+    except ValueError:
+        shown = beside
+    return f"{shown if beside.exists() else 'siam-tracker'} serve {bag}"
 
 
 def _parser() -> argparse.ArgumentParser:

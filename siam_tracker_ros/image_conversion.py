@@ -1,8 +1,8 @@
 """ROS images to and from the arrays that trackers take.
 
-Pixels go through cv_bridge where it is installed and answered a self-test correctly, and through OpenCV directly
-otherwise, with the same result. Two cases never go through cv_bridge because it gets them wrong: rows whose ``step`` is
-not a whole number of pixels, and big-endian data.
+Layouts and formulas are those of ``siam_tracker_core.pixels``. Pixels go through cv_bridge where it is installed and
+answered a self-test correctly, with the same result. Two cases never go through cv_bridge, for it gets them wrong: rows
+whose ``step`` is not a whole number of pixels, and big-endian data.
 """
 
 from __future__ import annotations
@@ -11,51 +11,64 @@ import array
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core.errors import ImageError
+from siam_tracker_core.pixels import SUPPORTED_ENCODINGS, Contrast, PixelReader, PixelSettings, RawImage
+from siam_tracker_core.pixels.encodings import ENCODINGS, Packed, layout_of
+from siam_tracker_core.pixels.reader import DEFAULT, flatness
+
+__all__ = [
+    "SUPPORTED_ENCODINGS",
+    "BgrImage",
+    "ImageReader",
+    "bgr_to_message",
+    "compressed_to_bgr",
+    "image_to_bgr",
+    "response_to_message",
+]
 
 BgrImage = NDArray[np.uint8]
 
-
-@dataclass(frozen=True)
-class _Encoding:
-    """How the pixels of one encoding lie in memory, and the OpenCV conversion that makes them BGR."""
-
-    channels: int
-    code: int | None = None
-    wide: bool = False  # 16 bits a channel
-    pairs: bool = False  # two neighbouring pixels share their colour
-
-
-# OpenCV names a Bayer pattern by its second row, from the second column on; ROS by its first row.
-_ENCODINGS = {
-    "bgr8": _Encoding(3),
-    "8UC3": _Encoding(3),
-    "rgb8": _Encoding(3, cv2.COLOR_RGB2BGR),
-    "bgra8": _Encoding(4, cv2.COLOR_BGRA2BGR),
-    "rgba8": _Encoding(4, cv2.COLOR_RGBA2BGR),
-    "mono8": _Encoding(1, cv2.COLOR_GRAY2BGR),
-    "8UC1": _Encoding(1, cv2.COLOR_GRAY2BGR),
-    "mono16": _Encoding(1, cv2.COLOR_GRAY2BGR, wide=True),
-    "yuv422": _Encoding(2, cv2.COLOR_YUV2BGR_UYVY, pairs=True),
-    "uyvy": _Encoding(2, cv2.COLOR_YUV2BGR_UYVY, pairs=True),
-    "yuv422_yuy2": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, pairs=True),
-    "yuyv": _Encoding(2, cv2.COLOR_YUV2BGR_YUY2, pairs=True),
-    "bayer_rggb8": _Encoding(1, cv2.COLOR_BayerBG2BGR),
-    "bayer_bggr8": _Encoding(1, cv2.COLOR_BayerRG2BGR),
-    "bayer_gbrg8": _Encoding(1, cv2.COLOR_BayerGR2BGR),
-    "bayer_grbg8": _Encoding(1, cv2.COLOR_BayerGB2BGR),
-}
-
-SUPPORTED_ENCODINGS = tuple(_ENCODINGS)
-
+# Of one message alone nothing is known of the camera's contrast.
+_ALONE = PixelSettings(contrast=Contrast("full"))
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+class ImageReader:
+    """Makes pixels of the images of one topic, one after the other.
+
+    Args:
+        settings: how.
+    """
+
+    def __init__(self, settings: PixelSettings = DEFAULT) -> None:
+        self._pixels = PixelReader(settings)
+        self._newest = -1
+
+    def read(self, message: Image | CompressedImage, number: int | None = None) -> BgrImage:
+        """The pixels of a message, uint8 (H, W, 3) BGR.
+
+        Args:
+            message: of either kind.
+            number: of the image in its topic; the contrast's limits follow only images that are newer than all before.
+
+        Raises:
+            ImageError: if the message is not an image that can be read.
+        """
+        learn = number is None or number > self._newest
+        self._newest = max(self._newest, -1 if number is None else number)
+        if isinstance(message, CompressedImage):
+            return _decompressed(message, self._pixels, learn)
+        return _converted(message, self._pixels, learn)
+
+    @staticmethod
+    def complaint(pixels: BgrImage) -> str:
+        """A sentence if there is nothing to track in a picture, for it is flat; empty otherwise."""
+        return flatness(pixels)
 
 
 def image_to_bgr(message: Image) -> BgrImage:
@@ -66,42 +79,24 @@ def image_to_bgr(message: Image) -> BgrImage:
 
     Returns:
         uint8 (H, W, 3) BGR; for bgr8 a view of the message's data, so neither may be changed while the other is used.
-        mono16 is scaled from 0..65535 to 0..255.
+        Of wide encodings the whole range of the type is scaled to 0..255.
 
     Raises:
         ImageError: for an unknown encoding, an empty image, or fewer bytes than height, width and step promise.
     """
-    _check_layout(message)
-    if _bridge_can(message):
-        return _with_bridge(message)
-    return _with_numpy(message)
+    return _converted(message, PixelReader(_ALONE))
 
 
 def compressed_to_bgr(message: CompressedImage) -> BgrImage:
     """The pixels of a compressed image message, whatever format OpenCV recognises in its data.
 
     Returns:
-        uint8 (H, W, 3) BGR.
+        uint8 (H, W, 3) BGR, turned as the image's EXIF says.
 
     Raises:
         ImageError: for no data, half a JPEG, or data that cannot be decoded.
     """
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    if data.size == 0:
-        raise ImageError("the compressed image is empty: it has no data")
-    if data[:2].tobytes() == _JPEG_START and data.tobytes().rfind(_JPEG_END) < 0:
-        # The decoder would make up the missing part, and targets would be searched in it.
-        raise ImageError(f"the compressed image is truncated: its data has no JPEG end mark in {data.size} bytes")
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise ImageError(
-            f"the compressed image (format '{message.format}', {data.size} bytes) cannot be decoded; expected a whole "
-            "JPEG or PNG file"
-        )
-    return np.asarray(pixels, dtype=np.uint8)
+    return _decompressed(message, PixelReader(_ALONE))
 
 
 def bgr_to_message(image: BgrImage) -> Image:
@@ -133,59 +128,48 @@ def _message(encoding: str, pixels: NDArray[np.uint8] | NDArray[np.float32]) -> 
     return message
 
 
-def _pixel_bytes(encoding: _Encoding) -> int:
-    return encoding.channels * (2 if encoding.wide else 1)
+def _raw(message: Image) -> RawImage:
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    return RawImage(message.width, message.height, message.encoding, message.step, bool(message.is_bigendian), data)
 
 
-def _check_layout(message: Image) -> None:
-    encoding = _ENCODINGS.get(message.encoding)
-    if encoding is None:
+def _converted(message: Image, pixels: PixelReader, learn: bool = True) -> BgrImage:
+    raw = _raw(message)
+    if not pixels.settings.encoding and pixels.usual_yuv and _bridge_can(raw):
+        return _with_bridge(message)
+    return pixels.raw(raw, learn)
+
+
+def _decompressed(message: CompressedImage, pixels: PixelReader, learn: bool = True) -> BgrImage:
+    data = np.frombuffer(message.data, dtype=np.uint8)
+    if data.size == 0:
+        raise ImageError("the compressed image is empty: it has no data")
+    if data[:2].tobytes() == _JPEG_START and data.tobytes().rfind(_JPEG_END) < 0:
+        # The decoder would make up the missing part, and targets would be searched in it.
+        raise ImageError(f"the compressed image is truncated: its data has no JPEG end mark in {data.size} bytes")
+    try:
+        return pixels.file(data, learn)
+    except ValueError:
         raise ImageError(
-            f"the image's encoding '{message.encoding}' is not supported; expected one of "
-            f"{', '.join(SUPPORTED_ENCODINGS)}"
-        )
-    size = f"{message.width}x{message.height}"
-    if message.width == 0 or message.height == 0:
-        raise ImageError(f"the image is empty: its size is {size}")
-    if encoding.pairs and message.width % 2:
-        raise ImageError(f"the {size} image of encoding {message.encoding} has an odd width; it must be even")
-    row = message.width * _pixel_bytes(encoding)
-    if message.step < row:
-        raise ImageError(
-            f"the {size} image of encoding {message.encoding} has step {message.step}; a row needs at least {row} bytes"
-        )
-    # The padding after the last row carries nothing, and some drivers leave it out.
-    needed = message.step * (message.height - 1) + row
-    if len(message.data) < needed:
-        raise ImageError(
-            f"the {size} image of encoding {message.encoding} is truncated: it has {len(message.data)} bytes of data; "
-            f"expected {message.step * message.height}"
-        )
+            f"the compressed image (format '{message.format}', {data.size} bytes) cannot be decoded; expected a whole "
+            "JPEG or PNG file"
+        ) from None
 
 
 def _with_numpy(message: Image) -> BgrImage:
-    encoding = _ENCODINGS[message.encoding]
-    row = message.width * _pixel_bytes(encoding)
-    data = np.frombuffer(message.data, dtype=np.uint8)
-    rows = np.lib.stride_tricks.as_strided(data, (message.height, row), (message.step, 1))
-    if encoding.wide:
-        order = ">u2" if message.is_bigendian else "<u2"
-        wide = np.ascontiguousarray(rows).view(order).astype(np.uint16)
-        rows = cv2.convertScaleAbs(wide, alpha=255 / 65535)
-    pixels = rows.reshape(message.height, message.width, encoding.channels) if encoding.channels > 1 else rows
-    if encoding.code is None:
-        return np.asarray(pixels, dtype=np.uint8)
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), encoding.code), dtype=np.uint8)
+    return PixelReader(_ALONE).raw(_raw(message))
 
 
-def _bridge_can(message: Image) -> bool:
+def _bridge_can(image: RawImage) -> bool:
     """Whether cv_bridge gives the right pixels for this message, and something is gained by asking it."""
-    encoding = _ENCODINGS[message.encoding]
+    if image.encoding not in _BRIDGED:
+        return False
+    layout = layout_of(image)
     return (
-        message.encoding in _BRIDGED
-        and message.step % _pixel_bytes(encoding) == 0
-        and not message.is_bigendian
-        and len(message.data) == message.step * message.height
+        isinstance(layout, Packed)
+        and image.step % layout.pixel_bytes == 0
+        and not image.big_endian
+        and len(image.data) == image.step * image.height
     )
 
 
@@ -203,19 +187,24 @@ def _load_bridge() -> Callable[[Image, str], object] | None:
 
 
 def _self_test(bridge: Callable[[Image, str], object] | None) -> frozenset[str]:
-    """The encodings for which cv_bridge gives the very pixels that OpenCV gives.
+    """The 8-bit encodings for which cv_bridge gives the very pixels that OpenCV gives.
 
     bgr8 is left out: nothing is to be converted there, and a view of the data costs nothing.
     """
     if bridge is None:
         return frozenset()
-    convertible = (name for name, encoding in _ENCODINGS.items() if encoding.code is not None)
-    return frozenset(name for name in convertible if _agrees(bridge, name))
+    return frozenset(
+        name
+        for name, layout in ENCODINGS.items()
+        if isinstance(layout, Packed) and layout.code is not None and layout.type == "u1" and _agrees(bridge, name)
+    )
 
 
 def _agrees(bridge: Callable[[Image, str], object], name: str) -> bool:
+    layout = ENCODINGS[name]
+    assert isinstance(layout, Packed)
     height, width = 6, 8
-    row = width * _pixel_bytes(_ENCODINGS[name])
+    row = width * layout.pixel_bytes
     data = np.random.default_rng(0).integers(0, 256, height * row, dtype=np.uint8)
     message = Image(height=height, width=width, encoding=name, step=row, data=array.array("B", data.tobytes()))
     try:

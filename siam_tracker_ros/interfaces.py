@@ -11,7 +11,7 @@ try:
         TrackedTarget,
         TrackedTargetArray,
     )
-    from siam_tracker_msgs.srv import RemoveTarget, SetTarget
+    from siam_tracker_msgs.srv import LabelTarget, RemoveTarget, SetTarget
 except ImportError as error:
     raise ImportError(
         f"the message types of siam_tracker_msgs cannot be imported ({error}); build them with "
@@ -21,6 +21,7 @@ except ImportError as error:
 
 __all__ = [
     "FollowTarget",
+    "LabelTarget",
     "RemoveTarget",
     "SetTarget",
     "TargetEvent",

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag1 import Reader as Ros1Reader
+from rosbags.rosbag1 import ReaderError as Ros1ReaderError
+from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from siam_tracker_core.bags.ros1 import image_as_ros2, ros1_message, ros1_stamp
 from siam_tracker_core.bags.types import (
     COMPRESSED_IMAGE,
     DETECTIONS,
@@ -25,13 +28,15 @@ from siam_tracker_core.bags.types import (
     header_stamp,
     stamp_text,
     typestore,
+    with_stamp,
 )
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
-from siam_tracker_core.errors import BagError
+from siam_tracker_core.errors import BagError, ImageError
+from siam_tracker_core.pixels import PixelReader, RawImage
 
 BgrImage = NDArray[np.uint8]
 
-_PLAIN = {"bgr8": (3, None), "rgb8": (3, cv2.COLOR_RGB2BGR), "mono8": (1, cv2.COLOR_GRAY2BGR)}
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +57,26 @@ class BagFrame:
     raw: bytes
     type: str
 
-    def image(self) -> BgrImage:
-        """The pixels as uint8 (H, W, 3) BGR, for the plain encodings bgr8, rgb8, mono8 and compressed images.
+    def image(self, reader: PixelReader | None = None) -> BgrImage:
+        """The pixels as uint8 (H, W, 3) BGR, for every encoding of ``siam_tracker_core.pixels``.
+
+        Args:
+            reader: makes the pixels, as those of all images of the bag; by default this one is read by itself.
 
         Raises:
             BagError: for another encoding, or data that cannot be read.
         """
+        reader = reader or PixelReader()
         try:
             message: Any = typestore().deserialize_cdr(self.raw, self.type)
             if self.type == COMPRESSED_IMAGE:
-                return _decompressed(message.data)
-            channels, code = _PLAIN[message.encoding]
-            rows = message.data.reshape(message.height, message.step)[:, : message.width * channels]
-            pixels = rows.reshape(message.height, message.width, channels)
-            return np.asarray(pixels if code is None else cv2.cvtColor(pixels, code), dtype=np.uint8)
-        except KeyError:
-            raise BagError(f"image {self.index}: encoding {message.encoding!r} is not {', '.join(_PLAIN)}") from None
+                return reader.file(message.data)
+            big_endian = bool(message.is_bigendian)
+            return reader.raw(
+                RawImage(message.width, message.height, message.encoding, message.step, big_endian, message.data)
+            )
+        except ImageError as error:
+            raise BagError(f"image {self.index} of the bag: {error}") from None
         except Exception as error:  # damaged data fails in the libraries in many ways
             raise BagError(f"image {self.index} of the bag cannot be decoded ({error})") from None
 
@@ -78,7 +87,7 @@ class BagReader:
     Opening reads the whole bag once, so that damage is found before anything is started.
 
     Args:
-        path: the bag's folder, or its .mcap or .db3 file.
+        path: the bag's folder, or its .mcap or .db3 file; or the .bag file of ROS 1.
         image_topic: topic of the images; empty if the bag has only one.
         truth_topic: topic of the ground truth; empty to take the only one there is, or none.
 
@@ -86,7 +95,8 @@ class BagReader:
         path: the bag.
         image_topic, truth_topic: the topics that were found; ``truth_topic`` is empty where there is none.
         image_type: the ROS type of the images.
-        stamps: int64 (N,), header stamps of the images in nanoseconds, strictly increasing.
+        stamps: int64 (N,), header stamps of the images in nanoseconds, strictly increasing. Where the headers of a bag
+            have no stamps, or the same more than once, they are the times of recording, and so say the frames.
         recorded: int64 (N,), when they were recorded, in nanoseconds.
 
     Raises:
@@ -102,6 +112,7 @@ class BagReader:
             self.image_type = self._topics(IMAGE_TYPES)[self.image_topic]
             if self._reader.message_count == 0:
                 raise BagError(f"{self.path} is empty: it has no message on any topic")
+            self._by_recording = False
             times = [(frame.stamp, frame.recorded) for frame in self.frames()]
             self._check_whole(self.image_topic, len(times))
             if self.truth_topic:
@@ -109,6 +120,7 @@ class BagReader:
             if not times:
                 raise BagError(f"{self.path} has no image on {self.image_topic}; record some, or name another topic")
             self.stamps, self.recorded = np.array(times, dtype=np.int64).T
+            self._stamp_by_recording()
             self._check_order()
         except BaseException:
             self.close()
@@ -127,7 +139,7 @@ class BagReader:
 
     def close(self) -> None:
         """Release the bag's files."""
-        if self._reader.is_open:
+        with suppress(ReaderError, Ros1ReaderError):  # of one that was never opened
             self._reader.close()
 
     def frames(self) -> Iterator[BagFrame]:
@@ -137,7 +149,13 @@ class BagReader:
             BagError: where the bag is damaged.
         """
         for index, (recorded, raw) in enumerate(self._messages(self.image_topic)):
-            yield BagFrame(index, self._stamp(raw, self.image_topic, index), recorded, raw, self.image_type)
+            stamp = self._stamp(raw, self.image_topic, index)
+            if self._is_ros1:
+                with self._damage():
+                    raw = image_as_ros2(raw, self.image_type)
+            if self._by_recording:
+                stamp, raw = recorded, with_stamp(raw, recorded)
+            yield BagFrame(index, stamp, recorded, raw, self.image_type)
 
     def truth(self, sidecar: str | Path = "") -> NDArray[np.float64]:
         """The target's box in each image.
@@ -169,9 +187,15 @@ class BagReader:
             f"beside it; name a topic or a file"
         )
 
-    def _open(self) -> Reader:
+    @property
+    def _is_ros1(self) -> bool:
+        return self.path.suffix == ".bag"
+
+    def _open(self) -> Reader | Ros1Reader:
         if not self.path.exists():
-            raise BagError(f"{self.path} does not exist; expected a rosbag2 folder, or an .mcap or .db3 file")
+            raise BagError(f"{self.path} does not exist; expected a rosbag2 folder, or an .mcap, .db3 or .bag file")
+        if self._is_ros1 and self.path.is_file():
+            return self._open_ros1()
         if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
             if any(self.path.glob("*.mcap")) or any(self.path.glob("*.db3")):
                 raise BagError(
@@ -182,6 +206,16 @@ class BagReader:
         with self._damage():
             reader = Reader(self.path)
             reader.open()
+        return reader
+
+    def _open_ros1(self) -> Ros1Reader:
+        try:
+            reader = Ros1Reader(self.path)
+            reader.open()
+        except Exception as error:  # a damaged file fails in the library in many ways
+            raise BagError(
+                f"{self.path} cannot be read as a ROS 1 bag ({error}); repair it with `rosbag reindex`"
+            ) from None
         return reader
 
     @contextmanager
@@ -207,6 +241,21 @@ class BagReader:
             raise BagError(
                 f"{self.path} is truncated: {found} of {promised} messages are left on {topic}; record it again"
             )
+
+    def _stamp_by_recording(self) -> None:
+        """Take the times of recording where headers are not stamped, or several alike; stamps that jump back stay."""
+        steps = np.diff(self.stamps)
+        unstamped = bool((self.stamps == 0).any())
+        jumps_back = bool(((steps < 0) & (self.stamps[1:] != 0)).any())
+        if jumps_back or not (unstamped or (steps == 0).any()):
+            return
+        logger.warning(
+            "%s: images on %s have %s; the times of recording are taken instead",
+            self.path,
+            self.image_topic,
+            "no stamps in their headers" if unstamped else "equal stamps",
+        )
+        self._by_recording, self.stamps = True, self.recorded
 
     def _check_order(self) -> None:
         wrong = np.flatnonzero(np.diff(self.stamps) <= 0)
@@ -263,7 +312,7 @@ class BagReader:
 
     def _stamp(self, raw: bytes, topic: str, index: int) -> int:
         try:
-            return header_stamp(raw)
+            return ros1_stamp(raw) if self._is_ros1 else header_stamp(raw)
         except ValueError as error:
             raise BagError(f"{self.path}: message {index} on {topic} is damaged ({error})") from None
 
@@ -278,12 +327,18 @@ class BagReader:
 
     def _from_topic(self) -> NDArray[np.float64]:
         connection = self._connections(self.truth_topic)[0]
-        store = _store_for(connection)
+        store = None if self._is_ros1 else _store_for(connection)
         found: dict[int, NDArray[np.float64]] = {}
+        in_order = []
         for index, (_, raw) in enumerate(self._messages(self.truth_topic)):
             with self._damage():
-                message: Any = store.deserialize_cdr(raw, connection.msgtype)
-            found[self._stamp(raw, self.truth_topic, index)] = self._box(message, connection.msgtype, index)
+                message: Any = (
+                    ros1_message(raw, connection) if store is None else store.deserialize_cdr(raw, connection.msgtype)
+                )
+            in_order.append(self._box(message, connection.msgtype, index))
+            found[self._stamp(raw, self.truth_topic, index)] = in_order[-1]
+        if self._by_recording and len(in_order) == len(self):  # of stamps that are no use, the order is left
+            return np.stack(in_order)
         if len(found) != len(self):
             raise BagError(
                 f"{self.path} has {len(self)} images on {self.image_topic} but {len(found)} different stamps on "
@@ -308,17 +363,11 @@ class BagReader:
             return np.full(4, np.nan)
         if kind == DETECTIONS:
             box = boxes[0].bbox
-            x, y = box.center.position.x - box.size_x / 2, box.center.position.y - box.size_y / 2
+            centre = getattr(box.center, "position", box.center)  # ROS 1 has no position inside
+            x, y = centre.x - box.size_x / 2, centre.y - box.size_y / 2
             return np.array([x, y, box.size_x, box.size_y], dtype=np.float64)
         target = boxes[0]
         return np.array([target.x, target.y, target.width, target.height], dtype=np.float64)
-
-
-def _decompressed(data: NDArray[np.uint8]) -> BgrImage:
-    pixels = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if pixels is None:
-        raise ValueError(f"its {data.size} bytes are not a whole JPEG or PNG file")
-    return np.asarray(pixels, dtype=np.uint8)
 
 
 def _listed(topics: Collection[str] | Iterator[str]) -> str:

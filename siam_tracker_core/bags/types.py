@@ -12,6 +12,7 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 TRACKS = "siam_tracker_msgs/msg/TrackedTargetArray"
+EVENT = "siam_tracker_msgs/msg/TargetEvent"
 DETECTIONS = "vision_msgs/msg/Detection2DArray"
 TRUTH_TYPES = (TRACKS, DETECTIONS)
 
@@ -35,6 +36,18 @@ string reason
 bool predicted
 float32[4] deviation
 """
+TARGET_EVENT = """
+uint8 KIND_SET=0
+uint8 KIND_LOST=1
+uint8 KIND_FOUND=2
+uint8 KIND_REMOVED=3
+uint8 KIND_REFUSED=4
+std_msgs/Header header
+uint8 kind
+uint32 id
+string label
+string words
+"""
 TRACKED_TARGET_ARRAY = """
 std_msgs/Header header
 TrackedTarget[] targets
@@ -50,6 +63,7 @@ def typestore() -> Typestore:
     own = "siam_tracker_msgs/msg/"
     store.register(get_types_from_msg(TRACKED_TARGET, own + "TrackedTarget"))
     store.register(get_types_from_msg(TRACKED_TARGET_ARRAY, own + "TrackedTargetArray"))
+    store.register(get_types_from_msg(TARGET_EVENT, EVENT))
     return store
 
 
@@ -64,6 +78,14 @@ def header_stamp(raw: bytes) -> int:
     order = "<" if raw[1] & 1 else ">"  # the encapsulation's second byte
     seconds, nanoseconds = struct.unpack_from(order + "iI", raw, 4)
     return int(seconds) * SECOND + int(nanoseconds)
+
+
+def with_stamp(raw: bytes, nanoseconds: int) -> bytes:
+    """A serialised message that begins with a header, with another stamp in it."""
+    order = "<" if raw[1] & 1 else ">"
+    changed = bytearray(raw)
+    struct.pack_into(order + "iI", changed, 4, nanoseconds // SECOND, nanoseconds % SECOND)
+    return bytes(changed)
 
 
 def stamp_text(nanoseconds: int) -> str:

@@ -1,6 +1,6 @@
 """From pixels to directions and positions: camera models, bearings, and the depth of a target. No ROS in here."""
 
-from siam_tracker_core.camera.bearing import Bearing, bearing_of
+from siam_tracker_core.camera.bearing import Bearing, bearing_of, bearings_of
 from siam_tracker_core.camera.calibration import CameraCalibration, Region
 from siam_tracker_core.camera.depth import DepthSettings, NoDepth, TargetDepth, target_depth
 from siam_tracker_core.camera.model import CameraModel
@@ -16,6 +16,7 @@ __all__ = [
     "Region",
     "TargetDepth",
     "bearing_of",
+    "bearings_of",
     "measured_point",
     "target_depth",
 ]

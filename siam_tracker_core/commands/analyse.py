@@ -14,6 +14,7 @@ from torch import nn
 from siam_tracker_core.analysis.guidelines import WIDEST, Analysis, Verdict, padding_change, verdicts
 from siam_tracker_core.analysis.guidelines import analyse as measure
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import backbone as make_backbone
 from siam_tracker_core.weights import load_into, read_weights
 
@@ -40,6 +41,7 @@ def analyse(
         picture: an SVG file to draw in which cells see padding, and how much one cell sees.
         fusion: an SVG file to draw the layers' weight maps in; backbone must be a weights file of DSiamM then.
     """
+    check_outputs({"--picture": picture, "--fusion": fusion}, [backbone])
     torch.manual_seed(0)  # of the weights, so that a picture can be made again
     module = find_backbone(backbone, options or {})
     analysis = measure(module, exemplar, search)

@@ -14,6 +14,7 @@ from siam_tracker_core.benchmarks.many_targets import STEPS, TargetsCost, measur
 from siam_tracker_core.benchmarks.pruning import measure_pruning
 from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
+from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.commands.words import folders_of
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
@@ -21,6 +22,7 @@ from siam_tracker_core.evaluation.report.facts import describe_failures
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import evaluate_trackers, set_threads
 from siam_tracker_core.evaluation.summary import ranked, summarise
+from siam_tracker_core.files import check_outputs, write_text
 from siam_tracker_core.machine import machine, versions
 from siam_tracker_core.peers import PEERS
 from siam_tracker_core.trackers.siamrpn import SiamRPNModel
@@ -40,6 +42,9 @@ def benchmark(
     device: str = "auto",
     peer_models: list[str] | str = "",
     threads: int | None = None,
+    peers: list[str] | str = "",
+    runtimes: list[str] | str = "auto",
+    load: tuple[int, ...] = (0,),
     out: Path | None = None,
 ) -> None:
     """Print tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets or of networks.
@@ -56,8 +61,12 @@ def benchmark(
         peer_models: folders with the ONNX files of nano, nanotrack_v3 and fear_xs, which are not part of this package:
             in them, or in folders right inside.
         threads: CPU threads to use; all by default.
+        peers: trackers of others (nano, kcf, fear_xs, ...) to update in turns with ours on one video.
+        runtimes: what ours run in beside the peers: auto, torch, onnxruntime, openvino, tensorrt.
+        load: numbers of busy processes beside the updates in turns, one table part each.
         out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
     """
+    check_outputs({"--out": out}, [root])
     specs = _chosen(trackers, device, peer_models)
     set_threads(threads)
     kind = machine(device if device != "auto" else "cuda:0")
@@ -68,6 +77,10 @@ def benchmark(
     if targets:
         figures["targets"] = _targets(specs, targets, frames)
         figures["pruning"] = _pruning(specs, frames)
+    if peers:
+        figures["paired"] = _paired(
+            specs, listed(peers), listed(runtimes), folders_of(peer_models), threads, load, frames
+        )
     if backbones:
         costs = measure_backbones(torch_device(device), frames)
         print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
@@ -83,7 +96,36 @@ def benchmark(
     print(text)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "benchmark.json").write_text(text + "\n", encoding="utf-8")
+        write_text(out / "benchmark.json", text + "\n")
+
+
+def listed(names: list[str] | str) -> list[str]:
+    """One name or several as a list."""
+    return names.split() if isinstance(names, str) else list(names)
+
+
+def _paired(
+    specs: Sequence[TrackerSpec],
+    peers: Sequence[str],
+    runtimes: Sequence[str],
+    folders: Sequence[Path],
+    threads: int | None,
+    load: Sequence[int],
+    frames: int,
+) -> list[Figures]:
+    """Updates in turns with peers."""
+    unknown = [name for name in peers if name not in PEERS]
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r} is no peer; known are {', '.join(PEERS)}")
+    ours = [spec for spec in specs if spec.source not in PEERS]
+    others = [TrackerSpec.of(name, peer_models=folders) for name in peers]
+    figures = paired_figures(contenders([*ours, *others], runtimes, threads), peers[0], load, frames)
+    print(
+        f"Updates in turns, one target, 640x480, {frames} frames; load is busy processes beside; ratios to {peers[0]}"
+        f"\n\n"
+        f"{paired_table(figures)}\n"
+    )
+    return figures
 
 
 def targets_table(costs: Sequence[TargetsCost]) -> str:

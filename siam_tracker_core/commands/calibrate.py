@@ -10,6 +10,7 @@ import numpy as np
 from siam_tracker_core.config import merged
 from siam_tracker_core.datasets import read_sequences
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.trackers.common.siamese import SiameseModel
 from siam_tracker_core.training.engine.calibration import fit, gather
 from siam_tracker_core.training.engine.saving import save
@@ -26,6 +27,7 @@ def calibrate(weights: Path, videos: Path, out: Path | None = None, device: str 
         out: the file to write; the weights file itself by default.
         device: auto, cpu or cuda:N.
     """
+    check_outputs({"--out": out}, [videos])
     tracker = load_tracker(weights, device, config={"lost": {"enabled": False}})
     if not isinstance(tracker.model, SiameseModel):
         raise ConfigError(f"{weights} holds a {tracker.name}, whose scores need no calibration")

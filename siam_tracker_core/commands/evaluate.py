@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from siam_tracker_core.commands.words import folders_of
 from siam_tracker_core.datasets import read_sequence, read_sequences
 from siam_tracker_core.datasets.benchmarks import read_benchmark
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH
+from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.report.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.evaluation.report.otb import write_report
-from siam_tracker_core.evaluation.resolve import TrackerSpec
+from siam_tracker_core.evaluation.resolve import TrackerSpec, is_file_with_settings
 from siam_tracker_core.evaluation.rivals import Rivals, read_rivals
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning
 from siam_tracker_core.evaluation.summary import Results
 from siam_tracker_core.evaluation.workers import Backend
+from siam_tracker_core.files import check_outputs
+from siam_tracker_core.files.writing import made_folder
+from siam_tracker_core.pixels import Orientation
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
@@ -56,6 +61,7 @@ def evaluate(
     rivals: list[str] | str = "",
     fresh: bool = False,
     title: str = "",
+    orientation: Orientation = "exif",
 ) -> None:
     """Score trackers on sequences with ground truth and write a report.
 
@@ -88,6 +94,7 @@ def evaluate(
             those of GOT-10k and LaSOT, and VOT's trajectories; see docs/papers.md.
         fresh: run everything again, whatever results there are.
         title: of the report; the data set's name by default.
+        orientation: exif turns images as they say, stored leaves them as they lie.
     """
     benchmark, root = _what_and_where(benchmark, root)
     names, rounds = tracker_names(trackers), words_of(experiments)
@@ -109,12 +116,16 @@ def evaluate(
         "frames": (frames, None),
         "attributes": (attributes, None),
         "rivals": (folders_of(rivals), []),
+        "orientation": (orientation, "exif"),
     }
-    whole = read_sequences_of(benchmark, root, version)
-    sequences = first_frames(whole, frames)
     archives = folders_of(rivals)
     if archives and frames is not None and benchmark == "vot":
         raise ConfigError("published results of VOT are of whole sequences; leave out --frames or --rivals")
+    check_outputs({"--out": out}, [root, attributes, *names])
+    made_folder(out)
+    skipped = Skipped(named=sys.maxsize)
+    whole = read_sequences_of(benchmark, root, version, skipped, orientation)
+    sequences = first_frames(whole, frames)
     request = _Request(
         sequences=sequences if attributes is None else with_attributes(sequences, attributes),
         specs=[TrackerSpec.of(name, device, folders_of(peer_models)) for name in names],
@@ -122,7 +133,10 @@ def evaluate(
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
         title=title or _title(benchmark, root, version),
         command=command_line("evaluate", [benchmark], options),
+        left_out=[f"left out: {name}" for names in skipped.names.values() for name in names],
     )
+    for line in request.left_out:
+        print(line, file=sys.stderr)
     if benchmark == "vot":
         warnings = _vot(request, version, rounds, repetitions, rate, archives)
     else:
@@ -143,6 +157,7 @@ class _Request:
     running: dict[str, Any]
     title: str
     command: str
+    left_out: list[str]
 
     def facts(
         self, identities: Identities, failures: Sequence[Failure], resumed: int, total: int, note: str
@@ -154,7 +169,11 @@ class _Request:
             "command": self.command,
             "notes": [note, *notes(jobs, address, resumed, total)],
             "provenance": provenances(identities),
-            "warnings": [*tuning_warnings(identities, self.sequences), *describe_failures(failures)],
+            "warnings": [
+                *self.left_out,
+                *tuning_warnings(identities, self.sequences),
+                *describe_failures(failures),
+            ],
             "date": datetime.date.today().isoformat(),
         }
 
@@ -252,34 +271,59 @@ def tracker_names(trackers: Sequence[str] | str) -> list[str]:
 
 
 def words_of(given: Sequence[str] | str) -> list[str]:
-    """The words in a list, or in a text with commas or spaces between them."""
+    """The words in a list, or in a text with commas or spaces between them; a file's path is one word."""
     texts = [given] if isinstance(given, str) else given
-    return [word for text in texts for word in text.strip("[]").replace(",", " ").split()]
+    return [word for text in texts for word in _words(text)]
 
 
-def read_sequences_of(benchmark: str, root: Path, version: str = "") -> list[VideoSequence]:
+def _words(text: str) -> list[str]:
+    if is_file_with_settings(text):
+        return [text]
+    return text.strip("[]").replace(",", " ").split()
+
+
+def read_sequences_of(
+    benchmark: str,
+    root: Path,
+    version: str = "",
+    skipped: Skipped | None = None,
+    orientation: Orientation = "exif",
+) -> list[VideoSequence]:
     """The sequences of a data set.
 
     Args:
         benchmark: one of ``BENCHMARKS``.
         root: where it lies.
         version: of otb, one of ``VERSIONS``.
+        skipped: takes the malformed sequences of a folder, which are left out then.
+        orientation: ``exif`` turns images as they say, ``stored`` leaves them as they lie.
 
     Raises:
         DatasetError: if the folder is missing, incomplete or malformed.
     """
     if benchmark == "folder":
-        return load_sequences(root)
-    return read_benchmark(f"otb{version}" if benchmark == "otb" else benchmark, root)
+        found = load_sequences(root, skipped)
+    else:
+        found = read_benchmark(f"otb{version}" if benchmark == "otb" else benchmark, root)
+    return found if orientation == "exif" else [replace(each, orientation=orientation) for each in found]
 
 
-def load_sequences(root: Path) -> list[VideoSequence]:
+def load_sequences(root: Path, skipped: Skipped | None = None) -> list[VideoSequence]:
     """All sequences in OTB's form under a folder, or the one that it is.
+
+    Args:
+        root: the folder.
+        skipped: takes malformed sequences, which are left out then.
 
     Raises:
         DatasetError: if there is no sequence, or one is malformed.
     """
-    return [read_sequence(root)] if (root / GROUND_TRUTH).is_file() else read_sequences(root)
+    if (root / GROUND_TRUTH).is_file():
+        return [read_sequence(root)]
+    found = read_sequences(root, skipped)
+    if not found and skipped is not None:
+        raise DatasetError(f"{root} holds no sequence that can be read: {'; '.join(skipped.lines())}")
+    return found
 
 
 def first_frames(sequences: Iterable[VideoSequence], frames: int | None) -> list[VideoSequence]:

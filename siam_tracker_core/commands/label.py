@@ -182,7 +182,7 @@ def _drawn(video: Path) -> tuple[Start, ...]:
     if first is None:
         return ()
     try:
-        return (Start(0, draw_with_mouse(first), 1.0, "drawn"),)
+        return (Start(0, draw_with_mouse(first.image), 1.0, "drawn"),)
     except BoxError as error:
         if "no box was drawn" in str(error):
             return ()

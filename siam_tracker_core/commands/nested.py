@@ -16,6 +16,7 @@ import yaml
 
 from siam_tracker_core.config import merged
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import read_text
 
 
 class _Loader(yaml.SafeLoader):
@@ -100,10 +101,8 @@ def _is_mapping(hint: Any) -> bool:
 
 def _file(path: str) -> dict[str, Any]:
     try:
-        content = yaml.load(Path(path).read_text(), _Loader)
-    except OSError as error:
-        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(read_text(Path(path), ConfigError), _Loader)
+    except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     return content if isinstance(content, dict) else {}
 

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from siam_tracker_core.config import read_config
 from siam_tracker_core.datasets.exclusions import refuse_test_data
 from siam_tracker_core.datasets.registry import DataSet, data_set
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.files import check_outputs
+from siam_tracker_core.pixels import Orientation
 from siam_tracker_core.training.data.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.plan import Chunk, LeftOut, Preparation, plan
@@ -50,6 +52,7 @@ def prepare(
     windows: int = DEFAULTS.windows,
     seed: int = DEFAULTS.seed,
     filters: CropFilter = DEFAULTS.filters,
+    orientation: Orientation = DEFAULTS.orientation,
 ) -> None:
     """Cut a data set into shards of crops to train on; the same command again goes on with an interrupted run.
 
@@ -71,6 +74,8 @@ def prepare(
         windows: random windows of a photograph without boxes.
         seed: of the order of the tracks in the shards, and of random windows.
         filters: which targets are left out.
+        orientation: exif turns images as they say, stored leaves them as they lie; one whose annotation gives the other
+            size is taken as the annotation saw it.
     """
     refuse_test_data(dataset, split or "")
     entry = data_set(dataset)
@@ -79,6 +84,8 @@ def prepare(
     if jobs is not None and jobs < 1:
         raise ConfigError(f"jobs is {jobs}; give 1 or more processes")
     chosen = entry.splits[0] if split is None else split
+    folder = Path("shards") / dataset if out is None else out
+    check_outputs({"--out": folder}, [root])
     settings = read_config(
         Preparation,
         {
@@ -90,10 +97,10 @@ def prepare(
             "windows": windows,
             "seed": seed,
             "filters": asdict(filters),
+            "orientation": orientation,
         },
         "options",
     )
-    folder = Path("shards") / dataset if out is None else out
     if _is_finished(folder, entry, chosen, settings):
         print(f"{folder} was finished before and stays as it is; to cut it anew, choose another --out or remove it")
     else:
@@ -111,7 +118,7 @@ def _is_finished(folder: Path, entry: DataSet, split: str, settings: Preparation
     arguments = {"data_set": entry.name, "split": split, **asdict(settings)}
     path = folder / ARGUMENTS
     if path.is_file() and any(folder.glob("*.tar")):
-        earlier = json.loads(path.read_text())
+        earlier = {"orientation": DEFAULTS.orientation, **json.loads(path.read_text())}  # older ones do not say
         differing = [f"{key} is {now!r}, was {before!r}" for key, now, before in _differences(arguments, earlier)]
         if differing:
             raise ConfigError(f"{folder} was begun with other arguments: {'; '.join(differing)}; choose another --out")
@@ -143,7 +150,8 @@ def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: 
     kind: Kind = "photographs" if entry.name == PHOTOGRAPHS else entry.kind
     info = SetInfo(str(folder), entry.name, kind, settings.crop_size, settings.every)
     left = LeftOut()
-    items = entry.read(root, split, left.read)
+    found = entry.read(root, split, left.read)
+    items = (replace(item, orientation=settings.orientation) for item in found)
     chunks = plan(tqdm(items, desc="planning", unit="item"), kind, root, settings, left)
     records = {chunk.number: record for chunk in chunks if (record := read_record(folder, chunk))}
     waiting = [chunk for chunk in chunks if chunk.number not in records]

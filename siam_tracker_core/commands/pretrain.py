@@ -12,6 +12,7 @@ import torch
 from siam_tracker_core.analysis.guidelines import padded_cells
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
 from siam_tracker_core.training.distill import STUDENT_SIZE, Distillation, DistillConfig, LessonData, bring_to_length
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
@@ -74,6 +75,8 @@ def pretrain(
         print(f"student: {student}\n{explained({'training': recipe})}", end="")
         return
     locations = [shards] if isinstance(shards, str) else list(shards or [])
+    check_outputs({"--out": out}, locations)
+    check_outputs({"--out": out / "backbone.safetensors"}, [start, teacher])
     checkpoint = checkpoint_to_resume(out, resume)
     master = load_teacher(teacher, teacher_kind)
     torch.manual_seed(recipe.seed)

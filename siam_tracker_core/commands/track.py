@@ -1,11 +1,16 @@
-"""``siam-tracker track``: follow a target through a video, a folder of images or a camera."""
+"""``siam-tracker track``: follow a target through a video, images, a camera or a stream."""
 
 from __future__ import annotations
 
 import csv
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -13,10 +18,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from siam_tracker_core.drawing import draw_track
-from siam_tracker_core.errors import BoxError, DatasetError
+from siam_tracker_core.errors import BoxError, ConfigError, DatasetError, ImageError
+from siam_tracker_core.files import check_outputs, check_writable, whole_file
+from siam_tracker_core.footage import NumberedFrame, VideoOutput
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.sources import open_source
+from siam_tracker_core.pixels import Contrast, Orientation
+from siam_tracker_core.pixels.contrast import ContrastMode
+from siam_tracker_core.pixels.reader import flatness
+from siam_tracker_core.sources import FrameSource, open_source
 from siam_tracker_core.trackers.results import TrackResult, TrackState
+from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.zoo import load_tracker
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
@@ -59,39 +70,6 @@ def draw_with_mouse(image: NDArray[np.uint8]) -> Box:
     return Box(*(float(value) for value in box))
 
 
-class Overlay:
-    """A video with the tracks drawn in; opened with the first frame.
-
-    Args:
-        path: ends in ``.mp4`` or ``.avi``.
-        rate: frames per second.
-    """
-
-    def __init__(self, path: Path, rate: float) -> None:
-        self.path, self.rate = path, rate
-        self._writer: cv2.VideoWriter | None = None
-
-    def add(self, image: NDArray[np.uint8], result: TrackResult) -> None:
-        """Append a frame.
-
-        Raises:
-            DatasetError: if the video cannot be written.
-        """
-        if self._writer is None:
-            fourcc = cv2.VideoWriter.fourcc(*("MJPG" if self.path.suffix == ".avi" else "mp4v"))
-            self._writer = cv2.VideoWriter(str(self.path), fourcc, self.rate, (image.shape[1], image.shape[0]))
-            if not self._writer.isOpened():
-                raise DatasetError(f"{self.path} cannot be written as a video; use a path that ends in .mp4 or .avi")
-        canvas = image.copy()
-        draw_track(canvas, result.box, result.state, result.score)
-        self._writer.write(canvas)
-
-    def close(self) -> None:
-        """Finish the file."""
-        if self._writer is not None:
-            self._writer.release()
-
-
 def track(
     source: str,
     tracker: str = DEFAULT_TRACKER,
@@ -99,60 +77,134 @@ def track(
     out: Path = Path("tracks.csv"),
     overlay: Path | None = None,
     device: str = "auto",
+    runtime: str = "auto",
+    threads: int | None = None,
     settings: Path | None = None,
     start: int = 0,
     frames: int | None = None,
+    tolerant: bool = False,
+    orientation: Orientation = "exif",
+    contrast: ContrastMode = "percentiles",
+    contrast_low: float = Contrast.low,
+    contrast_high: float = Contrast.high,
 ) -> None:
     """Follow a target through a video and write its track as CSV.
 
     Args:
-        source: a video file, a folder of images, or a camera number.
-        tracker: a name from ``siam-tracker zoo``, or a path to a .safetensors file.
+        source: a video file; a folder of images; a pattern such as img/%04d.png; a camera's number or /dev/video0; an
+            address such as rtsp://HOST/PATH; or - for a video on standard input. A folder or file of that name comes
+            first.
+        tracker: a name from ``siam-tracker zoo``, a path to a .safetensors file, or a folder that ``siam-tracker
+            export`` made.
         init: the target's box in the first frame: x,y,width,height in pixels. Without it the box is drawn with the
             mouse, where there is a display.
         out: the track: frame, x, y, width, height, score, state.
         overlay: a video (.mp4, .avi) with the track drawn in.
         device: auto, cpu or cuda:N.
+        runtime: what the network runs in: auto (the fastest that is installed), torch, onnxruntime, openvino or
+            tensorrt.
+        threads: for the network on a CPU; all cores that may be used by default.
         settings: YAML file with settings of the tracker that differ from its own.
         start: frame to start at.
         frames: how many frames to follow the target for; all by default.
+        tolerant: end well although frames of the source are missing or damaged.
+        orientation: exif turns pictures as they say, stored leaves them as they lie.
+        contrast: how images of more than 8 bits become 8: percentiles of each picture, range, or full.
+        contrast_low: with range, the value that becomes black.
+        contrast_high: with range, the value that becomes white.
     """
-    footage = open_source(source)
-    images = footage.frames
-    for _ in range(start):
-        next(images, None)
-    first = next(images, None)
-    if first is None:
-        raise DatasetError(f"{footage.name} has no frame {start}")
-    target = parse_box(init) if init else draw_with_mouse(first)
-    model = load_tracker(tracker, device, config=settings)
-    model.init(first, target)
+    if start < 0:
+        raise ConfigError(f"start is {start}; give 0 or more, the number of a frame")
+    if frames is not None and frames < 1:
+        raise ConfigError(f"frames is {frames}; give 1 or more, or leave it out to take all")
+    target = parse_box(init) if init else None
+    for path in (out, overlay):
+        if path is not None:
+            check_writable(path)
+    footage = open_source(source, orientation, Contrast(contrast, contrast_low, contrast_high))
+    check_outputs({"--out": out, "--overlay": overlay}, [source, *footage.files, settings, tracker])
+    images, first = _from(footage, start)
+    target = target or draw_with_mouse(first.image)
+    model = load_tracker(tracker, device, config=settings, runtime=runtime, threads=threads)
+    model.init(first.image, target)
+    if sentence := flatness(first.image):
+        print(f"siam-tracker track: {sentence}", file=sys.stderr)
     count = None if footage.count is None else footage.count - start
     count = frames if count is None else min(count, frames or count)
-    video = Overlay(overlay, footage.rate) if overlay else None
-    result = TrackResult(target, 1.0, TrackState.TRACKING)
-    lost = done = 0
-    out.parent.mkdir(parents=True, exist_ok=True)
-    progress = tqdm(total=count, desc=f"{tracker} on {footage.name}", unit="frame")
-    try:
-        with out.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            image: NDArray[np.uint8] | None = first
-            while image is not None:
-                result = result if done == 0 else model.update(image)
-                box = (round(value, 3) for value in result.box.to_array())
-                writer.writerow([start + done, *box, round(result.score, 4), result.state.value])
-                if video:
-                    video.add(image, result)
-                lost += result.state is TrackState.LOST
-                done += 1
-                progress.update()
-                image = next(images, None) if frames is None or done < frames else None
-    except KeyboardInterrupt:
-        pass  # the way to end a camera; what was written stays
-    finally:
-        progress.close()
-        if video:
-            video.close()
-    print(f"{done} frames, lost in {lost}: {out}" + (f", {overlay}" if overlay else ""))
+    with ExitStack() as stack:
+        progress = stack.enter_context(tqdm(total=count, desc=f"{tracker} on {footage.name}", unit="frame"))
+        video = stack.enter_context(VideoOutput(overlay, footage.rate)) if overlay else None
+        run = _Run(stack.enter_context(whole_file(out)), video, progress)
+        failure = run.follow(model, target, first, islice(images, None if frames is None else frames - 1))
+    print(f"{run.done} frames, lost in {run.lost}: {out}" + (f", {overlay}" if overlay else ""))
+    if failure:
+        raise DatasetError(f"{failure}; {out} holds the track up to there")
+    if sentence := footage.complaint():
+        if not tolerant:
+            raise DatasetError(f"{sentence}; {out} holds the track in the others (--tolerant takes that for success)")
+        print(f"siam-tracker track: {sentence}", file=sys.stderr)
+
+
+def _from(footage: FrameSource, start: int) -> tuple[Iterator[NumberedFrame], NumberedFrame]:
+    """The frames after the one to start at, and that one.
+
+    Raises:
+        DatasetError: if there is no such frame.
+    """
+    first = next((frame for frame in footage.frames if frame.number >= start), None)
+    if first is None or first.number != start:
+        raise DatasetError(f"{footage.name} has no frame {start} that can be read; {footage.complaint() or 'it ends'}")
+    return footage.frames, first
+
+
+@dataclass
+class _Run:
+    """Follows one target and writes as it goes.
+
+    Attributes:
+        file: takes the CSV.
+        video: takes the frames with the track drawn in; may be None.
+        progress: moves with the frames.
+        done, lost: frames so far.
+    """
+
+    file: IO[str]
+    video: VideoOutput | None
+    progress: tqdm
+    done: int = 0
+    lost: int = 0
+
+    def follow(self, model: Tracker, box: Box, first: NumberedFrame, rest: Iterator[NumberedFrame]) -> str:
+        """Go through the frames to the end, or to Ctrl-C, which is the way to end a camera.
+
+        Returns:
+            Why a frame could not be tracked in, such as another size; empty if all went well.
+        """
+        writer = csv.writer(self.file)
+        writer.writerow(COLUMNS)
+        self._take(writer, first, TrackResult(box, 1.0, TrackState.TRACKING))
+        size = first.image.shape
+        try:
+            for frame in rest:
+                try:
+                    result = model.update(frame.image)
+                except ImageError:
+                    return (
+                        f"frame {frame.number} has {frame.image.shape[1]}x{frame.image.shape[0]} pixels, the first "
+                        f"one {size[1]}x{size[0]}: the source changes to a picture of another shape there"
+                    )
+                self._take(writer, frame, result)
+        except KeyboardInterrupt:
+            pass
+        return ""
+
+    def _take(self, writer: Any, frame: NumberedFrame, result: TrackResult) -> None:
+        box = (round(value, 3) for value in result.box.to_array())
+        writer.writerow([frame.number, *box, round(result.score, 4), result.state.value])
+        if self.video is not None:
+            canvas = frame.image.copy()
+            draw_track(canvas, result.box, result.state, result.score)
+            self.video.add(canvas)
+        self.done += 1
+        self.lost += result.state is TrackState.LOST
+        self.progress.update()

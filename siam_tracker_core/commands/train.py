@@ -12,6 +12,7 @@ import torch
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import channels_last
 from siam_tracker_core.training.data.data_module import ShardData, TrainingData
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
@@ -88,6 +89,8 @@ def train(
         return
     if keep == "best" and checks.root is None:
         raise ConfigError("keep: best needs a validation to choose by; give validation.root")
+    check_outputs({"--out": out}, [source.path for source in sampling.sources])
+    check_outputs({"--out": out / f"{tracker}.safetensors"}, [start])
     samples = ShardData(sampling)
     refuse_known(checks, {track for _, track in samples.domains})
     checkpoint = checkpoint_to_resume(out, resume)

@@ -16,6 +16,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec, describe
 from siam_tracker_core.evaluation.runner import set_threads
 from siam_tracker_core.evaluation.tuning_record import fingerprint, write_settings
 from siam_tracker_core.evaluation.workers import Backend, Workers
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.machine import versions
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.tuning.held_out import check_held_out, split_by_name
@@ -69,6 +70,7 @@ def tune(
         threads: CPU threads for each process; all by default.
     """
     check_held_out(root, tuned_on)
+    check_outputs({"--out": out}, [root, space])
     videos = first_frames(_chosen(load_sequences(root), sequences, benchmark_names), frames)
     spec = TrackerSpec.of(tracker, device)
     model = spec.make()

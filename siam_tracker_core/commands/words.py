@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 from siam_tracker_core.commands.nested import gather_nested
 
+_NEGATIVE = re.compile(r"-\.?\d")
 # Options that had another name once, so that old command lines go on working.
 FORMER_NAMES = {"--nano_models": "--peer_models"}
 
@@ -26,7 +28,23 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         function: the command, whose annotations say what each option is.
         words: what follows the command's name.
     """
-    return fill_flags(function, join_lists(function, gather_nested(function, underscored(function, words))))
+    plain = join_values(function, underscored(function, words))
+    return fill_flags(function, join_lists(function, gather_nested(function, plain)))
+
+
+def join_values(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words with values that begin with a minus joined to their option, for argparse takes them for options.
+
+    ``--init -10,30,40,36`` becomes ``--init=-10,30,40,36``.
+    """
+    names = {f"--{name}" for name in get_type_hints(function)}
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in names and _NEGATIVE.match(word):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from siam_tracker_core.commands.zoo_page import zoo_page, zoo_table
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.evaluation.vot.ini import write_trackers_ini
+from siam_tracker_core.files import write_text
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import ZooEntry
 
@@ -45,7 +46,7 @@ def _page(entries: Iterable[ZooEntry], page: Path, check: bool) -> None:
     text = zoo_page(entries)
     if not check:
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text(text, encoding="utf-8")
+        write_text(page, text)
         print(f"wrote {page}")
     elif not page.is_file() or page.read_text(encoding="utf-8") != text:
         raise ConfigError(f"{page} is not what zoo.yaml says; write it anew with siam-tracker zoo --markdown")

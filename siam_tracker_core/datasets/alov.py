@@ -28,6 +28,8 @@ from siam_tracker_core.datasets.exclusions import allowed_sequences
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally, read_text
+from siam_tracker_core.geometry import within_reach
 
 IMAGES = "imagedata++"
 ANNOTATIONS = "alov300++_rectangleAnnotation_full"
@@ -48,7 +50,7 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
     """
     if split not in SPLITS:
         raise DatasetError(f"ALOV has no split {split!r}; it has {' and '.join(SPLITS)}")
-    paths = {path.stem: path for path in sorted((root / ANNOTATIONS).glob("*/*.ann"))}
+    paths = {path.stem: path for path in naturally((root / ANNOTATIONS).glob("*/*.ann"))}
     if not paths:
         raise DatasetError(
             f"{root / ANNOTATIONS} holds no annotation; expected 01-Light/01-Light_video00001.ann and so on"
@@ -78,14 +80,14 @@ def read_annotations(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]
         DatasetError: if the file holds no line, a line is not nine numbers, or a frame comes twice.
     """
     rows = []
-    for count, line in enumerate(path.read_text().splitlines(), start=1):
+    for count, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = [float(value) for value in line.split()]
         except ValueError:
             row = []
-        if len(row) != 9 or not np.isfinite(row).all() or row[0] < 1 or row[0] != int(row[0]):
+        if len(row) != 9 or not within_reach(row) or row[0] < 1 or row[0] != int(row[0]):
             raise DatasetError(f"{path}, line {count}: {line.strip()!r} is not a frame's number and four corners x y")
         rows.append(row)
     if not rows:

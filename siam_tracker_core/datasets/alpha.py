@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally
 
 # (h, w, 4), BGR and alpha.
 Cutting = NDArray[np.uint8]
@@ -39,7 +40,7 @@ def cuttings(folder: str | Path) -> Iterator[Cutting]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; expected PNG files with alpha in it")
     empty = True
-    for path in sorted(folder.glob("*.png")):
+    for path in naturally(folder.glob("*.png")):
         try:
             image = read_cutting(path)
         except DatasetError:

@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import read_text
 
 
 @cache
@@ -46,7 +47,7 @@ def read_labels(path: Path, count: int, greatest: int = 1) -> NDArray[np.int64]:
     """
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; expected {count} labels in 0..{greatest}")
-    parts = re.split(r"[,\s]+", path.read_text().strip(" ,\t\r\n"))
+    parts = re.split(r"[,\s]+", read_text(path).strip(" ,\t\r\n"))
     try:
         values = np.array([int(part) for part in parts if part], dtype=np.int64)
     except ValueError:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from siam_tracker_core.datasets.inside import inside_image
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Still
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.geometry import within_reach
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def _is_box(values: Any) -> bool:
     """Whether these are four finite numbers with an extent."""
     if not isinstance(values, list) or len(values) != 4:
         return False
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values):
+    if not all(isinstance(value, (int, float)) for value in values) or not within_reach(values):
         return False
     return bool(values[2] > 0 and values[3] > 0)
 
@@ -134,8 +134,9 @@ def _still(images: Path, image: dict[str, Any], annotations: list[Any], skipped:
     path = images / image["file_name"]
     boxes = np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64)
     width, height = image.get("width"), image.get("height")
-    if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0:
-        boxes = inside_image(boxes, width, height)
+    size = (width, height) if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0 else None
+    if size is not None:
+        boxes = inside_image(boxes, *size)
     keep = np.flatnonzero(~np.isnan(boxes[:, 0]))
     for _ in range(len(boxes) - len(keep)):
         skipped.add("box outside its image", path)
@@ -143,7 +144,7 @@ def _still(images: Path, image: dict[str, Any], annotations: list[Any], skipped:
         skipped.add("photograph without a box", path)
         return None
     masks = tuple(_polygons(annotations[number].get("segmentation")) for number in keep)
-    return Still(path, boxes[keep], masks if any(masks) else None)
+    return Still(path, boxes[keep], masks if any(masks) else None, size=size)
 
 
 def _polygons(segmentation: Any) -> Polygons | None:

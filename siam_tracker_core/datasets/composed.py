@@ -26,10 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.datasets.composed_scene import TAU, Backdrop, Flight, Scene, Wave, pan_margins, read_cut_out
-from siam_tracker_core.datasets.otb_form import IMAGE_SUFFIXES
+from siam_tracker_core.datasets.images import IMAGE_SUFFIXES
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.files import naturally
 
 # An object whose longer side, at its largest, is this share of the picture's shorter side can turn without leaving it.
 _LARGEST = 0.5
@@ -224,7 +225,7 @@ def _passing(rng: np.random.Generator, config: ComposedConfig, usable: _Usable, 
 def _files(folder: Path, suffixes: frozenset[str], what: str) -> list[Path]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; expected {what} in it")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+    paths = naturally(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
     if not paths:
         raise DatasetError(f"{folder} holds no file; expected {what} ({', '.join(sorted(suffixes))})")
     return paths

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.datasets.alpha import read_cutting, solid, trimmed, weighted
-from siam_tracker_core.datasets.types import read_image
+from siam_tracker_core.datasets.images import read_image
 from siam_tracker_core.errors import DatasetError
 
 FloatImage = NDArray[np.float32]

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from siam_tracker_core.datasets.exclusions import allowed_sequences
-from siam_tracker_core.datasets.otb_form import list_images
+from siam_tracker_core.datasets.images import list_images
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import read_text
 
 RATE = 24.0
 SPLITS = ("2017-train", "2017-val", "2016-train", "2016-val")
@@ -69,7 +70,7 @@ def _listed(root: Path, split: str) -> list[str]:
     path = next((place for place in places if place.is_file()), None)
     if path is None:
         raise DatasetError(f"{places[0]} does not exist; expected DAVIS's list of videos, one name a line")
-    lines = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    lines = [line.split()[0] for line in read_text(path).splitlines() if line.strip()]
     videos = [Path(line).parent.name if "/" in line else line for line in lines]
     if not videos:
         raise DatasetError(f"{path} is empty; expected DAVIS's list of videos, one name a line")

@@ -12,10 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from siam_tracker_core.datasets.exclusions import allowed_sequences
-from siam_tracker_core.datasets.otb_form import list_images, read_rectangles
+from siam_tracker_core.datasets.images import list_images
+from siam_tracker_core.datasets.otb_form import read_rectangles
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally
 
 
 def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
@@ -25,7 +27,7 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
         DatasetError: if there is no video at all.
     """
     truths = root / "Annotations" / "gt"
-    names = sorted(path.stem for path in truths.glob("*.txt"))
+    names = [path.stem for path in naturally(truths.glob("*.txt"))]
     if not names:
         raise DatasetError(f"{truths} holds no truth; Deform-SOT has bolt.txt and so on there, beside bolt/ in {root}")
     yield from allowed_sequences(

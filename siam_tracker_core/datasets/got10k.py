@@ -21,10 +21,12 @@ import numpy as np
 
 from siam_tracker_core.datasets.benchmark_files import missed_where_invalid, missing_parts, read_labels, with_extent
 from siam_tracker_core.datasets.exclusions import allowed_sequences
-from siam_tracker_core.datasets.otb_form import list_images, read_rectangles
+from siam_tracker_core.datasets.images import list_images
+from siam_tracker_core.datasets.otb_form import read_rectangles
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import read_text
 
 RATE = 10.0
 # The middle of what each level of cover.label stands for, as the data set's site says: 0, (0, 15 %], (15, 30 %], ...,
@@ -65,7 +67,7 @@ def _listed(folder: Path) -> list[str]:
     path = folder / "list.txt"
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; expected GOT-10k's list of videos, one name a line")
-    names = path.read_text().split()
+    names = read_text(path).split()
     if not names:
         raise DatasetError(f"{path} is empty; expected GOT-10k's list of videos, one name a line")
     return names
@@ -93,5 +95,5 @@ def _read(folder: Path, testing: bool = False) -> Sequence:
 
 def _rate(path: Path) -> float:
     """Frames a second, as ``anno_fps: 10Hz`` says."""
-    found = re.search(r"^anno_fps:\s*(\d+(?:\.\d+)?)\s*Hz", path.read_text(), re.MULTILINE) if path.is_file() else None
+    found = re.search(r"^anno_fps:\s*(\d+(?:\.\d+)?)\s*Hz", read_text(path), re.MULTILINE) if path.is_file() else None
     return RATE if found is None else float(found[1])

@@ -37,6 +37,7 @@ from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence, Still
 from siam_tracker_core.datasets.voc import is_marked, read_objects
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import natural_key
 
 FLAGS = {"occlusion": "occluded", "generated": "generated"}
 
@@ -105,7 +106,8 @@ def _folders_of_files(folder: Path, top: Path) -> Iterator[tuple[Path, list[str]
         top: real path under which links are not followed.
     """
     with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
+        shown = (entry for entry in entries if not entry.name.startswith("."))
+        found = sorted(shown, key=lambda entry: natural_key(entry.name))
     files = [entry.name for entry in found if entry.name.endswith(".xml")]
     if files:
         yield folder, files

@@ -29,7 +29,8 @@ from siam_tracker_core.datasets.benchmark_files import (
     words,
 )
 from siam_tracker_core.datasets.exclusions import allowed_sequences
-from siam_tracker_core.datasets.otb_form import list_images, read_rectangles
+from siam_tracker_core.datasets.images import list_images
+from siam_tracker_core.datasets.otb_form import read_rectangles
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError

@@ -28,7 +28,8 @@ from siam_tracker_core.datasets.benchmark_files import (
     with_extent,
     words,
 )
-from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, list_images, read_rectangles
+from siam_tracker_core.datasets.images import list_images
+from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
 

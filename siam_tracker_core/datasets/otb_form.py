@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.datasets.images import list_images
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally, read_text
+from siam_tracker_core.geometry import within_reach
 
 GROUND_TRUTH = "groundtruth_rect.txt"
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 
 
 def read_rectangles(path: Path) -> NDArray[np.float64]:
@@ -30,7 +33,7 @@ def read_rectangles(path: Path) -> NDArray[np.float64]:
     if not path.is_file():
         raise DatasetError(f"{path} does not exist; expected one line x,y,width,height a frame")
     rows = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:
@@ -41,26 +44,17 @@ def read_rectangles(path: Path) -> NDArray[np.float64]:
             ) from None
         if len(row) != 4:
             raise DatasetError(f"{path}, line {number}: {len(row)} numbers, expected 4: x,y,width,height")
+        if not within_reach([value for value in row if not math.isnan(value)]):
+            raise DatasetError(
+                f"{path}, line {number}: {line.strip()!r} lies in no image; expected pixels, or nan where the target "
+                "is absent"
+            )
         rows.append(row)
     boxes = np.array(rows, dtype=np.float64).reshape(-1, 4)
     boxes[:, :2] -= 1.0
     absent = np.isnan(boxes).any(axis=1) | (boxes[:, 2:] <= 0).any(axis=1)
     boxes[absent] = np.nan
     return boxes
-
-
-def list_images(folder: Path) -> tuple[Path, ...]:
-    """The image files of a folder in the order of their names.
-
-    Raises:
-        DatasetError: if the folder is missing or holds no image.
-    """
-    if not folder.is_dir():
-        raise DatasetError(f"{folder} is not a folder; expected the frames 0001.jpg, 0002.jpg, ... in it")
-    images = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES))
-    if not images:
-        raise DatasetError(f"{folder} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    return images
 
 
 def read_sequence(folder: str | Path, rate: float = 30.0) -> Sequence:
@@ -79,8 +73,12 @@ def read_sequence(folder: str | Path, rate: float = 30.0) -> Sequence:
     return Sequence(folder.name, frames, boxes, rate)
 
 
-def read_sequences(root: str | Path) -> list[Sequence]:
-    """Read every sequence folder directly under ``root``, in the order of their names.
+def read_sequences(root: str | Path, skipped: Skipped | None = None) -> list[Sequence]:
+    """Read every sequence folder directly under ``root``, in the natural order of their names.
+
+    Args:
+        root: the folder.
+        skipped: takes malformed sequences, which are left out then; without it the first one is an error.
 
     Raises:
         DatasetError: if ``root`` is no folder or holds no sequence, or a sequence is malformed.
@@ -88,10 +86,9 @@ def read_sequences(root: str | Path) -> list[Sequence]:
     root = Path(root)
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; expected sequence folders with img/ and {GROUND_TRUTH}")
-    folders = sorted(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
-    if not folders:
-        raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
-    return [read_sequence(folder) for folder in folders]
+    if skipped is not None:
+        return list(iterate(root, "", skipped))
+    return [read_sequence(folder) for folder in _sequence_folders(root)]
 
 
 def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
@@ -100,11 +97,15 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Sequence]:
     Raises:
         DatasetError: if there is no sequence folder at all.
     """
-    folders = sorted(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
-    if not folders:
-        raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
-    for folder in folders:
+    for folder in _sequence_folders(root):
         try:
             yield read_sequence(folder)
         except DatasetError as error:
             skipped.add("malformed sequence", f"{folder.name}: {error}")
+
+
+def _sequence_folders(root: Path) -> list[Path]:
+    folders = naturally(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
+    if not folders:
+        raise DatasetError(f"{root} holds no sequence: no folder in it has a {GROUND_TRUTH}")
+    return folders

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from siam_tracker_core.datasets.otb_form import IMAGE_SUFFIXES
+from siam_tracker_core.datasets.images import IMAGE_SUFFIXES
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Still
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally
 
 
 def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Still]:
@@ -19,7 +20,7 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Still]:
     Raises:
         DatasetError: if there is none.
     """
-    paths = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    paths = naturally(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise DatasetError(f"{root} holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})")
     for path in paths:

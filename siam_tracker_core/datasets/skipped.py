@@ -13,9 +13,13 @@ class Skipped:
     Attributes:
         counts: how many were left out for each reason.
         names: the first few of each reason.
+
+    Args:
+        named: how many are named; all where every one needs a person.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, named: int = NAMED) -> None:
+        self._named = named
         self.counts: Counter[str] = Counter()
         self.names: dict[str, list[str]] = defaultdict(list)
 
@@ -27,7 +31,7 @@ class Skipped:
             name: what it was: a path, a track, a path with a line number.
         """
         self.counts[reason] += 1
-        if len(self.names[reason]) < NAMED:
+        if len(self.names[reason]) < self._named:
             self.names[reason].append(str(name))
 
     @property
@@ -39,12 +43,13 @@ class Skipped:
         """Take over what another one collected, e.g. in another process."""
         for reason, count in other.counts.items():
             self.counts[reason] += count
-            free = NAMED - len(self.names[reason])
+            free = self._named - len(self.names[reason])
             self.names[reason] += other.names[reason][:free]
 
     def lines(self) -> list[str]:
         """One line for each reason, the most frequent first."""
-        return [
-            f"{count} left out: {reason} ({', '.join(self.names[reason])}{', ...' if count > NAMED else ''})"
-            for reason, count in self.counts.most_common()
-        ]
+        return [f"{count} left out: {reason} ({self._named_of(reason)})" for reason, count in self.counts.most_common()]
+
+    def _named_of(self, reason: str) -> str:
+        names = self.names[reason]
+        return ", ".join(names) + (", ..." if self.counts[reason] > len(names) else "")

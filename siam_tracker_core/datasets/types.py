@@ -6,46 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.datasets.images import read_image
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box
-
-# The end-of-image marker of a JPEG lies this near to the file's end; some cameras write a little behind it.
-_TAIL = 4096
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as uint8 (H, W, 3) BGR.
-
-    Raises:
-        DatasetError: if the file is missing, truncated, or cannot be decoded.
-    """
-    if is_truncated(path):
-        raise DatasetError(f"{path} is a truncated image")
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        reason = "is not a readable image" if path.exists() else "does not exist"
-        raise DatasetError(f"{path} {reason}")
-    return image  # type: ignore[return-value]
-
-
-def is_truncated(path: Path) -> bool:
-    """Whether a JPEG file lacks its end, which OpenCV fills with grey without a word; other formats it refuses itself.
-
-    Returns:
-        False also for a file that is missing or not a JPEG.
-    """
-    try:
-        with path.open("rb") as file:
-            if file.read(2) != b"\xff\xd8":
-                return False
-            file.seek(max(2, path.stat().st_size - _TAIL))
-            return b"\xff\xd9" not in file.read()
-    except OSError:
-        return False
+from siam_tracker_core.pixels.files import Orientation
 
 
 @dataclass(frozen=True)
@@ -64,6 +31,8 @@ class Sequence:
         polygons: for data sets with rotated or free outlines, a float64 (corners, 2) array of ``x, y`` for each frame,
             or None where the target is absent; ``boxes`` are then derived from it.
         tags: labels of single frames, e.g. VOT's ``{"occlusion": ...}``, each bool (len(frames),).
+        orientation: ``exif`` turns images as their EXIF says, ``stored`` leaves them as they lie.
+        size: width and height that the annotations give of the images, or None; see ``read_image``.
     """
 
     name: str
@@ -74,6 +43,8 @@ class Sequence:
     visibility: NDArray[np.float64] = None  # type: ignore[assignment]
     polygons: tuple[NDArray[np.float64] | None, ...] | None = None
     tags: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    orientation: Orientation = "exif"
+    size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frames)
@@ -94,7 +65,7 @@ class Sequence:
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """Frame ``index`` as uint8 (H, W, 3) BGR."""
-        return read_image(self.frames[index])
+        return read_image(self.frames[index], self.orientation, self.size)
 
     def box(self, index: int) -> Box | None:
         """The target's box in frame ``index``, or None where it is absent."""
@@ -127,8 +98,11 @@ class Still:
         boxes: float64 (n, 4), ``x, y, width, height`` in zero-based pixels.
         masks: for data sets with outlines, n entries of polygons in pixels (each a tuple of float64 (corners, 2)
             arrays, which together cover the object), or None where an object has none.
+        orientation, size: as of ``Sequence``.
     """
 
     path: Path
     boxes: NDArray[np.float64]
     masks: tuple[tuple[NDArray[np.float64], ...] | None, ...] | None = None
+    orientation: Orientation = "exif"
+    size: tuple[int, int] | None = None

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.footage.video import VideoFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +42,15 @@ class Video:
         Raises:
             DatasetError: at the end, if the video has not as many frames as there are boxes; only reading it tells.
         """
-        capture = _opened(self.path)
+        video = VideoFile(self.path)
         count = 0
-        try:
-            while True:
-                there, image = capture.read()
-                if not there:
-                    break
-                count += 1
-                yield np.asarray(image, dtype=np.uint8)
-        finally:
-            capture.release()
+        for frame in video.frames():
+            if frame.number != count:
+                break
+            count += 1
+            yield frame.image
+        if sentence := video.complaint():
+            raise DatasetError(f"{sentence}; the boxes belong to all frames, so give a whole copy of the video")
         if count != len(self.boxes):
             raise DatasetError(
                 f"{self.path} has {count} frames but there are {len(self.boxes)} boxes; there must be one a frame"
@@ -72,9 +70,7 @@ def read_video(path: str | Path, boxes: str | Path = "", rate: float | None = No
         DatasetError: if a file is missing or malformed.
     """
     path = Path(path)
-    capture = _opened(path)
-    own_rate = float(capture.get(cv2.CAP_PROP_FPS))
-    capture.release()
+    own_rate = VideoFile(path).rate
     if rate is None and not own_rate > 0:
         raise DatasetError(f"{path} does not say how many frames a second it has; give a rate")
     return Video(path, read_rectangles(_boxes_file(path, boxes)), own_rate if rate is None else rate)
@@ -88,12 +84,3 @@ def _boxes_file(path: Path, boxes: str | Path) -> Path:
         if candidate.is_file():
             return candidate
     raise DatasetError(f"{path} has no boxes: neither {candidates[0]} nor {candidates[1]} exists; name a file")
-
-
-def _opened(path: Path) -> cv2.VideoCapture:
-    if not path.is_file():
-        raise DatasetError(f"{path} does not exist; expected a video file")
-    capture = cv2.VideoCapture(str(path))
-    if not capture.isOpened():
-        raise DatasetError(f"{path} cannot be read as a video; expected a format that OpenCV knows, such as .mp4")
-    return capture

@@ -29,6 +29,8 @@ from siam_tracker_core.datasets.inside import inside_image
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Still
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally, read_text
+from siam_tracker_core.geometry import within_reach
 
 
 def read_objects(path: Path, origin: float, skipped: Skipped) -> list[tuple[Element, NDArray[np.float64]]] | None:
@@ -79,7 +81,7 @@ def _row(element: Element, origin: float) -> tuple[float, float, float, float] |
     except ValueError:
         return None
     width, height = right - left + 1, bottom - top + 1
-    if not (np.isfinite([left, top, right, bottom]).all() and width > 0 and height > 0):
+    if not (within_reach([left, top, right, bottom]) and width > 0 and height > 0):
         return None
     return left - origin, top - origin, width, height
 
@@ -109,7 +111,7 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Still]:
     Raises:
         DatasetError: if the layout is another one, or no list of that split is there.
     """
-    folders = [root] if (root / "Annotations").is_dir() else sorted(root.glob("VOC20*"))
+    folders = [root] if (root / "Annotations").is_dir() else naturally(root.glob("VOC20*"))
     lists = [path for folder in folders if (path := folder / "ImageSets" / "Main" / f"{split}.txt").is_file()]
     if not lists:
         raise DatasetError(
@@ -122,7 +124,7 @@ def iterate(root: Path, split: str, skipped: Skipped) -> Iterator[Still]:
 
 def _photographs(names: Path, skipped: Skipped) -> Iterator[Still]:
     root = names.parents[2]
-    for line in names.read_text().splitlines():
+    for line in read_text(names).splitlines():
         if not line.strip():
             continue
         name = line.split()[0]

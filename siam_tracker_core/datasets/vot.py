@@ -21,10 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from siam_tracker_core.datasets.otb_form import list_images
+from siam_tracker_core.datasets.images import list_images
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import naturally, read_text
+from siam_tracker_core.geometry import within_reach
 
 FloatArray = NDArray[np.float64]
 
@@ -77,7 +79,7 @@ def sequence_folders(root: Path) -> list[Path]:
         if not folders:
             raise DatasetError(f"{root / LIST} names no sequence; expected the name of a folder a line")
         return folders
-    folders = sorted(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
+    folders = naturally(path for path in root.iterdir() if (path / GROUND_TRUTH).is_file())
     if not folders:
         raise DatasetError(f"{root} holds no VOT sequence: it has no {LIST}, and no folder in it has a {GROUND_TRUTH}")
     return folders
@@ -156,6 +158,8 @@ def parse_region(text: str) -> FloatArray | float:
         raise ValueError(f"{text!r} is not numbers with commas between them") from None
     if any(math.isnan(number) for number in numbers):
         return math.nan
+    if not within_reach(numbers):
+        raise ValueError(f"{text!r} lies in no image; expected pixels, or nan where the target is absent")
     if len(numbers) == 1:
         return numbers[0]
     if len(numbers) == 4:
@@ -265,7 +269,7 @@ def _rate(path: Path, properties: dict[str, str]) -> float:
 def _tags(folder: Path, count: int) -> dict[str, NDArray[np.bool_]]:
     """The label files; what they leave off at the end is not marked, as in vot-toolkit."""
     tags: dict[str, NDArray[np.bool_]] = {}
-    for path in sorted([*folder.glob("*.tag"), *folder.glob("*.label")]):
+    for path in naturally([*folder.glob("*.tag"), *folder.glob("*.label")]):
         marks = [line.strip() == "1" for line in _lines(path) if line.strip()]
         if len(marks) > count:
             raise DatasetError(f"{path} has {len(marks)} lines for {count} frames; expected one 1 or 0 a frame")
@@ -276,7 +280,4 @@ def _tags(folder: Path, count: int) -> dict[str, NDArray[np.bool_]]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as text ({error})") from None
+    return read_text(path).splitlines()

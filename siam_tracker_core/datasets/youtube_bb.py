@@ -34,9 +34,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from siam_tracker_core.datasets.images import read_image
 from siam_tracker_core.datasets.inside import inside_image
 from siam_tracker_core.datasets.skipped import Skipped
-from siam_tracker_core.datasets.types import Sequence, read_image
+from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import DatasetError
 
 RATE = 1.0

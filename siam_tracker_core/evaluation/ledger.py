@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import write_text
 
 IDENTITY = "tracker.json"
 SEQUENCES = "sequences.json"
@@ -85,7 +85,7 @@ def _keep_to(path: Path, content: Mapping[str, Any], complaint: str, replaced: I
         for pattern in replaced:
             for result in path.parent.glob(pattern):
                 result.unlink()
-    write_whole(path, text)
+    write_text(path, text)
 
 
 def check_sequences(folder: Path, made_on: Mapping[str, Any], fresh: bool) -> None:
@@ -113,7 +113,7 @@ def check_sequences(folder: Path, made_on: Mapping[str, Any], fresh: bool) -> No
             f"{folder} holds results on other sequences of the same name ({named}): with another number of frames or "
             "another truth; give another output folder, or --fresh to replace them"
         )
-    write_whole(path, _text({**known, **made_on}))
+    write_text(path, _text({**known, **made_on}))
 
 
 def start_of(sequence: Sequence) -> dict[str, Any]:
@@ -128,14 +128,6 @@ def truth_of(sequence: Sequence) -> dict[str, Any]:
     for polygon in sequence.polygons or ():
         digest.update(b"-" if polygon is None else _bytes(polygon))
     return {"frames": len(sequence), "truth": digest.hexdigest()[:16]}
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, in a folder that is made if missing; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _bytes(values: np.ndarray) -> bytes:

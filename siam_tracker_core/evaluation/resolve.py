@@ -10,7 +10,33 @@ from typing import Any, Protocol
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
+from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
 from siam_tracker_core.weights import read_weights, sha256
+
+
+def split_settings(source: str) -> tuple[str, Path | None]:
+    """A tracker and the settings in ``NAME+FILE.yaml``; a plus may be in either path too.
+
+    Returns:
+        The name or path of the tracker, and the settings' absolute path, or None where there are none.
+    """
+    if not source.endswith((".yaml", ".yml")):
+        return source, None
+    places = [place for place, letter in enumerate(source) if letter == "+"]
+    whole = [place for place in places if _could_be_tracker(source[:place])]
+    if not whole:
+        return source, None
+    place = next((place for place in whole if Path(source[place + 1 :]).is_file()), whole[0])
+    return source[:place], Path(source[place + 1 :]).absolute()
+
+
+def _could_be_tracker(text: str) -> bool:
+    return text.endswith(".safetensors") or "/" not in text
+
+
+def is_file_with_settings(text: str) -> bool:
+    """Whether a text with spaces or commas in it is one tracker: the path of a weights file, perhaps with settings."""
+    return Path(split_settings(text)[0]).is_file()
 
 
 class FrameTracker(Protocol):
@@ -33,6 +59,7 @@ class TrackerSpec:
         device: for our trackers, "auto", "cpu" or "cuda:0"; peers run on the CPU.
         peer_models: folders of the files of peers that need some; see ``peers.make_peer``.
         settings: YAML file of settings that differ from those of the weights, e.g. one by ``siam-tracker tune``.
+        runtime, precision, threads: for our trackers, see ``load_tracker``.
     """
 
     label: str
@@ -40,6 +67,9 @@ class TrackerSpec:
     device: str = "auto"
     peer_models: tuple[Path, ...] = ()
     settings: Path | None = None
+    runtime: str = "auto"
+    precision: str = "auto"
+    threads: int | None = None
 
     @classmethod
     def of(
@@ -56,10 +86,8 @@ class TrackerSpec:
         folders = tuple(Path(folder).absolute() for folder in peer_models)
         if not isinstance(source, str):
             return cls(str(getattr(source, "name", type(source).__name__)), source, device, folders)
-        name, plus, rest = source.partition("+")
-        settings = Path(rest).absolute() if plus and rest.endswith((".yaml", ".yml")) else None
-        name = name if settings else source
-        is_file = name.endswith(".safetensors")
+        name, settings = split_settings(source)
+        is_file = name.endswith(".safetensors") or is_exported(name)
         label = Path(name).stem if is_file else name
         return cls(
             f"{label}+{settings.stem}" if settings else label,
@@ -77,7 +105,19 @@ class TrackerSpec:
         """
         if not isinstance(self.source, str):
             return self.source
-        return make_tracker(self.source, self.device, self.peer_models, self.settings)
+        if self.source in PEERS:
+            return make_tracker(self.source, self.device, self.peer_models, self.settings)
+        from siam_tracker_core import load_tracker  # here, so that peers can be measured without loading any network
+
+        tracker: FrameTracker = load_tracker(
+            self.source,
+            self.device,
+            config=self.settings,
+            precision=self.precision,
+            runtime=self.runtime,
+            threads=self.threads,
+        )
+        return tracker
 
 
 def make_tracker(
@@ -141,5 +181,8 @@ def describe_weights(source: str) -> dict[str, Any]:
     """
     from siam_tracker_core.zoo import find_weights
 
+    if is_exported(source):
+        path = Path(source) / MANIFEST
+        return {"weights": {path.name: sha256(path)}, "provenance": {}}
     path = find_weights(source)
     return {"weights": {path.name: sha256(path)}, "provenance": read_weights(path)[1].get("provenance", {})}

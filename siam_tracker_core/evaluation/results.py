@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.evaluation.ledger import write_whole
+from siam_tracker_core.files import write_text
 from siam_tracker_core.geometry import iou
 
 COLUMNS = ("x", "y", "width", "height", "score", "state", "seconds", "missed")
@@ -130,7 +130,7 @@ def save_result(result: SequenceResult, path: str | Path) -> None:
         strict=True,
     ):
         writer.writerow([*box, score, state or "", seconds, int(missed)])
-    write_whole(Path(path), text.getvalue())
+    write_text(Path(path), text.getvalue())
 
 
 def load_result(path: str | Path, sequence: Sequence) -> SequenceResult:

@@ -11,6 +11,7 @@ import yaml
 
 from siam_tracker_core.datasets import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import read_text, write_text
 
 _TITLE = "# Settings found by siam-tracker tune. siam-tracker evaluate reads the record below; keep it with them."
 _START = "# tuning:"
@@ -36,9 +37,7 @@ def write_settings(path: Path, settings: Mapping[str, Any], record: Mapping[str,
     """Write settings as YAML with the record in comments above them; the file appears whole or not at all."""
     commented = [f"# {line}" for line in yaml.safe_dump({"tuning": dict(record)}, sort_keys=False).splitlines()]
     text = "\n".join([_TITLE, *commented, "", yaml.safe_dump(dict(settings), sort_keys=False)])
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_text(path, text)
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
@@ -47,10 +46,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     Raises:
         ConfigError: if the file is missing or the record has been damaged.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"settings file {path} cannot be read ({error})") from None
+    lines = read_text(path, ConfigError).splitlines()
     if _START not in lines:
         return None
     commented = []

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.weights import METADATA_KEY
 
 # Under these keys training programs put the state dict beside what else they keep; the last is py-MDNet's.
@@ -30,6 +31,8 @@ def read_tensors(path: str | Path) -> dict[str, torch.Tensor]:
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"checkpoint {path} does not exist or is no file")
+    if what := impostor(path):
+        raise WeightsError(f"checkpoint {path} {what}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     while isinstance(content, Mapping) and not _is_state_dict(content):
         inner = [content[key] for key in CONTAINERS if isinstance(content.get(key), Mapping)]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.datasets.otb_form import IMAGE_SUFFIXES, list_images
+from siam_tracker_core.datasets.images import IMAGE_SUFFIXES, list_images
 from siam_tracker_core.datasets.types import read_image
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.sources import open_source
@@ -96,9 +96,9 @@ def read_footage(video: Path, scratch: Path) -> Footage:
     source = open_source(str(video))
     scratch.mkdir(parents=True, exist_ok=True)
     frames = []
-    for number, image in enumerate(source.frames, start=1):
+    for number, frame in enumerate(source.frames, start=1):
         path = scratch / f"{number:06d}.jpg"
-        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        _, data = cv2.imencode(".jpg", frame.image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         path.write_bytes(data.tobytes())
         frames.append(path)
     if not frames:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.geometry import Box, check_target_box
 from siam_tracker_core.peers.files import find_files, hashes
 from siam_tracker_core.peers.result import PeerResult
@@ -104,6 +105,9 @@ def _factory(name: str) -> Callable[..., Any]:
 
 def _nano_parameters(folders: Sequence[Path]) -> tuple[Any, dict[str, str]]:
     paths = find_files("nano", NANO_FILES, folders)
+    for path in paths:
+        if what := impostor(path):
+            raise WeightsError(f"{path} {what}")
     parameters: Any = cv2.TrackerNano_Params()  # type: ignore[attr-defined]
     parameters.backbone, parameters.neckhead = (str(path) for path in paths)
     return parameters, hashes(paths)

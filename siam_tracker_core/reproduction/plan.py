@@ -11,6 +11,7 @@ from typing import Literal
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.reproduction.experiments import (
     Evaluation,
     Experiment,
@@ -114,7 +115,7 @@ class Planner:
             if reason:
                 left_out.append(reason)
             if source:
-                labels[name] = _label(source)
+                labels[name] = TrackerSpec.of(source).label
                 steps += [step for step in needed if step not in steps]
         for evaluation in experiment.evaluations:
             sources = [self._source(name)[0] for name in evaluation.trackers if name in labels]
@@ -212,13 +213,6 @@ class Planner:
         if "{" in word and "}" in word and not word.startswith(("{", "[")):
             raise ConfigError(f"{word} has a place that is not known; known are {', '.join(places)} in braces")
         return word
-
-
-def _label(source: str) -> str:
-    """The name of a tracker's results, as ``TrackerSpec.of`` makes it."""
-    name, _, settings = source.partition("+")
-    stem = Path(name).stem if name.endswith(".safetensors") else name
-    return f"{stem}+{Path(settings).stem}" if settings else stem
 
 
 def _difference(name: str, tracker: PaperTracker) -> str:

@@ -13,14 +13,19 @@ Tensors = tuple[torch.Tensor, ...]
 class Backend(Protocol):
     """A Siamese network that is ready to run.
 
-    Crops are what ``Frame.crops`` gives: float32 BGR (N, 3, S, S) in 0..255 on ``device``. The order of channels, the
-    number type and the size of a batch inside the backend are its own affair. What it gives is on ``device`` again.
+    Crops are what ``Frame.crops`` gives: BGR (N, 3, S, S) in 0..255 on ``device``, uint8 or float32, channels last in
+    memory. The order of channels, the number type and the size of a batch inside the backend are its own affair. What
+    it gives is on ``device`` again.
 
     Attributes:
+        runtime: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``.
+        precision: ``single``, ``half`` or ``int8``.
         device: where crops come from and answers go to.
         stride: of the response, in pixels of the search crop.
     """
 
+    runtime: str
+    precision: str
     device: torch.device
     stride: int
 

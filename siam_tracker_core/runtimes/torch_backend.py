@@ -28,10 +28,13 @@ class TorchBackend:
         dtype: in which it computes.
     """
 
+    runtime = "torch"
+
     def __init__(
         self, network: SiameseNetwork, device: torch.device, precision: str = "auto", cpu_batch: int = CPU_BATCH
     ) -> None:
         self.device, self.dtype = device, inference_dtype(device, precision)
+        self.precision = "single" if self.dtype is torch.float32 else "half"
         self.network = ready(network, device, self.dtype)
         self.stride = network.backbone.stride
         self._batch = cpu_batch if device.type == "cpu" else 0

@@ -76,6 +76,11 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
     draws: bool = False
     repetition: int = 0
 
+    @property
+    def runtime(self) -> str:
+        """What the network runs in; PyTorch, unless a model leaves that to a backend."""
+        return "torch"
+
     @abstractmethod
     def start(self, frame: Frame, box: Box) -> StateT:
         """The state of a target that is inside ``box``, which has been checked against the frame."""

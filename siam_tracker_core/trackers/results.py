@@ -39,6 +39,18 @@ class ResponseMap:
             self._values = self._fetch()
         return self._values
 
+    def over(self, box: Box) -> ResponseMap:
+        """The same map over the image region that it covers in other coordinates."""
+        return ResponseMap(lambda: self.values, box)
+
+    def __reduce__(self) -> tuple[Callable[..., ResponseMap], tuple[NDArray[np.float32], Box]]:
+        """As its values, for what fetches them from a device cannot be pickled."""
+        return _restored, (self.values, self.box)
+
+
+def _restored(values: NDArray[np.float32], box: Box) -> ResponseMap:
+    return ResponseMap(lambda: values, box)
+
 
 @dataclass(frozen=True)
 class TrackResult:

@@ -20,7 +20,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
-from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
+from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
 from siam_tracker_core.trackers.common.boxes import scale_factors
 from siam_tracker_core.trackers.common.limits import Limits, Odd, Share
 from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe
@@ -106,6 +106,10 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.scales
         self.pyramid = ScalePyramid(config, self.device, self.stride)
 
+    @property
+    def runtime(self) -> str:
+        return self.backend.runtime
+
     @classmethod
     def from_network(
         cls,
@@ -120,7 +124,7 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
-        backend = TorchBackend(network, device, precision, CPU_BATCH)
+        backend = torch_backend(network, device, precision, CPU_BATCH)
         check_crop_sizes(network, "embed", config.exemplar_size, {"search_size": config.search_size})
         return cls(backend, config, name)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
-from typing import Generic
+from collections.abc import Collection, Hashable, Sequence
+from typing import Generic, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
+from siam_tracker_core.trackers.common.relocation import recognised, relocated
+from siam_tracker_core.trackers.common.siamese import SiameseModel, SiameseState
 from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
+from siam_tracker_core.trackers.rescaling import FrameView
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
 from siam_tracker_core.trackers.update import update_targets
 
@@ -60,6 +63,11 @@ class Tracker(Generic[StateT, OutputT]):
         self.model.repetition = repetition
 
     @property
+    def runtime(self) -> str:
+        """What its network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``."""
+        return self.model.runtime
+
+    @property
     def state(self) -> StateT:
         """What is known of the target.
 
@@ -98,16 +106,16 @@ class Tracker(Generic[StateT, OutputT]):
         Whatever goes wrong in the search makes the result LOST with the reason, and later images can go on.
 
         Args:
-            image: as for ``init``, of the same size as the image there.
+            image: as for ``init``, of the same size as the image there, or the same picture at another scale.
 
         Raises:
             ImageError: if the image is not of that form or size; the target is kept and later images can go on.
             RuntimeError: if ``init`` was not called.
         """
         frame = self.upload(image)
-        check_frame(self.state, frame)
-        self._state, result = update_targets(self.model, [self.state], frame)[0]
-        return result
+        view = view_for(self.state, frame)
+        self._state, result = update_targets(self.model, [self.state], view.frame)[0]
+        return view.to_image(result)
 
     def upload(self, image: Image) -> Frame:
         """Check an image and put it on the device; a ``Frame`` that is there is passed through.
@@ -182,8 +190,9 @@ class TrackerGroup(Generic[StateT, OutputT]):
             only: the ids to update; all by default.
 
         Returns:
-            A result for each id. A target that fails, or that was shown on images of another size, is LOST in this one
-            with the reason; the others are not disturbed.
+            A result for each id. A target that was shown on the same picture at another scale is followed on. One that
+            fails, or that was shown on images of another shape, is LOST in this one with the reason; the others are not
+            disturbed.
 
         Raises:
             ImageError: if the image is not of that form; no target has been touched then.
@@ -191,17 +200,59 @@ class TrackerGroup(Generic[StateT, OutputT]):
         frame = upload(self.model, image)
         wanted = {key: state for key, state in self._states.items() if only is None or key in only}
         results: dict[Hashable, TrackResult] = {}
-        ready: dict[Hashable, StateT] = {}
+        ready: dict[tuple[int, int], dict[Hashable, StateT]] = {}
+        views: dict[tuple[int, int], FrameView] = {}
         for key, state in wanted.items():
+            size = state.image_size
             try:
-                check_frame(state, frame)
-                ready[key] = state
+                views[size] = views.get(size) or view_for(state, frame)
+                ready.setdefault(size, {})[key] = state
             except ImageError as error:
                 results[key] = TrackResult(state.box, 0.0, TrackState.LOST, None, str(error))
-        updated = dict(zip(ready, update_targets(self.model, list(ready.values()), frame), strict=True))
-        self._states |= {key: state for key, (state, _) in updated.items()}
-        results |= {key: result for key, (_, result) in updated.items()}
+        for size, states in ready.items():
+            updated = dict(
+                zip(states, update_targets(self.model, list(states.values()), views[size].frame), strict=True)
+            )
+            self._states |= {key: state for key, (state, _) in updated.items()}
+            results |= {key: views[size].to_image(result) for key, (_, result) in updated.items()}
         return {key: results[key] for key in wanted}
+
+    def recognise(self, target: Hashable, image: Image, boxes: Sequence[Box]) -> tuple[Box | None, float]:
+        """Look whether a lost target is in one of several boxes, such as a detector's, without moving it.
+
+        Args:
+            target: its id.
+            image: as for ``update``.
+            boxes: in pixels of the image, anywhere in it.
+
+        Returns:
+            The box that the target's own network is surest of, in pixels of the images that the target was shown on, as
+            ``relocate`` takes it, with its calibrated score in 0..1; None for the box
+            where no score reaches ``lost.recover``, and for trackers that cannot look at one place alone.
+
+        Raises:
+            ImageError: if the image is not of that form, or of another size than the target's.
+        """
+        state, model = self._states[target], self.model
+        if not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
+            return None, 0.0
+        frame = self.upload(image)
+        view = view_for(state, frame)
+        seen = [view.from_image(box) for box in boxes]
+        scores = [recognised(model, state, view.frame, box) for box in seen]
+        best = max(range(len(boxes)), key=scores.__getitem__)
+        return (seen[best] if scores[best] >= model.config.lost.recover else None), scores[best]
+
+    def relocate(self, target: Hashable, box: Box) -> None:
+        """Track a target on from a box; what is known of its looks stays. Others than siamese trackers are left alone.
+
+        Args:
+            target: its id.
+            box: in pixels of the images that the target was shown on, with sides of at least one.
+        """
+        state = self._states[target]
+        if isinstance(state, SiameseState):
+            self._states[target] = cast(StateT, relocated(state, box))
 
     def upload(self, image: Image) -> Frame:
         """As ``Tracker.upload``."""
@@ -230,14 +281,16 @@ def upload(model: TrackerModel[StateT, OutputT], image: Image) -> Frame:
     return image
 
 
-def check_frame(state: TargetState, frame: Frame) -> None:
-    """Refuse a frame of another size than the one the target was shown on.
+def view_for(state: TargetState, frame: Frame) -> FrameView:
+    """A frame in the coordinates of the images that a target was shown on.
 
     Raises:
-        ImageError: for another size.
+        ImageError: for a frame of another shape, which shows another part of the scene.
     """
-    if (frame.width, frame.height) != state.image_size:
+    view = FrameView.of(frame, state.image_size)
+    if view is None:
         raise ImageError(
             "the image is {}x{} but the target was shown on {}x{} images; set the target again on an image of the "
             "new size".format(frame.width, frame.height, *state.image_size)
         )
+    return view

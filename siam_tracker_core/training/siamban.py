@@ -76,7 +76,8 @@ def initialise(head: PixelwiseHead) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
     for last, bias in ((head.cls[-1], -3.0), (head.loc[-1], float(np.log(2.0)))):
-        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        assert isinstance(last, nn.Conv2d)
+        assert last.bias is not None
         nn.init.normal_(last.weight, std=0.01)
         nn.init.constant_(last.bias, bias)
 
@@ -177,6 +178,10 @@ class SiamBANModule(PairModule):
         config = SiamBANConfig(lost=LostConfig(enabled=False))
         return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
+    def settings(self) -> dict[str, Any]:
+        # Where the teachers' files lay is nobody's affair.
+        return {**super().settings(), "teachers": [teacher.name for teacher in self._teachers]}
+
     def description(self) -> dict[str, Any]:
         recipe = self.recipe
         network = {name: getattr(recipe, name) for name in ("backbone", "hidden", "depth", "kernel")}
@@ -184,7 +189,6 @@ class SiamBANModule(PairModule):
             "tracker": self.kind,
             "network": network,
             "config": {},
-            "teachers": [teacher.name for teacher in self._teachers],
         }
 
 

@@ -24,6 +24,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.runner import Failure, run_pairs
 from siam_tracker_core.evaluation.tuning_record import fingerprint
 from siam_tracker_core.evaluation.workers import Workers
+from siam_tracker_core.files import write_text
 from siam_tracker_core.tuning.spaces import Parameter, Space, as_settings
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def search(
             trial = study.ask(distributions)
             path = out / "trials" / f"{number:04d}.yaml"
             path.parent.mkdir(exist_ok=True)
-            path.write_text(yaml.safe_dump(as_settings(trial.params)), encoding="utf-8")
+            write_text(path, yaml.safe_dump(as_settings(trial.params)))
             study.tell(trial, _score(replace(spec, settings=path.absolute()), sequences, workers, threads, bar))
     finished = study.get_trials(states=(states.COMPLETE,))
     return Found(

@@ -32,6 +32,7 @@ from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.files import check_outputs, write_text
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.bag_evaluation.files import write_pictures, write_scores, write_tracks
 from siam_tracker_ros.bag_evaluation.replay import image_publisher
@@ -106,6 +107,7 @@ def evaluate(options: Options, command: str = "") -> dict[str, Any]:
         NodeFailure: if the node ends or does not become active; the tracks so far are in ``tracks.csv`` then.
         TrackerError: if the node refuses the target or does not answer; likewise.
     """
+    check_outputs({"--out": options.out}, [options.bag, options.groundtruth, options.weights])
     out = _made_folder(options.out)
     if options.weights and not Path(options.weights).is_file():
         raise WeightsError(f"{options.weights} does not exist; expected a .safetensors file")
@@ -240,7 +242,7 @@ class _Graph:
 
     def _keep_log(self, path: Path) -> None:
         assert self._process is not None
-        path.write_text(self._process.log(), encoding="utf-8")
+        write_text(path, self._process.log())
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CompressedImage
 from tqdm import tqdm
 
 from siam_tracker_core.bags import BagFrame, BagReader
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.evaluation import SequenceResult
 from siam_tracker_core.evaluation.report.film_strip import chosen_frames
+from siam_tracker_core.files import whole_file, write_text
+from siam_tracker_core.footage import VideoOutput
 from siam_tracker_ros.bag_evaluation.replay import image_type
-from siam_tracker_ros.image_conversion import BgrImage, compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader
 from siam_tracker_ros.stamps import as_text
 
 COLUMNS = ("stamp", "frame", "x", "y", "width", "height", "score", "state", "latency_ms", "missed")
@@ -32,14 +33,13 @@ _WHITE, _GREEN, _ORANGE, _RED = (255, 255, 255), (80, 200, 80), (0, 165, 255), (
 _COLOURS = {"tracking": _GREEN, "uncertain": _ORANGE, "lost": _RED}
 
 
-def decode(frame: BagFrame) -> BgrImage:
-    """The pixels of an image of a bag, just as the node sees them.
+def decode(frame: BagFrame, reader: ImageReader) -> BgrImage:
+    """The pixels of an image of a bag, just as a node with that reader sees them.
 
     Raises:
         ImageError: if it cannot be read.
     """
-    message = deserialize_message(frame.raw, image_type(frame.type))
-    return compressed_to_bgr(message) if isinstance(message, CompressedImage) else image_to_bgr(message)
+    return reader.read(deserialize_message(frame.raw, image_type(frame.type)), frame.index)
 
 
 def write_tracks(path: Path, stamps: NDArray[np.int64], result: SequenceResult) -> None:
@@ -47,7 +47,7 @@ def write_tracks(path: Path, stamps: NDArray[np.int64], result: SequenceResult) 
 
     Stamps are in seconds with nine decimals, boxes in zero-based pixels, latencies in milliseconds.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for index, stamp in enumerate(stamps.tolist()):
@@ -61,7 +61,7 @@ def write_tracks(path: Path, stamps: NDArray[np.int64], result: SequenceResult) 
 
 def write_scores(path: Path, scores: Mapping[str, Any]) -> None:
     """Write ``scores.json``."""
-    path.write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(scores, indent=2) + "\n")
 
 
 def write_pictures(
@@ -81,7 +81,8 @@ def write_pictures(
     """
     shown = set(chosen_frames(result, _SHOTS))
     files = tuple(folder / f"{index:06d}.jpg" for index in range(len(result)))
-    with _video(overlay, rate) as write:
+    reader_of_pixels = ImageReader()  # with the node's defaults
+    with VideoOutput(overlay, rate) if overlay is not None else nullcontext() as video:
         frames = tqdm(
             reader.frames(), total=len(reader), desc="drawing", unit="image", leave=False, disable=overlay is None
         )
@@ -89,32 +90,14 @@ def write_pictures(
             if frame.index not in shown and overlay is None:
                 continue
             try:
-                image = decode(frame)
+                image = decode(frame, reader_of_pixels)
             except ImageError:
                 continue
             if frame.index in shown:
                 cv2.imwrite(str(files[frame.index]), image)
-            if overlay is not None:
-                write(_drawn(image, result, frame.index))
+            if video is not None:
+                video.add(_drawn(image, result, frame.index))
     return replace(result, frames=files)
-
-
-@contextmanager
-def _video(path: Path | None, rate: float) -> Iterator[Any]:
-    """A function that takes the next picture of a video; the first one gives its size."""
-    writer: list[cv2.VideoWriter] = []
-
-    def write(picture: BgrImage) -> None:
-        if not writer:
-            size = (picture.shape[1], picture.shape[0])
-            writer.append(cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, size))
-        writer[0].write(picture)
-
-    try:
-        yield write
-    finally:
-        if writer:
-            writer[0].release()
 
 
 def _drawn(image: BgrImage, result: SequenceResult, index: int) -> BgrImage:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import struct
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from tqdm import tqdm
 
 from siam_tracker_core.bags import BagFrame, BagReader
-from siam_tracker_core.bags.types import COMPRESSED_IMAGE, SECOND
+from siam_tracker_core.bags.types import COMPRESSED_IMAGE, SECOND, with_stamp
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_ros.command_line import HelpFormatter, positive
 from siam_tracker_ros.node_process import large_data_environment
@@ -40,14 +39,6 @@ def image_type(name: str) -> type:
 def image_publisher(node: Node, type_name: str, topic: str) -> Publisher:
     """A publisher for a bag's images, reliable so that every subscription can hear it."""
     return node.create_publisher(image_type(type_name), topic, image_qos("reliable", _QUEUE))
-
-
-def with_stamp(raw: bytes, nanoseconds: int) -> bytes:
-    """A serialised message that begins with a header, with another stamp in it."""
-    order = "<" if raw[1] & 1 else ">"
-    changed = bytearray(raw)
-    struct.pack_into(order + "iI", changed, 4, nanoseconds // SECOND, nanoseconds % SECOND)
-    return bytes(changed)
 
 
 def paced(

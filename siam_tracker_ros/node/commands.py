@@ -43,7 +43,26 @@ class RemoveCommand:
     answer: Future[int] = field(default_factory=Future)
 
 
-Command = SetCommand | RemoveCommand
+@dataclass(frozen=True, eq=False)
+class ReturnCommand:
+    """Look whether a target is where something was detected; the answer is the target's id, or ``Refused``.
+
+    Attributes:
+        stamp: of the image that was detected in, in nanoseconds.
+        id: of the target.
+        boxes: of the detections, in pixels of that image.
+        lost: whether the target is lost, and is to be brought back where its network recognises it; else the first
+            box's size becomes that of the target.
+    """
+
+    stamp: int
+    id: int
+    boxes: tuple[Box, ...]
+    lost: bool
+    answer: Future[int] = field(default_factory=Future)
+
+
+Command = SetCommand | RemoveCommand | ReturnCommand
 
 
 def give(answer: Future[int], value: int) -> None:

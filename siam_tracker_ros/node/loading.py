@@ -23,7 +23,14 @@ class Load(Protocol):
     """What loads a tracker, e.g. ``siam_tracker_core.load_tracker``."""
 
     def __call__(
-        self, name_or_path: str, device: str = ..., *, config: str | None = ..., precision: str = ...
+        self,
+        name_or_path: str,
+        device: str = ...,
+        *,
+        config: str | None = ...,
+        precision: str = ...,
+        runtime: str = ...,
+        threads: int | None = ...,
     ) -> Tracker:
         """Load it."""
 
@@ -46,7 +53,8 @@ class Loaded:
     def device(self) -> str:
         """Where it runs, for people."""
         device = self.tracker.device
-        return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+        gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
+        return f"{device}{gpu}, {self.tracker.runtime}"
 
 
 def load(settings: Settings, loader: Load, device: str, complain: Callable[[str], object]) -> Loaded:
@@ -65,7 +73,12 @@ def load(settings: Settings, loader: Load, device: str, complain: Callable[[str]
     numbers = candidates(settings.threads)
     use_threads(numbers[0])
     tracker = loader(
-        settings.model, device=device, config=settings.tracker_config or None, precision=settings.precision
+        settings.model,
+        device=device,
+        config=settings.tracker_config or None,
+        precision=settings.precision,
+        runtime=settings.runtime,
+        threads=settings.threads or None,
     )
     tracker.warm_up(targets=1)
     settle()

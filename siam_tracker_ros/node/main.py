@@ -14,8 +14,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-# Images, the two services, the watchdog, diagnostics and everything else, each with a thread; see TrackerNode.
-_THREADS = 6
+# Images, the two services, the watchdog, diagnostics, camera_info with depth, detections, predictions and everything
+# else, each with a thread; see TrackerNode.
+_THREADS = 9
 # Seconds from a signal to the end of the process, whatever is still being done, and for the image in work of that.
 _GRACE = 0.35
 _IMAGE_GRACE = 0.15

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from geometry_msgs.msg import Point32, Polygon, PolygonStamped
 from std_msgs.msg import Header
 
 from siam_tracker_core import Box, TrackState
 from siam_tracker_ros.interfaces import SetTarget, TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.targets import Target
 
-_STATES = {
+STATES = {
     TrackState.TRACKING: TrackedTarget.STATE_TRACKING,
     TrackState.UNCERTAIN: TrackedTarget.STATE_UNCERTAIN,
     TrackState.LOST: TrackedTarget.STATE_LOST,
@@ -49,10 +50,17 @@ def _track(header: Header, target: Target) -> TrackedTarget:
         width=box.width,
         height=box.height,
         score=target.result.score,
-        state=_STATES[target.result.state],
+        state=STATES[target.result.state],
         age=target.age,
         reason=target.result.reason if target.result.state is TrackState.LOST else "",
     )
+
+
+def region_message(header: Header, box: Box) -> PolygonStamped:
+    """The corners of a region of the image, in pixels, clockwise from the top-left one."""
+    corners = ((box.x, box.y), (box.right, box.y), (box.right, box.bottom), (box.x, box.bottom))
+    points = [Point32(x=float(x), y=float(y)) for x, y in corners]
+    return PolygonStamped(header=header, polygon=Polygon(points=points))
 
 
 def detections_message(header: Header, targets: Sequence[Target], vision: Any) -> Any:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 from rclpy.node import Node
 
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.networks.inference import PRECISIONS
+from siam_tracker_core.pixels import SUPPORTED_ENCODINGS, Contrast, Orientation, PixelSettings
+from siam_tracker_core.pixels.contrast import ContrastMode
+from siam_tracker_core.pixels.yuv import Matrix, Range
+from siam_tracker_core.runtimes.choosing import RUNTIMES
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros import declarations
 from siam_tracker_ros.declarations import Changes, Declaration, declarations_of, parameter
+from siam_tracker_ros.robot_side.parameters import RobotSettings
 
 
 def known_trackers() -> tuple[str, ...]:
@@ -23,7 +29,7 @@ def known_trackers() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(RobotSettings):
     """The values of all parameters, checked, each with its declaration.
 
     ``python -m siam_tracker_ros.node.parameter_files`` writes config/tracker_node.yaml and docs/node_parameters.md of
@@ -38,7 +44,8 @@ class Settings:
     )
     weights: str = parameter(
         "",
-        "Path of a .safetensors file to use instead of the zoo's weights; empty for those of the zoo.",
+        "Path of a .safetensors file, or of a folder that siam-tracker export made, to use instead of the zoo's "
+        "weights; empty for those of the zoo.",
         changes=Changes.WHILE_UNCONFIGURED,
     )
     tracker_config: str = parameter(
@@ -52,6 +59,12 @@ class Settings:
         "Where the network runs: auto, cpu, cuda or cuda:N.",
         pattern=r"auto|cpu|cuda(:\d+)?",
         words="auto, cpu, cuda or cuda:N",
+        changes=Changes.WHILE_UNCONFIGURED,
+    )
+    runtime: str = parameter(
+        "auto",
+        "What the network runs in; auto takes the fastest that is installed for the device.",
+        choices=RUNTIMES,
         changes=Changes.WHILE_UNCONFIGURED,
     )
     precision: str = parameter(
@@ -124,6 +137,61 @@ class Settings:
     state_max_age: float = parameter(
         30.0, "Seconds after which the targets in state_file are too old to come back.", range=(0.0, 86400.0)
     )
+    contrast: str = parameter(
+        "percentiles",
+        "How pixels of more than 8 bits (mono16, 16UC1, 32FC1, ...) become 8: percentiles of the pictures, held steady "
+        "over time; range, from contrast_low to contrast_high; or full, the whole range of their type.",
+        choices=("percentiles", "range", "full"),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    contrast_low: float = parameter(
+        Contrast.low,
+        "With contrast range: the value that becomes black, in the image's own units.",
+        range=(-1e9, 1e9),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    contrast_high: float = parameter(
+        Contrast.high,
+        "With contrast range: the value that becomes white; greater than contrast_low.",
+        range=(-1e9, 1e9),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    contrast_percentile: float = parameter(
+        Contrast.percentile,
+        "With contrast percentiles: the percentage of pixels that become black, and the same that become white.",
+        range=(0.0, 49.0),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    contrast_hold: float = parameter(
+        Contrast.hold,
+        "With contrast percentiles: the share of the former limits that each picture keeps; 0 follows at once.",
+        range=(0.0, 0.999),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    yuv_matrix: str = parameter(
+        "bt601",
+        "The standard by which YUV becomes RGB: bt601, or bt709 as for most HD cameras.",
+        choices=("bt601", "bt709"),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    yuv_range: str = parameter(
+        "video",
+        "The range of YUV: video (luma 16 to 235) or full (0 to 255, as JPEG has it).",
+        choices=("video", "full"),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    image_encoding: str = parameter(
+        "as_labelled",
+        "Read every raw image as this encoding, e.g. yuyv, whatever its driver calls it; as_labelled believes it.",
+        choices=("as_labelled", *SUPPORTED_ENCODINGS),
+        changes=Changes.WHILE_INACTIVE,
+    )
+    image_orientation: str = parameter(
+        "exif",
+        "exif turns compressed images as their EXIF says, stored leaves them as they lie.",
+        choices=("exif", "stored"),
+        changes=Changes.WHILE_INACTIVE,
+    )
     max_targets: int = parameter(16, "How many targets may be followed at once.", range=(1, 1024))
     hang_timeout: float = parameter(
         10.0,
@@ -132,6 +200,9 @@ class Settings:
     )
     stamp_patience: float = parameter(
         0.5, "Seconds that set_target waits for the image of its stamp when that has not come yet.", range=(0.0, 10.0)
+    )
+    point_size: int = parameter(
+        64, "Side in pixels of the box that a point on ~/point starts a target with.", range=(2, 4096)
     )
     autostart: bool = parameter(
         True, "Configure and activate at start; false leaves that to a lifecycle manager.", changes=Changes.NEVER
@@ -151,6 +222,28 @@ class Settings:
     def model(self) -> str:
         """What ``load_tracker`` is to load: the weights file where one is given, else the name."""
         return self.weights or self.tracker
+
+    @property
+    def pixels(self) -> PixelSettings:
+        """How images become pixels.
+
+        Raises:
+            ConfigError: if values that are possible each by itself do not go together.
+        """
+        contrast = Contrast(
+            cast(ContrastMode, self.contrast),
+            self.contrast_low,
+            self.contrast_high,
+            self.contrast_percentile,
+            self.contrast_hold,
+        )
+        return PixelSettings(
+            contrast,
+            cast(Matrix, self.yuv_matrix),
+            cast(Range, self.yuv_range),
+            "" if self.image_encoding == "as_labelled" else self.image_encoding,
+            cast(Orientation, self.image_orientation),
+        )
 
 
 DECLARATIONS: dict[str, Declaration] = declarations_of(Settings)

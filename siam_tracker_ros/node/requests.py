@@ -22,6 +22,7 @@ def answer_set(
     settings: Settings,
     logger: Any,
     complain: Callable[[str, str], None],
+    detected: Callable[[SetTarget.Request, float], SetCommand],
 ) -> Future[SetTarget.Response]:
     """Have a target set; what speaks against it is found out at once, the rest by the tracking thread.
 
@@ -31,18 +32,31 @@ def answer_set(
         settings: of the node.
         logger: told of a target that was set.
         complain: told of a refusal.
+        detected: gives the command for a request of a detection, with the deadline of its image, or raises
+            ``Refused``.
 
     Returns:
         The response, once it is known. It never raises.
     """
-    now = time.monotonic()
+    image_deadline = time.monotonic() + settings.stamp_patience
+    refusal: Refused | None = None
     command = SetCommand(
         to_nanoseconds(request.header.stamp),
         requested_box(request),
         request.id,
         request.label,
-        image_deadline=now + settings.stamp_patience,
+        image_deadline=image_deadline,
     )
+    if request.source != SetTarget.Request.SOURCE_BOX:
+        try:
+            command = detected(request, image_deadline)
+        except Refused as error:
+            refusal = error
+
+    def submit() -> None:
+        if refusal is not None:
+            raise refusal
+        active_loop().set_target(command, settings.max_targets)
 
     def respond(answer: Future[int]) -> SetTarget.Response:
         try:
@@ -50,10 +64,10 @@ def answer_set(
         except Refused as error:
             complain("set_target refused", f"set_target refused: {error}")
             return SetTarget.Response(message=str(error))
-        logger.info(f"following {name_of(target_id, request.label)}")
+        logger.info(f"following {name_of(target_id, command.label)}")
         return SetTarget.Response(success=True, id=target_id)
 
-    return _answered(lambda: active_loop().set_target(command, settings.max_targets), command.answer, respond)
+    return _answered(submit, command.answer, respond)
 
 
 def answer_remove(

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from siam_tracker_core.image_header import MAX_PIXELS, check_pixels, image_size
-from siam_tracker_ros.image_conversion import BgrImage, compressed_to_bgr, image_to_bgr
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader, compressed_to_bgr, image_to_bgr
 from siam_tracker_ros.stamps import as_text, to_nanoseconds
 
 
@@ -23,12 +23,14 @@ class ReceivedImage:
         message: the message.
         received: when it came, in seconds of ``time.monotonic``.
         max_pixels: an image of more pixels than this is refused before memory is taken for them.
+        reader: makes its pixels, as those of all images of its topic; None to read it by itself.
     """
 
     number: int
     message: Image | CompressedImage
     received: float
     max_pixels: int = MAX_PIXELS
+    reader: ImageReader | None = None
 
     @property
     def header(self) -> Header:
@@ -68,6 +70,8 @@ class ReceivedImage:
             ImageError: if the message is not an image that can be read, or has too many pixels.
         """
         check_pixels(*self.size, self.max_pixels)
+        if self.reader is not None:
+            return self.reader.read(self.message, self.number)
         if isinstance(self.message, CompressedImage):
             return compressed_to_bgr(self.message)
         return image_to_bgr(self.message)
@@ -115,6 +119,11 @@ class FrameRing:
         while len(self._images) > 1 and (len(self._images) > self._capacity or self._bytes > self._most_bytes):
             self._bytes -= self._images.popleft().bytes
         return in_order
+
+    @property
+    def newest_frame_id(self) -> str:
+        """Of the newest image; empty where there is none."""
+        return str(self._images[-1].header.frame_id) if self._images else ""
 
     def clear(self) -> None:
         """Forget all images."""

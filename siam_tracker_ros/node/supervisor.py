@@ -10,6 +10,7 @@ from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
 
+from siam_tracker_ros.image_conversion import ImageReader
 from siam_tracker_ros.node.loading import Load, Loaded, load, release
 from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.ring import FrameRing
@@ -28,6 +29,7 @@ class _Broken:
     device: str
     state: SavedState | None
     next_id: int
+    statistics: Statistics
     began: float
 
 
@@ -97,6 +99,7 @@ class Supervisor:
             if self._broken is not None:
                 self._mend(self._broken)
             assert self.loop is not None
+            self.loop.reader = ImageReader(settings.pixels)
             self._saver = TargetSaver(settings, self._logger, self._complain) if settings.state_file else None
             before = None if self._saver is None or self.loop.targets else self._saver.load()
             if before is not None:
@@ -135,9 +138,11 @@ class Supervisor:
     def watch(self) -> None:
         """Look whether all is well, replace the loop where it is not, and save the targets where that is wanted."""
         loop = self.loop
-        if loop is None or not self._active:
+        if not self._active:
             return
         if self._broken is None:
+            if loop is None:
+                return
             trouble = loop.trouble(self._settings().hang_timeout)
             if trouble is None:
                 self._save(loop)
@@ -168,22 +173,21 @@ class Supervisor:
         device = str(self.loaded.tracker.device)
         self.failure = f"{trouble}; the tracker is loaded anew"
         self._logger.error(self.failure)
-        broken = _Broken(trouble, device, loop.saved(), loop.next_id, time.monotonic())
+        broken = _Broken(trouble, device, loop.saved(), loop.next_id, loop.statistics, time.monotonic())
         loop.abandon()
-        self.loaded = None
+        self.loop = self.loaded = None  # or what is left of it would be settled in memory with the new one
         release()
         return broken
 
     def _replace(self, broken: _Broken) -> None:
-        assert self.loop is not None
-        statistics = self.loop.statistics
         try:
             self._mend(broken)
         except Exception as error:  # it is tried again with the next look
             self.failure = f"{broken.trouble}; the tracker could not be loaded anew: {error}"
             self._complain("reloading", self.failure)
             return
-        self._run(self.loop, statistics)
+        assert self.loop is not None
+        self._run(self.loop, broken.statistics)
 
     def _mend(self, broken: _Broken) -> None:
         """Put a new tracker and a new loop in the place of a broken one, with the same targets as far as they fit."""

@@ -17,19 +17,21 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import load_tracker
-from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
+from siam_tracker_ros.interfaces import LabelTarget, RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
-from siam_tracker_ros.node.commands import Refused
+from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
 from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
 from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
 from siam_tracker_ros.node.outputs import Outputs
+from siam_tracker_ros.node.point_requests import PointRequests
 from siam_tracker_ros.node.requests import answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
 from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
+from siam_tracker_ros.robot_side.side import RobotSide
 
 _WATCH_SECONDS = 0.25
 _STOP_SECONDS = 5.0  # that a transition waits for the image that is being worked on
@@ -70,11 +72,14 @@ class TrackerNode(LifecycleNode):
         )
         self._outputs: Outputs | None = None
         self._journal: Journal | None = None
+        self._robot: RobotSide | None = None
         self._subscription: Any = None
         self._topic = self._failure = ""
         self._images = MutuallyExclusiveCallbackGroup()
         self._serve(SetTarget, "~/set_target", self._set_target)
         self._serve(RemoveTarget, "~/remove_target", self._remove_target)
+        self.create_service(LabelTarget, "~/label_target", self._label_target)
+        self._pointing = PointRequests(self, lambda: self._settings.point_size)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._every(self._settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_SECONDS, self._supervisor.watch)
@@ -115,6 +120,7 @@ class TrackerNode(LifecycleNode):
         outcome = super().on_activate(state)
         self._topic, self._failure = topic, ""
         self._journal = Journal(self.get_logger(), topic, lambda: statistics.snapshot().period)
+        self._robot = RobotSide(self, lambda: self._settings, lambda: self._supervisor.loop, topic, self._complain)
         self._subscribe(CompressedImage if compressed else Image)
         self.get_logger().info(f"waiting for images on {topic}")
         return outcome
@@ -165,6 +171,8 @@ class TrackerNode(LifecycleNode):
     def _publish(self, answer: Answer) -> None:
         if self._outputs is not None:
             self._outputs.publish_tracks(answer)
+        if self._robot is not None:
+            self._robot.saw(answer)
         if self._journal is not None:
             self._journal.saw(answer)
 
@@ -233,6 +241,9 @@ class TrackerNode(LifecycleNode):
             self.destroy_subscription(self._subscription)
             self._subscription = None
         self._supervisor.stop(patience)
+        robot, self._robot = self._robot, None
+        if robot is not None:
+            robot.destroy()
 
     def _while_up(self, publish: Callable[[Answer], None]) -> Callable[[Answer], None]:
         """The same, but silent where ROS was shut down while an image was worked on."""
@@ -249,10 +260,33 @@ class TrackerNode(LifecycleNode):
     # Requests.
 
     def _set_target(self, request: SetTarget.Request) -> Future[Any]:
-        return answer_set(request, self._active_loop, self._settings, self.get_logger(), self._complain)
+        return answer_set(request, self._active_loop, self._settings, self.get_logger(), self._refuse, self._detected)
+
+    def _detected(self, request: SetTarget.Request, image_deadline: float) -> SetCommand:
+        robot = self._robot
+        if robot is None:
+            raise Refused(f"the tracker is {self._state()}; activate it first")
+        return robot.detected(request, image_deadline)
+
+    def _refuse(self, kind: str, sentence: str) -> None:
+        self._complain(kind, sentence)
+        if self._robot is not None:
+            self._robot.events.refused(sentence)
 
     def _remove_target(self, request: RemoveTarget.Request) -> Future[Any]:
         return answer_remove(request, self._active_loop, self.get_logger())
+
+    def _label_target(self, request: LabelTarget.Request, response: LabelTarget.Response) -> LabelTarget.Response:
+        try:
+            targets = {target.id: target for target in self._active_loop().targets}
+            if request.id not in targets:
+                known = ", ".join(map(str, targets)) or "none"
+                raise Refused(f"there is no target {request.id}; the targets are: {known}")
+            targets[request.id].label = request.label
+            response.success = True
+        except Refused as error:
+            response.message = str(error)
+        return response
 
     def _active_loop(self) -> TrackingLoop:
         state = self._state()

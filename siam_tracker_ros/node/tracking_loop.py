@@ -20,15 +20,24 @@ from dataclasses import dataclass
 import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
-from siam_tracker_core import Tracker, TrackerGroup
+from siam_tracker_core import Box, Tracker, TrackerGroup, TrackResult, TrackState
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import check_target_box
 from siam_tracker_core.image_header import MAX_PIXELS
 from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.threads import ThreadChooser
-from siam_tracker_ros.image_conversion import BgrImage
-from siam_tracker_ros.node.commands import Command, Refused, RemoveCommand, SetCommand, give, refuse
+from siam_tracker_ros.image_conversion import BgrImage, ImageReader
+from siam_tracker_ros.node.commands import (
+    Command,
+    Refused,
+    RemoveCommand,
+    ReturnCommand,
+    SetCommand,
+    give,
+    refuse,
+)
 from siam_tracker_ros.node.exemplars import Exemplar
+from siam_tracker_ros.node.pictures import PictureWatch
 from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, StampRefused
 from siam_tracker_ros.node.state_file import SavedState, SavedTarget
 from siam_tracker_ros.node.statistics import Statistics
@@ -106,6 +115,8 @@ class TrackingLoop:
         self._out_of_memory = ""
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
+        self.reader = ImageReader()
+        self._watch = PictureWatch()
 
     def start(self, ring: FrameRing, statistics: Statistics, max_pixels: int = MAX_PIXELS) -> None:
         """Begin to take images and requests; targets from before a stop are followed on.
@@ -163,7 +174,7 @@ class TrackingLoop:
         received = time.monotonic()
         with self._changed:
             self.statistics.image_received(overtook=self._newest is not None, received=received)
-            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels)
+            self._newest = ReceivedImage(next(self._numbers), message, received, self._max_pixels, self.reader)
             in_order = self._ring.add(self._newest)
             self._changed.notify_all()
         if not in_order:
@@ -196,6 +207,20 @@ class TrackingLoop:
             Refused: if the loop is not running.
         """
         self._submit(command)
+
+    def bring_back(self, command: ReturnCommand) -> None:
+        """Queue a look at detections; its future gets the answer.
+
+        Raises:
+            Refused: if the loop is not running.
+        """
+        self._submit(command)
+
+    @property
+    def frame_id(self) -> str:
+        """Of the newest image; empty before the first."""
+        with self._changed:
+            return self._ring.newest_frame_id
 
     @property
     def targets(self) -> list[Target]:
@@ -325,7 +350,7 @@ class TrackingLoop:
         result: int | None = None
         reason, wait = "", False
         try:
-            result = self._remove(command) if isinstance(command, RemoveCommand) else self._begin(command)
+            result = self._meet(command)
         except StampInFuture as error:
             wait = isinstance(command, SetCommand) and time.monotonic() < command.image_deadline
             reason = str(error)
@@ -342,6 +367,30 @@ class TrackingLoop:
             refuse(command, reason)
         elif not reason and result is not None:
             give(command.answer, result)
+
+    def _meet(self, command: Command) -> int | None:
+        if isinstance(command, RemoveCommand):
+            return self._remove(command)
+        return self._begin(command) if isinstance(command, SetCommand) else self._return(command)
+
+    def _return(self, command: ReturnCommand) -> int:
+        """Bring a lost target back to a detection that its network recognises, or correct a tracked one's size."""
+        target = self._targets.get(command.id)
+        if target is None or target.behind or target.is_lost is not command.lost:
+            return command.id  # something else has happened to it since
+        if not command.lost:
+            box = Box.from_centre(*target.result.box.centre, command.boxes[0].width, command.boxes[0].height)
+            self._trackers.relocate(command.id, box)
+            return command.id
+        with self._changed:
+            image = self._ring.find(command.stamp)
+            since = self._ring.since(image, before=self._current or self._newest)
+        found, score = self._trackers.recognise(command.id, self._pixels(image), command.boxes)
+        if found is not None:
+            self._trackers.relocate(command.id, found)
+            target.result = TrackResult(found, score, TrackState.TRACKING)
+            target.behind = deque(since)
+        return command.id
 
     def _remove(self, command: RemoveCommand) -> int:
         with self._changed:
@@ -424,6 +473,9 @@ class TrackingLoop:
         pixels, refusal, seconds = self._search(image, current)
         if refusal:
             self._report("unreadable image", refusal)
+        if pixels is not None:
+            for kind, sentence in self._watch.sentences(pixels, len(self._targets)):
+                self._report(kind, sentence)
         up_to_date = [target for target in self._targets.values() if target.seen == image.number]
         answer = Answer(image, pixels, up_to_date, refusal, seconds)
         if self._abandoned:

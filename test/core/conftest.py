@@ -56,6 +56,14 @@ def teacher(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _pytorch_by_default():
+    """Runtime ``auto`` is PyTorch but in the tests of the runtimes: to export every small network takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("siam_tracker_core.loading.installed", lambda device: [])
+        yield
+
+
 @pytest.fixture
 def seeded():
     """For tests that draw weights or images without a seed of their own."""

@@ -63,7 +63,7 @@ def test_crops_equal_the_definition(window):
 def test_both_samplers_agree():
     image = smooth_image(48, 64, seed=3)
     frame = Frame.upload(image, "cpu")
-    host = frame.crops(WINDOWS, 33)
+    host = frame.crops(WINDOWS, 33).float()
     regions = np.array([[w.centre_x, w.centre_y, w.size, w.size] for w in WINDOWS])
     device = frame._resample_on_device(torch.from_numpy(image), regions, 33)
     assert host.shape == device.shape == (len(WINDOWS), 3, 33, 33)
@@ -77,8 +77,8 @@ def test_a_patch_is_the_square_crop_of_the_stretched_image():
     wide = np.repeat(image, 2, axis=1)
     frame, stretched = Frame.upload(image, "cpu"), Frame.upload(wide, "cpu")
     boxes = np.array([[20.0, 8.0, 12.0, 24.0], [-3.0, 10.0, 15.0, 30.0]])
-    expected = stretched.crops([Window(52, 20, 24), Window(9, 25, 30)], 24)
-    patches = frame.patches(boxes, 24)
+    expected = stretched.crops([Window(52, 20, 24), Window(9, 25, 30)], 24).float()
+    patches = frame.patches(boxes, 24).float()
     assert patches.shape == (2, 3, 24, 24)
     assert (patches - expected).abs().mean() <= 2
     table = np.concatenate([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:]], axis=1)
@@ -116,3 +116,14 @@ def test_a_spot_lands_where_the_mapping_says(x, y, side, size):
 def test_other_things_than_images_are_refused(image):
     with pytest.raises(ImageError):
         Frame.upload(image, "cpu")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(-20, 84), st.floats(-20, 68), st.floats(2, 90), st.integers(8, 120))
+def test_the_mean_colour_is_left_out_only_where_it_plays_no_part(x, y, side, size):
+    """The same crop with a border colour that is given always."""
+    image = smooth_image(48, 64, seed=6)
+    frame, other = Frame.upload(image, "cpu"), Frame.upload(image, "cpu")
+    other._are_inside = lambda regions: [False] * len(regions)
+    window = [Window(x, y, side)]
+    assert torch.equal(frame.crops(window, size), other.crops(window, size))

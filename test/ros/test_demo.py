@@ -27,6 +27,7 @@ def test_the_demo_leaves_what_it_promises(tmp_path: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert str(out / "report.html") in printed
     assert "success (AUC)" in printed
+    assert f"siam-tracker serve {out / 'bag'}" in printed.splitlines()[-1]
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -155,7 +155,7 @@ def broken(**changes: object) -> Image:
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (broken(encoding="bayer_rggb16"), "encoding 'bayer_rggb16' is not supported; expected one of bgr8"),
+        (broken(encoding="yuv411"), "encoding 'yuv411' is not supported; expected one of bgr8"),
         (broken(encoding=""), "encoding '' is not supported"),
         (broken(data=array.array("B")), "truncated: it has 0 bytes of data; expected 72"),
         (broken(data=array.array("B", bytes(71))), "truncated: it has 71 bytes of data; expected 72"),

@@ -17,6 +17,7 @@ from siam_tracker_core.evaluation.attributes import AttributeScores
 from siam_tracker_core.evaluation.report import plot_style, plots
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import Results, latencies, summarise
+from siam_tracker_core.files import whole_file, write_text
 
 Summaries = Mapping[str, Mapping[str, Any]]
 Colours = Mapping[str, int]
@@ -43,11 +44,11 @@ class Table:
         """Write ``NAME.csv``, and ``NAME.json`` with an object a row."""
         self.write_csv(folder / f"{name}.csv")
         records = [dict(zip(self.header, map(_plain, row), strict=True)) for row in self.rows]
-        (folder / f"{name}.json").write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+        write_text(folder / f"{name}.json", json.dumps(records, indent=1) + "\n")
 
     def write_csv(self, path: Path) -> None:
         """Write one file; what is None or not finite is empty."""
-        with path.open("w", encoding="utf-8", newline="") as file:
+        with whole_file(path) as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(self.header)
             writer.writerows([_plain(value) for value in row] for row in self.rows)
@@ -67,7 +68,7 @@ class PlotFigure:
 
     def write(self, folder: Path, name: str) -> None:
         """Write ``NAME.svg``, ``NAME.csv`` and ``NAME.json``."""
-        (folder / f"{name}.svg").write_text(self.svg, encoding="utf-8")
+        write_text(folder / f"{name}.svg", self.svg)
         self.table.write(folder, name)
 
 

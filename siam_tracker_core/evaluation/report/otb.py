@@ -20,6 +20,7 @@ from siam_tracker_core.evaluation.report.page import Facts, Provenance, inline, 
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.seen import unseen_score
 from siam_tracker_core.evaluation.summary import Results, latencies, percentile, ranked, summarise
+from siam_tracker_core.files import write_text
 
 STRIPS = 4
 PANELS = 24
@@ -135,7 +136,7 @@ def _write_files(
             figures.overlap_table(of_sequence).write(plots, file_name)
     figures.sequences_table(results).write(out, "sequences")
     figures.summary_table(summaries).write_csv(out / "summary.csv")
-    (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
+    write_text(out / "summary.json", json.dumps(summaries, indent=2) + "\n")
 
 
 def _panels(

@@ -15,6 +15,7 @@ from markupsafe import Markup
 from siam_tracker_core.evaluation.report import palette, plot_style
 from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import Shot
+from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import machine_facts, versions
 
 
@@ -81,7 +82,7 @@ def write_page(path: Path, template: str, facts: Facts, figures: Mapping[str, Pl
             **context,
         )
     )
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
 
 
 def inline(figure: PlotFigure) -> Markup:

@@ -19,6 +19,7 @@ from siam_tracker_core.evaluation.report.page import Facts, Provenance, shots_fo
 from siam_tracker_core.evaluation.vot import FrameCode, SupervisedRun, Supervision, VotEvaluation, VotScores
 from siam_tracker_core.evaluation.vot.runs import truth_regions
 from siam_tracker_core.evaluation.vot.scores import frame_overlaps
+from siam_tracker_core.files import write_text
 
 STRIPS = 4
 SHOTS = 8
@@ -78,7 +79,7 @@ def write_vot_report(
         figure.write(out / "plots", name)
     _sequences_table(scores).write(out, "sequences")
     _summary_table(scores).write_csv(out / "summary.csv")
-    (out / "summary.json").write_text(json.dumps(summaries, indent=2) + "\n", encoding="utf-8")
+    write_text(out / "summary.json", json.dumps(summaries, indent=2) + "\n")
     lengths = {sequence.name: len(sequence) for sequence in sequences}
     write_page(
         out / "report.html",

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.datasets.vot import parse_region
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.evaluation.ledger import write_whole
 from siam_tracker_core.evaluation.vot.polygons import Region
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun
+from siam_tracker_core.files import write_text
 
 RUN_AGAIN = "delete the file to run the sequence again"
 
@@ -35,8 +35,8 @@ def save_run(run: SupervisedRun, path: Path) -> None:
         for code, region in zip(run.codes, run.regions, strict=True)
     ]
     seconds = ["" if np.isnan(value) else repr(float(value)) for value in run.seconds]
-    write_whole(_times_path(path), _text(seconds))
-    write_whole(path, _text(regions))  # last, because it says that the run is complete
+    write_text(_times_path(path), _text(seconds))
+    write_text(path, _text(regions))  # last, because it says that the run is complete
 
 
 def load_run(path: Path, sequence: Sequence, repetition: int, advice: str = RUN_AGAIN) -> SupervisedRun:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.files import write_text
 from siam_tracker_core.zoo import read_zoo
 
 _IDENTIFIER = re.compile(r"[a-zA-Z0-9_-]+")  # votchallenge/toolkit:vot/tracker/__init__.py VALID_IDENTIFIER
@@ -51,4 +52,4 @@ def write_trackers_ini(
     if path.exists() and path.read_text(encoding="utf-8") != text:
         raise ConfigError(f"{path} exists already and may list other trackers; give another file, or move it away")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)

@@ -40,7 +40,7 @@ class PatchNetwork:
         self.batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
 
     def patches(self, frame: Frame, boxes: Boxes) -> torch.Tensor:
-        """What is in boxes and 16 pixels around it, float32 (n, 3, 107, 107) BGR; continued with the mean colour.
+        """What is in boxes and 16 pixels around it, (n, 3, 107, 107) BGR, see ``Frame.patches``.
 
         Args:
             frame: where they are.

@@ -22,7 +22,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
-from siam_tracker_core.runtimes import Backend, Tensors, TorchBackend, joined
+from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
 from siam_tracker_core.trackers.common.boxes import bounded, damped
 from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
 from siam_tracker_core.trackers.common.limits import Count, Share, Whole
@@ -36,6 +36,7 @@ from siam_tracker_core.trackers.common.siamese import (
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
+from siam_tracker_core.trackers.siamrpn.host import choose_on_host
 from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
@@ -159,6 +160,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
         self._cosine: dict[int, torch.Tensor] = {}
 
+    @property
+    def runtime(self) -> str:
+        return self.backend.runtime
+
     @classmethod
     def from_network(
         cls,
@@ -173,7 +178,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
-        backend = TorchBackend(network, device, precision, CPU_BATCH)
+        backend = torch_backend(network, device, precision, CPU_BATCH)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
         return cls(backend, config, name)
 
@@ -223,10 +228,14 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         self, template: Tensors, crops: torch.Tensor, preferences: Sequence[Preference]
     ) -> tuple[list[Proposal], torch.Tensor]:
         """The best proposal in each window, and the score maps (N, rows, columns); arguments as for ``rank``."""
-        ranking = self.rank(template, crops, preferences)
+        scores, boxes = self.backend.search(template, crops)
+        cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
-        return choose(ranking, ranking.scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride)
+        surroundings, radius = scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride
+        if self.device.type == "cpu":
+            return choose_on_host(scores, boxes, cosine, preferences, surroundings, radius)
+        return choose(rank(scores, boxes, cosine, preferences), surroundings, radius)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.

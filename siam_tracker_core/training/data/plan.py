@@ -24,6 +24,7 @@ from siam_tracker_core.config import STRICT
 from siam_tracker_core.datasets.skipped import Skipped
 from siam_tracker_core.datasets.types import Sequence, Still
 from siam_tracker_core.limits import Count, Whole
+from siam_tracker_core.pixels import Orientation
 from siam_tracker_core.training.data.crop_store import CROP_SIZE, EXEMPLAR_SIZE
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.shards import Kind
@@ -43,6 +44,7 @@ class Preparation:
         windows: random square windows of a photograph without targets.
         seed: of the order of the tracks in the shards, and of the windows.
         filters: which targets are left out.
+        orientation: ``exif`` turns images as they say, ``stored`` leaves them as they lie.
     """
 
     crop_size: Annotated[int, Ge(EXEMPLAR_SIZE)] = CROP_SIZE
@@ -53,6 +55,7 @@ class Preparation:
     windows: Count = 2
     seed: Whole = 0
     filters: CropFilter = field(default_factory=CropFilter)
+    orientation: Orientation = "exif"
 
     __pydantic_config__ = STRICT
 
@@ -221,17 +224,18 @@ def _of_still(still: Still, root: Path, settings: Preparation, left: LeftOut) ->
     reasons = settings.filters.reject_boxes(still.boxes, np.ones(len(still.boxes)))
     for number in np.flatnonzero(reasons != ""):
         _note(f"{name}#{number}", np.zeros(1, np.intp), reasons[number : number + 1], left)
-    return [_of_box(still.path, name, int(number), still.boxes[number]) for number in np.flatnonzero(reasons == "")]
+    return [_of_box(still, name, int(number), still.boxes[number]) for number in np.flatnonzero(reasons == "")]
 
 
 def _of_photograph(still: Still, root: Path, settings: Preparation) -> list[Piece]:
     """Random windows of one photograph, which are drawn when its size is known."""
     name = _name(still.path, root)
-    return [_of_box(still.path, name, number, np.full(4, np.nan)) for number in range(settings.windows)]
+    return [_of_box(still, name, number, np.full(4, np.nan)) for number in range(settings.windows)]
 
 
-def _of_box(path: Path, name: str, number: int, box: NDArray[np.float64]) -> Piece:
-    return Piece(Sequence(f"{name}#{number}", (path,), box[None]), name, 0, np.zeros(1, np.intp))
+def _of_box(still: Still, name: str, number: int, box: NDArray[np.float64]) -> Piece:
+    frame = Sequence(f"{name}#{number}", (still.path,), box[None], orientation=still.orientation, size=still.size)
+    return Piece(frame, name, 0, np.zeros(1, np.intp))
 
 
 def _name(path: Path, root: Path) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,7 +60,7 @@ def provenance(module: TrainingModule, run: Run, start: dict[str, Any], data: An
         "steps": recipe.steps,
         "batch": recipe.batch_size * recipe.accumulate_grad_batches * run.processes,
         "seed": recipe.seed,
-        "training": asdict(recipe),
+        "training": module.settings(),
         "commit": commit(),
         "device": run.device,
         "hours": round(run.hours, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,6 +95,10 @@ class TrainingModule(lightning.LightningModule):
     def tracker(self, network: nn.Module) -> FrameTracker | None:
         """A tracker with this network (which it may change), to validate by tracking; None where there is none."""
         return None
+
+    def settings(self) -> dict[str, Any]:
+        """The recipe as the provenance of weights tells it."""
+        return asdict(self.recipe)
 
     def description(self) -> dict[str, Any]:
         """What ``load_tracker`` needs to build the network and tracker again; metadata of the weights file."""

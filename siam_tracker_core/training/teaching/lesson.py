@@ -28,6 +28,9 @@ class TeachingLoss:
             half of it.
         sure: cells whose score is at least this teach boxes.
         emphasis: a cell of score s weighs 1 + emphasis * s in the classification.
+        focus: beta of the quality focal loss (Li et al., 2020, equation 6): a cell weighs as much as its score is off,
+            to this power, so that look-alikes count and easy background does not. The loss is then a sum over cells for
+            each unit of the lesson's score, as there. 0 leaves the weighted mean over all cells.
         classification_weight: of the cross-entropy, relative to the boxes' loss.
         truth: weight of the labels' own boxes, relative to the teachers', where labels are exact.
         spread: standard deviation of the scores that a label alone teaches, as a share of the box's sides.
@@ -36,6 +39,7 @@ class TeachingLoss:
     agreement: Share = 0.4
     sure: Share = 0.3
     emphasis: NotNegative = 4.0
+    focus: NotNegative = 0.0
     classification_weight: NotNegative = 4.0
     truth: NotNegative = 1.0
     spread: Annotated[float, Ge(0.05)] = 0.2
@@ -126,7 +130,11 @@ def teaching_loss(
     """
     weights = 1 + settings.emphasis * lesson.scores
     entropy = functional.binary_cross_entropy_with_logits(logits, lesson.scores, reduction="none")
-    classification = (weights * entropy).sum() / weights.sum()
+    if settings.focus:
+        off = (logits.detach().sigmoid() - lesson.scores).abs().pow(settings.focus)
+        classification = (weights * off * entropy).sum() / lesson.scores.sum().clamp_min(1.0)
+    else:
+        classification = (weights * entropy).sum() / weights.sum()
     # Each pair counts alike, whatever its target's size in cells.
     sure = lesson.scores * (lesson.scores >= settings.sure)
     cells = sure / sure.sum(dim=(1, 2), keepdim=True).clamp_min(1e-6)

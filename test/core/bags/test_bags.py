@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,21 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag1 import Writer as Ros1Writer
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from siam_tracker_core.bags import BagOptions, BagReader, write_sequence_bag
-from siam_tracker_core.bags.types import DETECTIONS, TRACKED_TARGET, TRACKED_TARGET_ARRAY, TRACKS, typestore
+from siam_tracker_core.bags.types import (
+    DETECTIONS,
+    TARGET_EVENT,
+    TRACKED_TARGET,
+    TRACKED_TARGET_ARRAY,
+    TRACKS,
+    header_stamp,
+    typestore,
+    with_stamp,
+)
 from siam_tracker_core.bags.writer import START, _Messages
 from siam_tracker_core.commands.make_bag import make_bag
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
@@ -58,7 +68,8 @@ def test_jpeg_is_near_and_the_storage_file_can_be_named_itself(made: MadeSequenc
 
 
 def test_the_types_are_those_of_the_message_files(repository_root: Path) -> None:
-    for name, text in (("TrackedTarget", TRACKED_TARGET), ("TrackedTargetArray", TRACKED_TARGET_ARRAY)):
+    copies = {"TrackedTarget": TRACKED_TARGET, "TrackedTargetArray": TRACKED_TARGET_ARRAY, "TargetEvent": TARGET_EVENT}
+    for name, text in copies.items():
         file = repository_root / "siam_tracker_msgs" / "msg" / f"{name}.msg"
         lines = [re.sub(r"\s+", " ", line.partition("#")[0]).strip() for line in file.read_text().splitlines()]
         assert [line for line in lines if line] == text.strip().splitlines()
@@ -237,3 +248,67 @@ def test_truth_that_does_not_agree(tmp_path: Path) -> None:
         BagReader(bare).truth()
     sidecar.write_text("2,3,4,5\nnan,nan,nan,nan\n")
     np.testing.assert_array_equal(BagReader(bare).truth(), [[1, 2, 4, 5], [np.nan] * 4])
+
+
+def restamped(bag: Path, out: Path, stamp: Callable[[int], int]) -> Path:
+    """A copy of a bag whose headers, of images and truth, are stamped otherwise."""
+    with Reader(bag) as reader, Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topics = {
+            each.topic: writer.add_connection(each.topic, each.msgtype, typestore=typestore())
+            for each in reader.connections
+        }
+        counts = dict.fromkeys(topics, 0)
+        for connection, recorded, raw in reader.messages():
+            changed = with_stamp(bytes(raw), stamp(counts[connection.topic]))
+            counts[connection.topic] += 1
+            writer.write(topics[connection.topic], recorded, changed)
+    return out
+
+
+@pytest.mark.parametrize("stamp", [lambda n: 0, lambda n: 5 * 10**9 + n // 2 * 10**6], ids=["zero", "equal"])
+def test_useless_stamps_give_way_to_the_times_of_recording(
+    made: MadeSequence, tmp_path: Path, stamp: Callable[[int], int], caplog: pytest.LogCaptureFixture
+) -> None:
+    bag = restamped(write(made, tmp_path / "bag"), tmp_path / "restamped", stamp)
+    with BagReader(bag) as reader:
+        assert "the times of recording are taken instead" in caplog.text
+        assert np.array_equal(reader.stamps, reader.recorded)
+        assert [header_stamp(frame.raw) for frame in reader.frames()] == reader.recorded.tolist()
+        np.testing.assert_allclose(reader.truth(), made.boxes, atol=1e-4)
+
+
+def test_stamps_that_jump_back_are_still_refused(made: MadeSequence, tmp_path: Path) -> None:
+    bag = restamped(write(made, tmp_path / "bag"), tmp_path / "back", lambda n: (9 - n) * 10**9)
+    with pytest.raises(BagError, match="header stamps must increase"):
+        BagReader(bag)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_bag_of_ros_1(made: MadeSequence, tmp_path: Path, compressed: bool) -> None:
+    """Written by rosbags in ROS 1's own form."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    kind = "sensor_msgs/msg/CompressedImage" if compressed else "sensor_msgs/msg/Image"
+    types: dict[str, Any] = dict(store.types)
+    path = tmp_path / "old.bag"
+    with Ros1Writer(path) as writer:
+        topic = writer.add_connection("/camera", kind, typestore=store)
+        for number, pixels in enumerate(made.frames):
+            stamp = types["builtin_interfaces/msg/Time"](7 + number, 5)
+            header = types["std_msgs/msg/Header"](number, stamp, "camera")
+            if compressed:
+                message = types[kind](header, "png", cv2.imencode(".png", pixels)[1].reshape(-1))
+            else:
+                rows, columns = pixels.shape[:2]
+                rgb = np.ascontiguousarray(pixels[..., ::-1]).reshape(-1)
+                message = types[kind](header, rows, columns, "rgb8", 0, 3 * columns, rgb)
+            writer.write(topic, (100 + number) * 10**9, store.serialize_ros1(message, kind))
+    (tmp_path / "groundtruth_rect.txt").write_text("\n".join("1,1,4,4" for _ in made.frames))
+    with BagReader(path) as reader:
+        assert reader.stamps.tolist() == [(7 + number) * 10**9 + 5 for number in range(FRAMES)]
+        for frame, pixels in zip(reader.frames(), made.frames, strict=True):
+            assert np.array_equal(frame.image(), pixels)
+            assert header_stamp(frame.raw) == frame.stamp
+        assert reader.truth().shape == (FRAMES, 4)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(BagError, match="cannot be read as a ROS 1 bag"):
+        BagReader(path)

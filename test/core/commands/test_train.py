@@ -122,6 +122,8 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
             "update_negatives": 8,
         }
         training["tracking"] = {"candidates": 8, "regression_samples": 8, "classifier": few | {"hard_pool": 16}}
+    if content["tracker"] == "siamban":  # compiling takes minutes, and the teachers are other people's files
+        training |= {"teachers": {}, "compile": False}
     content["validation"] = {"root": str(videos), "names": ["made5"], "frames": 2}
     if data.get("kind", "pairs") == "pairs":
         content["objects"] = str(objects)
@@ -156,7 +158,7 @@ def test_command_line_goes_before_the_file(shards, tmp_path, capsys):
     assert main(["train", *options, "--training.epochs=1", "--training.steps_per_epoch=1"]) == 0
     told = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert (told["training"]["epochs"], told["training"]["batch_size"]) == (1, 2)
-    assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0, "share": 1.0}]
+    assert told["data"]["sources"] == [{"path": shards["video"], "weight": 1.0, "share": 1.0, "loose": False}]
     for wrong, words in (
         ({"training": {"epoch": 3}}, "training: epoch: there is no such setting"),
         ({"data": {"batch_size": 3}}, "data.batch_size is a setting of the training"),

@@ -87,7 +87,7 @@ def test_tags_and_what_has_none(tmp_path: Path) -> None:
         (lambda f: (f / "groundtruth.txt").write_text("1,2,3\n1,2,3,4\n"), "line 1: 3 numbers, expected 4"),
         (lambda f: (f / "groundtruth.txt").write_text("1,2,3,4\na,b\n"), "line 2: 'a,b' is not numbers"),
         (lambda f: (f / "groundtruth.txt").write_text("m1,2,3,4,5\n"), "line 1: a mask, as in VOT-2020"),
-        (lambda f: (f / "groundtruth.txt").write_bytes(b"\xff\xfe\xff"), "cannot be read as text"),
+        (lambda f: (f / "groundtruth.txt").write_bytes(b"\xff\xfe\xff"), "is UTF-16, expected UTF-8"),
         (lambda f: (f / "size_change.tag").write_text("1\n0\n1\n"), r"size_change.tag has 3 lines for 2 frames"),
         (lambda f: (f / "sequence").write_text("fps=fast\n"), "fps=fast is not a rate"),
         (lambda f: (f / "sequence").write_text("channels.color=ir/%08d.jpg\n"), "ir is not a folder"),

@@ -251,14 +251,14 @@ def test_bad_images_are_answered_and_survived(setup: Setup, diagnostics: Inbox, 
     target = setup.client.set_target(setup.scene.box(0))
     setup.show(1)
     if how == "another size":
-        bad = setup.camera.message(setup.scene.image(2)[:120, :160])
+        bad = setup.camera.message(setup.scene.image(2)[:100, :160])
     else:
         bad = broken(setup.camera.message(setup.scene.image(2)), how)
     track = setup.track(target, setup.answered(bad))
     assert track.state == TrackedTarget.STATE_LOST
     assert track.score == 0
     assert box_of(track).iou(setup.scene.box(1)) > 0.5
-    reason = {"unknown encoding": "not supported", "another size": "160x120"}.get(how, "")
+    reason = {"unknown encoding": "not supported", "another size": "160x100"}.get(how, "")
     words = f"target {target}"
     figures = setup.figures(diagnostics, lambda now: "lost" in now.get(words, "") and reason in now[words])
     assert figures["level"] == DiagnosticStatus.WARN
@@ -375,7 +375,7 @@ def test_every_change_has_a_line_in_the_log(setup: Setup) -> None:
         return f"target {target} 'square' is found again, score 0." in setup.node.log()
 
     wait_until(lose, what="a line of the loss")
-    wait_until(find, what="a line of the finding")
+    wait_until(find, 60.0, "a line of the finding")
     setup.client.remove_target(target)
     small = setup.scene.image(0)[:120, :160]
     setup.answered(setup.camera.message(small))

@@ -20,9 +20,10 @@ from jsonargparse import auto_cli
 from made_shards import Deadly
 
 from siam_tracker_core.commands.prepare import cut_all, prepare
+from siam_tracker_core.datasets.images import is_truncated
 from siam_tracker_core.datasets.otb_form import read_sequences
 from siam_tracker_core.datasets.registry import DATA_SETS
-from siam_tracker_core.datasets.types import Sequence, Still, is_truncated
+from siam_tracker_core.datasets.types import Sequence, Still
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.geometry import context_size
 from siam_tracker_core.training.data.crop_store import decode

@@ -1,0 +1,45 @@
+// Small helpers around the document.
+
+export const $ = (id) => document.getElementById(id);
+
+/** Set a text only where it differs, so that screen readers and selections are left in peace. */
+export function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+export function element(name, properties = {}, ...children) {
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
+}
+
+/** Say something for a few seconds; errors stay longer. */
+export function toast(text, level = "info") {
+  const node = element("p", { className: `toast ${level}`, textContent: text });
+  const toasts = $("toasts");
+  [...toasts.children].find((each) => each.textContent === text)?.remove();
+  toasts.append(node);
+  while (toasts.children.length > 3) toasts.firstElementChild.remove();
+  setTimeout(() => node.remove(), level === "info" ? 4000 : 9000);
+}
+
+/** Tell a screen reader at once. */
+export const announce = (text) => setText($("announcer"), text);
+
+/** A value that this browser remembers; private windows may refuse. */
+export const memory = {
+  get(name, fallback) {
+    try {
+      return localStorage.getItem(`console.${name}`) ?? fallback;
+    } catch {
+      return fallback;
+    }
+  },
+  set(name, value) {
+    try {
+      localStorage.setItem(`console.${name}`, value);
+    } catch {
+      // not remembered then
+    }
+  },
+};

@@ -1,0 +1,148 @@
+"""A video file, or a stream, read frame by frame and counted against its container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files.kinds import impostor
+from siam_tracker_core.footage.avi import avi_frames
+from siam_tracker_core.footage.numbering import FrameNumbers, ranges
+from siam_tracker_core.pixels.files import Orientation
+
+# Containers that count their frames; of others OpenCV estimates the number from the duration.
+_COUNTED = frozenset({".avi", ".mp4", ".m4v", ".mov", ".3gp"})
+_ESTIMATE_SLACK = 2
+_TIMEOUT_MS = 15_000
+USUAL_RATE = 30.0
+
+
+class NumberedFrame(NamedTuple):
+    """A frame with its number in the footage, from 0, and uint8 (H, W, 3) BGR pixels."""
+
+    number: int
+    image: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a container says of itself.
+
+    Attributes:
+        capture: at the first frame.
+        count: how many frames there should be; None where nobody knows, as of a camera.
+        rate: frames a second; 0 where the container does not say.
+    """
+
+    capture: cv2.VideoCapture
+    count: int | None
+    rate: float
+
+
+def open_video(source: str | int, name: str, orientation: Orientation = "exif", backend: int = cv2.CAP_ANY) -> Opened:
+    """Open a video file, stream or camera.
+
+    Args:
+        source: a path, an address, or a camera's number.
+        name: for messages.
+        orientation: ``exif`` turns pictures as the container says, ``stored`` leaves them as they lie.
+        backend: OpenCV's.
+
+    Raises:
+        DatasetError: if it cannot be opened.
+    """
+    parameters = []
+    if backend == cv2.CAP_FFMPEG:
+        parameters = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, _TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, _TIMEOUT_MS]
+    capture = cv2.VideoCapture(source, backend, parameters) if parameters else cv2.VideoCapture(source, backend)
+    if not capture.isOpened():
+        what = impostor(Path(source)) if isinstance(source, str) and Path(source).is_file() else ""
+        why = what or "cannot be opened as a video; it is damaged, or of a format that is not known here"
+        raise DatasetError(f"{name} {why}")
+    if orientation == "stored":
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+    count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))
+    return Opened(capture, count if count > 0 else None, rate if 0 < rate < 1000 else 0.0)
+
+
+class VideoFile:
+    """The frames of a video file, numbered as in the container, and what is missing of them.
+
+    Args:
+        path: the file.
+        orientation: as of ``open_video``.
+
+    Attributes:
+        path: the file.
+        count: how many frames the container says it has; None where it does not.
+        rate: frames a second; 0 where the container does not say.
+
+    Raises:
+        DatasetError: if it cannot be opened.
+    """
+
+    def __init__(self, path: Path, orientation: Orientation = "exif") -> None:
+        if not path.is_file():
+            raise DatasetError(f"{path} does not exist; expected a video file")
+        self.path = path
+        self._orientation = orientation
+        self._opened = self._open()
+        self.count, self.rate = self._opened.count, self._opened.rate
+        self._seen: set[int] = set()
+        self._damaged: set[int] = set()
+        self._ended = False
+
+    def frames(self) -> Iterator[NumberedFrame]:
+        """The frames that can be read, in order, with their numbers; once."""
+        capture = self._opened.capture
+        indexed = avi_frames(self.path)
+        self._damaged = set(indexed.damaged) if indexed else set()
+        numbers = FrameNumbers(self.rate or USUAL_RATE, self.count, indexed.there if indexed else None, self._decodable)
+        try:
+            while True:
+                there, image = capture.read()
+                if not there:
+                    self._ended = True
+                    return
+                number = numbers.next(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+                self._seen.add(number)
+                yield NumberedFrame(number, image)  # type: ignore[arg-type]
+        finally:
+            capture.release()
+
+    def missing(self) -> list[int]:
+        """The numbers of the frames that should have come by now and did not."""
+        if self.count is None or not (self._seen or self._ended):
+            return []
+        end = self.count if self._ended else max(self._seen)
+        gone = sorted(set(range(end)) - self._seen)
+        estimated = self.path.suffix.lower() not in _COUNTED
+        last = max(self._seen, default=-1)
+        if estimated and self._ended and len(gone) <= _ESTIMATE_SLACK and all(number > last for number in gone):
+            return []
+        return gone
+
+    def complaint(self) -> str:
+        """A sentence about frames that are missing or damaged: how many, and where; empty if all came whole."""
+        found = [("missing", self.missing()), ("damaged", sorted(self._seen & self._damaged))]
+        parts = [f"{len(some)} {what} ({ranges(some)})" for what, some in found if some]
+        return f"{self.path}: of {self.count} frames, {' and '.join(parts)}, counted from 0" if parts else ""
+
+    def _open(self) -> Opened:
+        return open_video(os.fspath(self.path), str(self.path), self._orientation, cv2.CAP_FFMPEG)
+
+    def _decodable(self) -> int:
+        capture = self._open().capture
+        count = 0
+        while capture.grab():
+            count += 1
+        capture.release()
+        return count

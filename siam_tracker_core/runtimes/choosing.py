@@ -1,0 +1,287 @@
+"""Which runtime: the one that is asked for, or the fastest of those that are installed here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError, SiamTrackerError
+from siam_tracker_core.machine import processor_name
+from siam_tracker_core.runtimes.backend import Backend
+from siam_tracker_core.runtimes.checking import CropSizes
+from siam_tracker_core.runtimes.cores import threads_to_use
+from siam_tracker_core.runtimes.export import Subject, Wanted, export, library_versions
+from siam_tracker_core.runtimes.graph_backend import GraphBackend
+from siam_tracker_core.runtimes.libraries import ONNX, ONNXRUNTIME, OPENVINO, TENSORRT
+from siam_tracker_core.runtimes.manifest import LAYOUT, MANIFEST, Manifest, read_manifest
+from siam_tracker_core.runtimes.onnxruntime_backend import ONNXRuntimeBackend
+from siam_tracker_core.runtimes.openvino_backend import OpenVINOBackend
+from siam_tracker_core.runtimes.quantising import require_int8
+from siam_tracker_core.runtimes.tensorrt_backend import TensorRTBackend
+from siam_tracker_core.runtimes.torchscript_backend import TorchScriptBackend
+
+RUNTIMES = ("auto", "torch", "onnxruntime", "openvino", "tensorrt")
+_KINDS: dict[str, type[GraphBackend]] = {
+    "onnxruntime": ONNXRuntimeBackend,
+    "openvino": OpenVINOBackend,
+    "tensorrt": TensorRTBackend,
+    "torch": TorchScriptBackend,
+}
+_TIMED_FOR = 12
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How a tracker's network is to run.
+
+    Attributes:
+        runtime: one of ``RUNTIMES``.
+        precision: ``auto``, ``single``, ``half`` or ``int8``.
+        device: to run on.
+        threads: for the network; None for all cores that may be used.
+        cache: folder for graphs that are written on the way, for compiled ones, and for what was measured.
+    """
+
+    runtime: str
+    precision: str
+    device: torch.device
+    threads: int | None
+    cache: Path
+
+    def check(self) -> None:
+        """Refuse a wish that no machine can grant.
+
+        Raises:
+            ConfigError: names what is wrong and what would be right.
+        """
+        if self.runtime not in RUNTIMES:
+            raise ConfigError(f"runtime {self.runtime!r} is unknown; use one of {', '.join(RUNTIMES)}")
+        if self.threads is not None and self.threads < 1:
+            raise ConfigError(f"threads is {self.threads}; give 1 or more, or none for all cores that may be used")
+
+
+def default_cache() -> Path:
+    """The folder of this user for what may be made anew at any time (``XDG_CACHE_HOME``, else ``~/.cache``)."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "siam_tracker_ros" / "runtimes"
+
+
+def installed(device: torch.device) -> list[str]:
+    """The runtimes that are installed for a device, without PyTorch, which always is."""
+    if device.type == "cuda":
+        return [name for name, library in (("tensorrt", TENSORRT), ("onnxruntime", ONNXRUNTIME)) if library.installed]
+    return [name for name, library in (("openvino", OPENVINO), ("onnxruntime", ONNXRUNTIME)) if library.installed]
+
+
+def open_exported(folder: Path, wish: Wish) -> GraphBackend:
+    """Run an exported tracker.
+
+    Args:
+        folder: that ``export`` made.
+        wish: ``auto`` takes the runtime that the format is for, and another that reads it where that one is missing.
+
+    Raises:
+        ConfigError: if the wish and the folder do not go together.
+        ExportError, RuntimeMissingError: if the graphs are not whole, or nothing here runs them.
+    """
+    manifest = read_manifest(folder)
+    if wish.precision not in ("auto", manifest.precision):
+        raise ConfigError(
+            f"{folder} was exported in {manifest.precision} precision, not in {wish.precision}; leave precision at "
+            "auto, or export the tracker again"
+        )
+    if manifest.precision == "int8" and wish.device.type == "cpu":
+        require_int8()
+    able = [name for name in _able(manifest, wish.device) if wish.runtime in ("auto", name)]
+    if not able:
+        known = [name for name, kind in _KINDS.items() if manifest.format in kind.formats]
+        raise ConfigError(
+            f"{folder} holds graphs in the format {manifest.format}, which runtime {wish.runtime} on {wish.device} "
+            f"does not run; use {' or '.join(known)}, or export the tracker again"
+        )
+    return _first_that_opens(able, folder, manifest, wish)
+
+
+def _able(manifest: Manifest, device: torch.device) -> list[str]:
+    order = ("tensorrt", "onnxruntime", "torch") if device.type == "cuda" else ("openvino", "onnxruntime", "torch")
+    return [name for name in order if manifest.format in _KINDS[name].formats]
+
+
+def _first_that_opens(names: list[str], folder: Path, manifest: Manifest, wish: Wish) -> GraphBackend:
+    problems: list[SiamTrackerError] = []
+    for name in names:
+        try:
+            return _opened(name, folder, manifest, wish, None)
+        except RuntimeMissingError as error:
+            problems.append(error)
+            if wish.runtime == "auto" and name != names[-1]:
+                _log.warning("%s", error)
+    raise problems[0]
+
+
+def graph_backend(name: str, key: Mapping[str, object], subject: Callable[[], Subject], wish: Wish) -> GraphBackend:
+    """Run a tracker's network in a runtime for graphs; they are written into the cache where they are not there yet.
+
+    Args:
+        name: of the runtime.
+        key: what the graphs depend on, beside the versions of this package and PyTorch.
+        subject: makes what is exported; called only where the cache has no graphs.
+        wish: in what precision and where.
+
+    Raises:
+        ConfigError: for int8, which needs pictures to be quantised on.
+        ExportError, RuntimeMissingError: if the network or the machine does not allow it.
+    """
+    if wish.precision == "int8":
+        raise ConfigError(
+            "int8 needs pictures to be quantised on: siam-tracker export NAME --precision int8 --calibration FOLDER "
+            "makes a folder to load"
+        )
+    ONNX.load()
+    folder = wish.cache / f"graphs-{_digest({**key, 'layout': LAYOUT, **_own_versions()})}"
+    try:
+        manifest = read_manifest(folder)
+    except ExportError:
+        if (folder / MANIFEST).is_file():
+            _log.warning("the graphs in %s are not whole and are written again", folder)
+        manifest = export(subject(), folder, Wanted("onnx"))
+    return _opened(name, folder, manifest, wish, _precision(name, wish))
+
+
+def _precision(name: str, wish: Wish) -> str:
+    """The precision to compute in: ``auto`` is half on a GPU and single on a CPU.
+
+    OpenVINO computes all of a graph in bfloat16 where it computes anything in it. A response rounded to eight bits has
+    its peak in another cell.
+    """
+    if wish.precision != "auto":
+        return wish.precision
+    return "half" if name == "tensorrt" else "single"
+
+
+def _opened(name: str, folder: Path, manifest: Manifest, wish: Wish, precision: str | None) -> GraphBackend:
+    if name == "onnxruntime" and wish.device.type == "cpu" and (precision or manifest.precision) == "half":
+        raise RuntimeMissingError(
+            "ONNX Runtime has no fast half precision on a CPU; use precision single, or runtime openvino"
+        )
+    kind = _KINDS[name]
+    options = {"cache": wish.cache / name} if kind in (OpenVINOBackend, TensorRTBackend) else {}
+    return kind(folder, wish.device, wish.threads, manifest, precision, **options)
+
+
+def choose(
+    candidates: Mapping[str, Callable[[], Backend]], sizes: CropSizes, key: Mapping[str, object], wish: Wish
+) -> Backend:
+    """The fastest of several runtimes for one crop, measured once on this machine and then remembered.
+
+    One that is installed but cannot run the network here is left out with a warning.
+
+    Args:
+        candidates: makers of backends by runtime; ``torch`` among them always works.
+        sizes: of the crops.
+        key: what the speed depends on, beside the machine and the versions.
+        wish: device, threads and cache.
+    """
+    known = _Memory(wish.cache / "fastest.json")
+    place = _digest({**key, **_machine(wish), "candidates": sorted(candidates), **library_versions()})
+    if (name := known.get(place)) in candidates:
+        try:
+            return candidates[name]()
+        except SiamTrackerError as error:
+            _log.warning("%s was the fastest runtime here, but %s", name, error)
+    made: dict[str, Backend] = {}
+    for name, make in candidates.items():
+        try:
+            made[name] = make()
+        except SiamTrackerError as error:
+            _log.warning("runtime %s is left out: %s", name, error)
+    times = fastest_milliseconds(made, sizes) if len(made) > 1 else {}
+    best = min(times, key=times.__getitem__) if times else next(iter(made))
+    if times:
+        told = ", ".join(f"{name} {value:.1f} ms" for name, value in sorted(times.items(), key=lambda item: item[1]))
+        _log.info("runtime %s is the fastest here for one crop: %s", best, told)
+    known.put(place, best)
+    return made[best]
+
+
+def fastest_milliseconds(backends: Mapping[str, Backend], sizes: CropSizes, runs: int = _TIMED_FOR) -> dict[str, float]:
+    """The shortest time of each backend's search branch on one crop.
+
+    They take turns, and the shortest time counts: other work on the machine only ever makes a run longer.
+    """
+    best: dict[str, float] = {}
+    with torch.inference_mode():
+        templates = {
+            name: backend.template(_blank(sizes.exemplar, backend.device)) for name, backend in backends.items()
+        }
+        for run in range(runs + 2):
+            for name, backend in backends.items():
+                crop = _blank(sizes.searches[0], backend.device)
+                started = time.perf_counter()
+                backend.search(templates[name], crop)[0].flatten()[0].item()  # waits for the device
+                elapsed = (time.perf_counter() - started) * 1e3
+                if run >= 2:  # the first ones set up what later ones use
+                    best[name] = min(elapsed, best.get(name, elapsed))
+    return best
+
+
+def _blank(size: int, device: torch.device) -> torch.Tensor:
+    crops = torch.full((1, 3, size, size), 128, dtype=torch.uint8, device=device)
+    return crops.contiguous(memory_format=torch.channels_last)
+
+
+def _machine(wish: Wish) -> dict[str, object]:
+    gpu = torch.cuda.get_device_name(wish.device) if wish.device.type == "cuda" else ""
+    return {
+        "processor": processor_name(),
+        "threads": threads_to_use(wish.threads),
+        "gpu": gpu,
+        "precision": wish.precision,
+    }
+
+
+def _own_versions() -> dict[str, str]:
+    found = library_versions()
+    return {name: found.get(name, "") for name in ("siam_tracker_ros", "torch", "onnx")}
+
+
+def _digest(facts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:24]
+
+
+class _Memory:
+    """What was measured, as a JSON file; one that cannot be read or written is no reason to stop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str:
+        value = self._read().get(key, "")
+        return value if isinstance(value, str) else ""
+
+    def put(self, key: str, value: str) -> None:
+        known = self._read() | {key: value}
+        partial = self._path.with_suffix(".partial")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            partial.replace(self._path)
+        except OSError as error:
+            _log.warning("the fastest runtime cannot be remembered: %s", error)
+
+    def _read(self) -> dict[str, object]:
+        try:
+            known = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known if isinstance(known, dict) else {}

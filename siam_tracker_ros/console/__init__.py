@@ -1,0 +1,1 @@
+"""The operator console of a running tracker node."""

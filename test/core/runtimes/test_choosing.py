@@ -1,0 +1,92 @@
+"""Which runtime is taken."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import pytest
+import torch
+
+from siam_tracker_core import load_tracker
+from siam_tracker_core.errors import ConfigError, RuntimeMissingError
+from siam_tracker_core.runtimes.checking import CropSizes
+from siam_tracker_core.runtimes.choosing import choose
+
+SIZES = CropSizes(31, (63,), 0.5)
+
+
+class Waiting:
+    """A backend that takes a while for an answer."""
+
+    def __init__(self, runtime, seconds):
+        self.runtime, self.seconds, self.searches = runtime, seconds, 0
+        self.device, self.stride, self.precision = torch.device("cpu"), 8, "single"
+
+    def template(self, crops):
+        return (torch.zeros(len(crops), 1),)
+
+    def search(self, template, crops):
+        self.searches += 1
+        time.sleep(self.seconds)
+        return (torch.zeros(len(crops), 1),)
+
+
+def test_the_fastest_is_measured_once_and_remembered(wish, caplog):
+    made = []
+
+    def maker(name, seconds):
+        def make():
+            made.append(Waiting(name, seconds))
+            return made[-1]
+
+        return make
+
+    candidates = {"openvino": maker("openvino", 0.02), "onnxruntime": maker("onnxruntime", 0.0005)}
+    caplog.set_level(logging.INFO)
+    assert choose(candidates, SIZES, {"weights": "a"}, wish()).runtime == "onnxruntime"
+    assert "runtime onnxruntime is the fastest here" in caplog.text
+    made.clear()
+    assert choose(candidates, SIZES, {"weights": "a"}, wish()).runtime == "onnxruntime"
+    assert [backend.runtime for backend in made] == ["onnxruntime"]
+    assert made[0].searches == 0, "it was measured again"
+    choose(candidates, SIZES, {"weights": "b"}, wish())
+    assert len(made) == 3, "other weights are to be measured by themselves"
+
+
+def test_one_that_fails_is_left_out_with_a_warning(wish, caplog):
+    def fail():
+        raise RuntimeMissingError("the library is of the wrong colour")
+
+    backend = choose({"openvino": fail, "torch": lambda: Waiting("torch", 0)}, SIZES, {}, wish())
+    assert backend.runtime == "torch"
+    assert "runtime openvino is left out: the library is of the wrong colour" in caplog.text
+
+
+def test_a_remembered_one_that_is_gone_is_replaced(wish):
+    assert choose({"openvino": lambda: Waiting("openvino", 0)}, SIZES, {}, wish()).runtime == "openvino"
+    (wish().cache / "fastest.json").write_text("{")
+    assert choose({"torch": lambda: Waiting("torch", 0)}, SIZES, {}, wish()).runtime == "torch"
+
+
+def test_unknown_runtimes_and_threads_are_refused():
+    with pytest.raises(ConfigError, match="runtime 'caffe' is unknown; use one of auto, torch, onnxruntime"):
+        load_tracker("siamfc", "cpu", runtime="caffe")
+    with pytest.raises(ConfigError, match="threads is 0; give 1 or more"):
+        load_tracker("siamfc", "cpu", threads=0)
+
+
+def test_trackers_that_learn_run_in_pytorch_and_say_why(cache):
+    with pytest.raises(ConfigError, match="mdnet runs with runtime torch only, because its last layers learn"):
+        load_tracker("mdnet", "cpu", runtime="openvino", cache=cache)
+    assert load_tracker("mdnet", "cpu", cache=cache).runtime == "torch"
+
+
+def test_a_runtime_for_another_device_is_refused(cache):
+    with pytest.raises(RuntimeMissingError, match="TensorRT"):
+        load_tracker("siamfc", "cpu", runtime="tensorrt", cache=cache)
+
+
+def test_without_optional_libraries_it_is_pytorch(monkeypatch, cache):
+    monkeypatch.setattr("siam_tracker_core.runtimes.libraries.importlib.util.find_spec", lambda name: None)
+    assert load_tracker("siamfc", "cpu", cache=cache).runtime == "torch"

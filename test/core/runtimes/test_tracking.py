@@ -1,0 +1,80 @@
+"""Every runtime follows a target as PyTorch does."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+
+import numpy as np
+import pytest
+import torch
+
+from siam_tracker_core import TrackerGroup, load_tracker
+from siam_tracker_core.datasets.otb_form import read_sequence
+
+LIBRARIES = {"onnxruntime": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino"), "tensorrt": ("onnx", "tensorrt")}
+
+
+def require(runtime):
+    """Skip, with the reason, where a runtime cannot run."""
+    missing = [name for name in LIBRARIES[runtime] if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"runtime {runtime} needs {' and '.join(missing)}, which is not installed")
+    if runtime == "tensorrt" and not torch.cuda.is_available():
+        pytest.skip("TensorRT needs an NVIDIA GPU")
+
+
+def follow(name, runtime, cache, images, box):
+    """Boxes, states and scores of a tracker in a runtime."""
+    device = "cuda" if runtime == "tensorrt" else "cpu"
+    tracker = load_tracker(name, device, precision="single", runtime=runtime, cache=cache)
+    assert tracker.runtime == runtime
+    tracker.init(images[0], box)
+    results = [tracker.update(image) for image in images[1:]]
+    boxes = np.array([result.box.to_array() for result in results])
+    return boxes, [result.state for result in results], np.array([result.score for result in results])
+
+
+@pytest.fixture(scope="module")
+def pytorch(cache, footage):
+    """What PyTorch says, computed once for each tracker."""
+    return functools.cache(lambda name, frames: follow(name, "torch", cache, footage.frames[:frames], footage.boxes[0]))
+
+
+@pytest.mark.parametrize("runtime", list(LIBRARIES))
+@pytest.mark.parametrize(("name", "frames"), [("siamfc", 20), ("siamrpn_mobilenetv2", 60)])
+def test_boxes_are_within_a_pixel_of_pytorch(name, frames, runtime, cache, footage, pytorch):
+    require(runtime)
+    boxes, states, scores = follow(name, runtime, cache, footage.frames[:frames], footage.boxes[0])
+    expected, expected_states, expected_scores = pytorch(name, frames)
+    assert np.abs(boxes - expected).max() < 1
+    assert states == expected_states
+    assert np.abs(scores - expected_scores).max() < 0.05
+    assert np.ptp(expected, axis=0)[:2].max() > 10, "the target hardly moves, so the boxes tell nothing"
+
+
+@pytest.mark.parametrize("runtime", list(LIBRARIES))
+def test_boxes_are_within_a_pixel_of_pytorch_on_real_footage(runtime, cache, shared_data):
+    require(runtime)
+    sequence = read_sequence(shared_data / "test" / "Crossing")
+    images = [sequence.image(place) for place in range(60)]
+    boxes, states, _ = follow("siamrpn_mobilenetv2", runtime, cache, images, sequence.box(0))
+    expected, expected_states, _ = follow("siamrpn_mobilenetv2", "torch", cache, images, sequence.box(0))
+    assert np.abs(boxes - expected).max() < 1
+    assert states == expected_states
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_many_targets_are_each_found_as_alone(runtime, cache, footage):
+    require(runtime)
+    tracker = load_tracker("siamrpn_mobilenetv2", "cpu", precision="single", runtime=runtime, cache=cache)
+    group = TrackerGroup(tracker)
+    targets = {"first": footage.boxes[0], "second": (40, 30, 60, 50), "third": (200, 150, 40, 60)}
+    for key, box in targets.items():
+        group.init(key, footage.frames[0], box)
+    together = [group.update(image) for image in footage.frames[1:6]]
+    for key, box in targets.items():
+        tracker.init(footage.frames[0], box)
+        for image, results in zip(footage.frames[1:6], together, strict=True):
+            alone = tracker.update(image)
+            assert np.allclose(alone.box.to_array(), results[key].box.to_array(), atol=1e-3)

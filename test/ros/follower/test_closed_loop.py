@@ -1,0 +1,240 @@
+"""The whole chain in the made world: the real tracker node and the real follower drive a simulated robot.
+
+The world waits for both in every step, on a clock of its own, so that a slow machine changes nothing but the time it
+takes.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from geometry_msgs.msg import TwistStamped
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image
+from tracker_graph import RELIABLE, TRACKER, Graph, Inbox, wait_ready, wait_until
+
+from siam_tracker_core.simulation import FollowWorld, Script
+from siam_tracker_ros.client import TrackerClient, TrackerError
+from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_message, header_at, image_message
+from siam_tracker_ros.follower.settings import FollowerSettings
+from siam_tracker_ros.interfaces import FollowTarget, TargetEvent, TrackedTarget, TrackedTargetArray
+from siam_tracker_ros.node_process import NodeProcess
+from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
+
+PERIOD = 0.1
+LIMITS = FollowerSettings()
+FOLLOWER = (sys.executable, "-m", "siam_tracker_ros.follower.main")
+
+
+class Loop:
+    """The made world on this side of ROS; a step is one picture, its positions, and the commands that follow."""
+
+    def __init__(self, graph: Graph, client: TrackerClient) -> None:
+        self.world = FollowWorld(image_size=(320, 240))
+        self.client = client
+        self._seconds = 100.0
+        node = graph.node
+        self.image = node.create_publisher(Image, "/image", RELIABLE)
+        self._info = node.create_publisher(CameraInfo, "/camera_info", RELIABLE)
+        self._depth = node.create_publisher(Image, "/depth", RELIABLE)
+        self._clock = node.create_publisher(Clock, "/clock", RELIABLE)
+        self.commands: Inbox = Inbox(graph, TwistStamped, "/cmd_vel")
+        self.log: list[tuple[float, float]] = []
+
+    def begin(self, script: Script) -> int:
+        """A world from its beginning, with its target set."""
+        self.client.remove_all()
+        self.world = FollowWorld(script, (320, 240))
+        self.log = []
+        header = self.look()
+        target = self.client.set_target(self.world.box, stamp=header, label="figure")
+        self.look()
+        return target
+
+    def look(self, image: bool = True) -> Any:
+        """Publish what is seen now, and wait until it was answered."""
+        self._seconds += PERIOD
+        header = header_at(self._seconds)
+        if image:
+            picture = self.world.picture()
+            self._info.publish(camera_info_message(header, self.world.calibration))
+            self._depth.publish(depth_message(header, picture.depth))
+            self.image.publish(image_message(header, picture.image))
+            self.client.positions(header, timeout=60)
+        return header
+
+    def step(self, following: threading.Thread, image: bool = True) -> None:
+        """One period of the world, in which the follower's clock goes on in five steps."""
+        began = to_nanoseconds(self.look(image).stamp)
+        for part in range(5):
+            now = from_nanoseconds(began + int(part * PERIOD / 5 * 1e9))
+            self._clock.publish(Clock(clock=now))
+            wait_until(
+                lambda now=now: (
+                    not following.is_alive() or any(each.header.stamp == now for each in self.commands.messages[-10:])
+                ),
+                timeout=60,
+                what="a command for the step",
+            )
+            speeds = (0.0, 0.0)
+            if following.is_alive():
+                twist = self.commands.messages[-1].twist
+                speeds = (twist.linear.x, twist.angular.z)
+            self.log.append(speeds)
+            self.world.step(*speeds, PERIOD / 5)
+
+    @contextmanager
+    def following(self, target: int, distance: float, keep: bool) -> Iterator[tuple[threading.Thread, list[Any]]]:
+        """A goal on its way in a thread, and where its end will be."""
+        ends: list[Any] = []
+        feedback: list[Any] = []
+
+        def follow() -> None:
+            try:
+                ends.append(self.client.follow(target, distance, keep, timeout=300, on_feedback=feedback.append))
+            except TrackerError as error:
+                ends.append(error)
+
+        thread = threading.Thread(target=follow)
+        thread.start()
+        wait_until(lambda: feedback or ends, timeout=30, what="the follower's first word")
+        yield thread, ends
+        thread.join(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
+    graph = Graph()
+    environment = dict(ros_environment, OMP_NUM_THREADS="1")
+    with ExitStack() as stack:
+        stack.callback(graph.close)
+        tracker = stack.enter_context(
+            NodeProcess(
+                {"device": "cpu", "positions": "depth", "detections": "siam_tracker_msgs"}, environment=environment
+            )
+        )
+        stack.enter_context(
+            NodeProcess({"use_sim_time": True, "give_up": 6.0}, environment=environment, program=FOLLOWER)
+        )
+        client = stack.enter_context(TrackerClient(graph.node, TRACKER))
+        wait_ready(client, tracker)
+        made = stack.enter_context(TrackerClient(graph.node, TRACKER))
+        loop = Loop(graph, made)
+        wait_until(lambda: loop.image.get_subscription_count() > 0, what="the tracker's subscription")
+        loop.commands.wait_connected()
+        yield loop
+
+
+def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop) -> None:
+    target = loop.begin(Script(walk=8.0))
+    hidden = False
+    with loop.following(target, 1.5, keep=False) as (thread, ends):
+        for _ in range(260):
+            loop.step(thread)
+            if ends:
+                break
+            track = loop.client.wait_for_track(target, loop.client.latest.header)
+            hidden |= track.score < 0.3
+    assert ends[0].outcome == FollowTarget.Result.OUTCOME_REACHED, ends
+    assert hidden, "the pillar was never in the way"
+    assert loop.world.distance == pytest.approx(1.5, abs=2.5 * LIMITS.distance_dead_zone)
+    assert abs(loop.world.azimuth) < 3 * LIMITS.bearing_dead_zone
+    for before, after in zip(loop.log, loop.log[1:], strict=False):
+        assert 0 <= after[0] <= LIMITS.max_speed
+        assert abs(after[1]) <= LIMITS.max_turn_rate
+        if after != (0.0, 0.0):  # a stop is sent at once
+            assert after[0] - before[0] <= LIMITS.max_acceleration * PERIOD / 5 + 1e-6
+            assert abs(after[1] - before[1]) <= LIMITS.max_turn_acceleration * PERIOD / 5 + 1e-6
+
+
+def test_it_stops_when_blind_and_goes_on_when_it_sees_again(loop: Loop) -> None:
+    target = loop.begin(Script(walk=0.0, pillar=False))
+    with loop.following(target, 1.0, keep=True) as (thread, ends):
+        for _ in range(12):
+            loop.step(thread)
+        assert loop.log[-1][0] > 0.1
+        moved = len(loop.log)
+        for _ in range(5):
+            loop.step(thread, image=False)
+        assert all(speeds == (0.0, 0.0) for speeds in loop.log[moved + 10 :]), "200 ms without a picture"
+        for _ in range(12):
+            loop.step(thread)
+        assert loop.log[-1][0] > 0.1
+        loop.client.remove_target(target)
+        for _ in range(3):
+            loop.step(thread)
+        thread.join(10)
+    assert ends[0].outcome == FollowTarget.Result.OUTCOME_LOST
+    assert "does not know target" in ends[0].message
+
+
+def test_a_target_that_is_gone_is_searched_for_and_given_up(loop: Loop) -> None:
+    target = loop.begin(Script(walk=0.0, pillar=False, look_alike=False, vanishes=1.0))
+    with loop.following(target, 1.0, keep=True) as (thread, ends):
+        for _ in range(160):
+            loop.step(thread)
+            if ends:
+                break
+    assert ends[0].outcome == FollowTarget.Result.OUTCOME_LOST
+    kinds = [event.kind for event in loop.client.events if event.id == target]
+    assert kinds[:2] == [TargetEvent.KIND_SET, TargetEvent.KIND_LOST]
+    assert any(forward == 0.0 and abs(turn) > 0.1 for forward, turn in loop.log), "it never turned to search"
+
+
+@pytest.mark.parametrize(
+    ("goal", "words"),
+    [
+        ({"id": 4711, "distance": 1.0}, "there is no target 4711; the targets are"),
+        ({"id": 1, "distance": -1.0}, "the distance -1 m is impossible"),
+        ({"id": 1, "distance": math.nan}, "the distance nan m is impossible"),
+    ],
+)
+def test_goals_that_cannot_be_followed_are_refused_in_words(loop: Loop, goal: dict[str, Any], words: str) -> None:
+    loop.begin(Script(pillar=False))
+    with pytest.raises(TrackerError, match=words):
+        loop.client.follow(**goal)
+
+
+def test_the_frame_must_be_known(loop: Loop) -> None:
+    target = loop.begin(Script(pillar=False))
+    loop.look()
+    with pytest.raises(TrackerError, match="the frame 'gripper'"):
+        loop.client.follow(target, 1.0, frame_id="gripper")
+
+
+def test_the_example_follows_the_best_detection(loop: Loop, repository_root: Path) -> None:
+    """Its process is on the clock of the machine, the world on its own; so it is only started and waited for."""
+    loop.begin(Script(walk=0.0, pillar=False))
+    loop.client.remove_all()
+    publisher = loop.commands._graph.node.create_publisher(TrackedTargetArray, "/detections", RELIABLE)
+    wait_until(publisher.get_subscription_count, what="the tracker's subscription to detections")
+    header, box = loop.look(), loop.world.box
+    assert box is not None
+    found = TrackedTarget(x=box.x, y=box.y, width=box.width, height=box.height, label="person", score=0.9)
+    publisher.publish(TrackedTargetArray(header=header, targets=[found]))
+    example = subprocess.Popen(
+        [sys.executable, str(repository_root / "examples" / "follow_from_detection.py"), "person", "1.5"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    loop.commands.messages.clear()
+    waiting = threading.Thread(target=example.wait)
+    waiting.start()
+    while waiting.is_alive() and not loop.commands.messages:
+        loop.look()  # the follower wants to know where the target is before it takes a goal
+    for _ in range(200):
+        if not waiting.is_alive():
+            break
+        loop.step(waiting)
+    said, _ = example.communicate(timeout=60)
+    assert example.returncode == 0, said
+    assert "the target is where it should be (at 1." in said
+    assert "was set" in said
