@@ -13,11 +13,11 @@ from typing import Any
 
 from siam_tracker_core.commands.tables import command_line, markdown, number
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.evaluation.ledger import write_whole
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.reproduction.experiments import Experiment, chosen, read_shards, read_trackers, read_trainings
 from siam_tracker_core.reproduction.plan import Plan, Planner, Step, WeightsChoice
 from siam_tracker_core.reproduction.report import Row, write_report
+from siam_tracker_core.training.data.cutting import write_whole
 
 CLI = "siam_tracker_core.cli"
 RECIPE = "recipe.sha256"
