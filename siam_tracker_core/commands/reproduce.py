@@ -14,10 +14,10 @@ from typing import Any
 from siam_tracker_core.commands.tables import command_line, markdown, number
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.workers import Backend
+from siam_tracker_core.files import write_text
 from siam_tracker_core.reproduction.experiments import Experiment, chosen, read_shards, read_trackers, read_trainings
 from siam_tracker_core.reproduction.plan import Plan, Planner, Step, WeightsChoice
 from siam_tracker_core.reproduction.report import Row, write_report
-from siam_tracker_core.training.data.cutting import write_whole
 
 CLI = "siam_tracker_core.cli"
 RECIPE = "recipe.sha256"
@@ -123,7 +123,7 @@ def _run(step: Step, launcher: str) -> None:
             raise DatasetError(f"{path} is missing; it should be {what}")
     if mark is not None:
         mark.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(mark, digest + "\n")
+        write_text(mark, digest + "\n")
     print(f"\n{step.line}", flush=True)
     start = shlex.split(launcher) if launcher and step.words[0] == "train" else [sys.executable]
     # A process of its own, so that torchrun can start it and a training's memory is given back.

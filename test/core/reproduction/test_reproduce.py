@@ -15,7 +15,14 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.datasets.otb import RANGES, targets
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.reproduction.experiments import Experiment, chosen, read_experiments, read_trainings
+from siam_tracker_core.reproduction.experiments import (
+    Experiment,
+    PaperTracker,
+    chosen,
+    read_experiments,
+    read_trackers,
+    read_trainings,
+)
 from siam_tracker_core.reproduction.plan import FOLDERS, Planner
 from siam_tracker_core.resources import RECIPES, shipped
 
@@ -105,8 +112,12 @@ def made_otb(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_an_experiment_runs_to_its_report(made_otb: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_an_experiment_runs_to_its_report(
+    made_otb: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
+    quick = read_trackers() | {"srt": PaperTracker(zoo="kcf", differs="another tracker, to be quick")}
+    monkeypatch.setattr("siam_tracker_core.reproduction.plan.read_trackers", lambda: quick)
     words = ["reproduce", "srt", "--table", "1", "--data", str(made_otb), "--out", str(out), "--frames", "2"]
     assert main([*words, "--device", "cpu"]) == 0
     told = json.loads((out / "srt" / "table1" / "report.json").read_text())
@@ -117,6 +128,7 @@ def test_an_experiment_runs_to_its_report(made_otb: Path, tmp_path: Path, capfd:
     ours = rows["SRT", "precision at 20 px, DEF"]
     assert 0.5 <= ours["ours"] <= 1.0, "the first of two frames is the truth"
     assert rows["CSK", "precision at 20 px, DEF"]["ours"] is None
+    assert any("another tracker, to be quick" in sentence for sentence in told["left_out"])
     assert any("Only the first 2 frames" in sentence for sentence in told["left_out"])
     page = (out / "srt" / "table1" / "report.html").read_text()
     assert "precision at 20 px, DEF" in page
