@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
-from siam_tracker_core.trackers.common.relocation import recognised, relocated
-from siam_tracker_core.trackers.common.siamese import SiameseModel, SiameseState
 from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
 from siam_tracker_core.trackers.rescaling import FrameView
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
@@ -233,6 +231,9 @@ class TrackerGroup(Generic[StateT, OutputT]):
         Raises:
             ImageError: if the image is not of that form, or of another size than the target's.
         """
+        from siam_tracker_core.trackers.common.relocation import recognised  # here, for settings take long to load
+        from siam_tracker_core.trackers.common.siamese import SiameseModel, SiameseState
+
         state, model = self._states[target], self.model
         if not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
             return None, 0.0
@@ -250,6 +251,9 @@ class TrackerGroup(Generic[StateT, OutputT]):
             target: its id.
             box: in pixels of the images that the target was shown on, with sides of at least one.
         """
+        from siam_tracker_core.trackers.common.relocation import relocated
+        from siam_tracker_core.trackers.common.siamese import SiameseState
+
         state = self._states[target]
         if isinstance(state, SiameseState):
             self._states[target] = cast(StateT, relocated(state, box))

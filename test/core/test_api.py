@@ -28,7 +28,7 @@ def test_an_import_loads_nothing_but_what_tracking_needs():
 
 def test_a_tracker_is_loaded_without_libraries_of_training():
     words = (
-        "import sys, siam_tracker_core; siam_tracker_core.load_tracker('siamrpn_mobilenetv2', 'cpu'); "
+        "import sys, siam_tracker_core; siam_tracker_core.load_tracker('siamrpn_mobilenetv2', 'cpu', runtime='torch'); "
         f"print(*[name for name in {HEAVY[:5]} if name in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)

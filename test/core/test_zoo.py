@@ -120,12 +120,12 @@ CONFIGS = {
 @pytest.mark.parametrize(
     ("metadata", "words"),
     [
-        ({"network": ["alexnet"]}, "describes its network by"),
+        ({"network": ["alexnet"]}, "is .'alexnet'., a list; expected a mapping"),
         ({"network": {"backbone": 3}}, "no backbone 3"),
         ({"network": {"gain": "much"}}, "nothing can be built of"),
-        ({"network": {}, "config": [1]}, "stores a list as its settings"),
+        ({"network": {}, "config": [1]}, "is .1., a list; expected a mapping"),
         ({"network": {}, "config": {"scales": 2}}, "stores settings that this version cannot use: scales: 2 is even"),
-        ({"tracker": ["siamfc"]}, "does not say which tracker"),
+        ({"tracker": ["siamfc"]}, "a list; expected a text"),
     ],
 )
 def test_malformed_metadata_is_told_in_a_sentence(tmp_path, metadata, words):
