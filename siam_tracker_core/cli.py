@@ -32,6 +32,9 @@ _OF_THE_PLACE = {
     errno.ENAMETOOLONG,
 }
 
+# What a command is about if it is given options only.
+ALONE = {"reproduce": "all"}
+
 
 def usage() -> str:
     """The help of ``siam-tracker`` itself."""
@@ -62,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"siam-tracker {__version__}")
         return 0
     command, *options = given
+    if command in ALONE and (not options or options[0].startswith("-")):
+        options = [ALONE[command], *options]
     if threading.current_thread() is threading.main_thread():
         # As an exit, so that worker processes end with this one.
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))

@@ -8,6 +8,7 @@ COMMANDS = {
     "serve": ("siam_tracker_core.commands.serve", "watch a video or a camera in the browser, and draw targets there"),
     "evaluate": ("siam_tracker_core.commands.evaluate", "score trackers on a benchmark or a folder; writes a report"),
     "tune": ("siam_tracker_core.commands.tune", "search a tracker's settings on held-out sequences"),
+    "reproduce": ("siam_tracker_core.commands.reproduce", "run the experiments of the papers, table by table"),
     "benchmark": ("siam_tracker_core.commands.benchmark", "tables of accuracy, speed, and cost of many targets"),
     "export": ("siam_tracker_core.commands.export", "write a tracker's network for OpenVINO, ONNX Runtime, TensorRT"),
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
