@@ -238,5 +238,5 @@ def test_a_record_survives_and_leaves_the_settings_alone(tmp_path: Path) -> None
 
 
 def test_a_peer_takes_no_settings(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="kcf is OpenCV's and runs with its defaults"):
+    with pytest.raises(ConfigError, match="kcf runs with its authors' settings"):
         TrackerSpec.of(f"kcf+{tmp_path / 's.yaml'}").make()
