@@ -17,14 +17,14 @@ export RMW_IMPLEMENTATION := rmw_fastrtps_cpp
 # pip hands the constraints on to the environments in which it builds; which name it reads depends on its version
 PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
        $(BIN)/python -m pip install --quiet
-EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint
+EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint,docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak fuzz steady cpu-check gpu-check lint format clean distclean
+.PHONY: help setup demo test soak fuzz steady cpu-check gpu-check docs lint format clean distclean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMPS)/messages $(STAMPS)/package ## install everything in .venv: ROS 2 wheels, PyTorch, this package
 
@@ -43,6 +43,9 @@ fuzz: setup ## fuzz everything that takes input from outside, RUNS executions of
 
 steady: setup ## measure latency on quiet cores and beside a busy process, in four minutes (docs/steady.md)
 	$(BIN)/python -m siam_tracker_ros.benchmark --table --seconds 12
+
+docs: setup ## build the documentation as a site, strictly and without a network: build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
 
 lint: setup ## check style (ruff), types (mypy), which room imports which (import-linter) and known weaknesses (bandit)
 	$(BIN)/ruff check .

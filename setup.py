@@ -60,7 +60,8 @@ EXTRAS = {
     "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
     "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
     "train": ["pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
-    "evaluation": ["optuna>=3.0", "shapely>=2.0"],  # search for settings; overlaps of VOT's polygons
+    # Search for settings; published results in MATLAB's form; overlaps of VOT's polygons.
+    "evaluation": ["optuna>=3.0", "scipy>=1.11", "shapely>=2.0"],
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs
     # beside OpenCV: it is installed without its requirements, which would bring another OpenCV.
     "vot": [
@@ -79,6 +80,7 @@ EXTRAS = {
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
     "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9", "selenium>=4.11"],
     "fuzz": ["atheris>=2.3"],
+    "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
     "lint": ["bandit", "import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
 }
 
@@ -115,7 +117,16 @@ def require_interfaces() -> None:
 
 def shipped_files() -> list[str]:
     """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py."""
-    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + glob("config/trackers/*.yaml"))
+    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + _settings())
+
+
+def _settings() -> list[str]:
+    """Settings of trackers, the trainings of the papers and their declared experiments."""
+    return [
+        path
+        for pattern in ("trackers/*", "train/*", "experiments/*", "experiments/*/*")
+        for path in glob(f"config/{pattern}.yaml")
+    ]
 
 
 class BuildPy(build_py):
@@ -153,7 +164,7 @@ def data_files() -> list[tuple[str, list[str]]]:
         (share, ["package.xml"]),
         (f"{share}/launch", sorted(glob("launch/*.launch.py"))),
     ]
-    for folder in ["config", *sorted(glob("config/*/"))]:
+    for folder in ["config", *sorted(glob("config/*/")), *sorted(glob("config/experiments/*/"))]:
         folder = folder.rstrip("/")
         sources = (glob(f"{folder}/*.{suffix}") for suffix in _CONFIG_SUFFIXES)
         files.append((f"{share}/{folder}", sorted(itertools.chain.from_iterable(sources))))

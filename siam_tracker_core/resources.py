@@ -10,6 +10,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 PACKAGE = "siam_tracker_core"
 INSTALLED = "shipped"  # the folder of an installed package that holds them; setup.py copies them there
 WEIGHTS, CONFIGS = "weights", "config/trackers"
+RECIPES, EXPERIMENTS = "config/train", "config/experiments"
 
 
 def shipped(folder: str) -> Path:
@@ -19,7 +20,7 @@ def shipped(folder: str) -> Path:
     package.
 
     Args:
-        folder: ``weights`` or ``config/trackers``.
+        folder: ``weights``, ``config/trackers``, ``config/train`` or ``config/experiments``.
 
     Raises:
         WeightsError: if it is in neither place.

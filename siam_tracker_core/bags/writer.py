@@ -99,7 +99,7 @@ def write_sequence_bag(
             image_topic = writer.add_connection(options.full_image_topic, image_type, typestore=typestore())
             truth_topic = writer.add_connection(options.truth_topic, TRACKS, typestore=typestore())
             count = 0
-            for image in tqdm(images, total=len(boxes), desc=out.name, unit="image", disable=not progress):
+            for image in tqdm(images, total=len(boxes), desc=out.name, unit="image", disable=not progress or None):
                 if count < len(boxes):
                     stamp = START + round(count * SECOND / rate)
                     writer.write(image_topic, stamp, messages.image(image, stamp))

@@ -21,6 +21,7 @@ from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.report.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.resolve import TrackerSpec, is_file_with_settings
+from siam_tracker_core.evaluation.rivals import Rivals, read_rivals
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning
 from siam_tracker_core.evaluation.summary import Results
@@ -35,6 +36,7 @@ BENCHMARKS = ("otb", "vot", "got10k", "lasot", "uav123", "dtb70", "davis", "fold
 EXPERIMENTS = "supervised realtime"
 REPETITIONS = 15  # of VOT-2015 to 2019
 RATE = 25.0
+PUBLISHED_NOTE = "Scored from results that others published, not run here: {}."
 VERSIONS = {"otb": ("2013", "50", "2015"), "vot": ("2015", "2016", "2017", "2018", "2019")}
 DEFAULT_VERSIONS = {"otb": "2015", "vot": "2017"}
 
@@ -56,6 +58,7 @@ def evaluate(
     threads: int | None = None,
     frames: int | None = None,
     attributes: Path | None = None,
+    rivals: list[str] | str = "",
     fresh: bool = False,
     title: str = "",
     orientation: Orientation = "exif",
@@ -87,6 +90,8 @@ def evaluate(
         frames: take only the first so many frames of every sequence.
         attributes: a YAML file with the attributes of sequences by name, such as {Crossing: SV DEF FM}, for a folder,
             whose sequences have none of their own.
+        rivals: folders of other trackers' published results, which are shown beside ours: OTB's archives (.mat, .txt),
+            those of GOT-10k and LaSOT, and VOT's trajectories; see docs/papers.md.
         fresh: run everything again, whatever results there are.
         title: of the report; the data set's name by default.
         orientation: exif turns images as they say, stored leaves them as they lie.
@@ -110,12 +115,17 @@ def evaluate(
         "threads": (threads, None),
         "frames": (frames, None),
         "attributes": (attributes, None),
+        "rivals": (folders_of(rivals), []),
         "orientation": (orientation, "exif"),
     }
+    archives = folders_of(rivals)
+    if archives and frames is not None and benchmark == "vot":
+        raise ConfigError("published results of VOT are of whole sequences; leave out --frames or --rivals")
     check_outputs({"--out": out}, [root, attributes, *names])
     made_folder(out)
     skipped = Skipped(named=sys.maxsize)
-    sequences = first_frames(read_sequences_of(benchmark, root, version, skipped, orientation), frames)
+    whole = read_sequences_of(benchmark, root, version, skipped, orientation)
+    sequences = first_frames(whole, frames)
     request = _Request(
         sequences=sequences if attributes is None else with_attributes(sequences, attributes),
         specs=[TrackerSpec.of(name, device, folders_of(peer_models)) for name in names],
@@ -127,7 +137,11 @@ def evaluate(
     )
     for line in request.left_out:
         print(line, file=sys.stderr)
-    warnings = _vot(request, version, rounds, repetitions, rate) if benchmark == "vot" else _one_pass(request)
+    if benchmark == "vot":
+        warnings = _vot(request, version, rounds, repetitions, rate, archives)
+    else:
+        published = read_rivals(archives, whole, frames, names) if archives else None
+        warnings = _one_pass(request, published)
     for line in warnings:
         print(line)
     print(f"report: {out / 'report.html'}")
@@ -164,7 +178,7 @@ class _Request:
         }
 
 
-def _one_pass(request: _Request) -> list[str]:
+def _one_pass(request: _Request, rivals: Rivals | None) -> list[str]:
     """Run and report the one-pass evaluation; gives the report's warnings.
 
     Raises:
@@ -180,6 +194,10 @@ def _one_pass(request: _Request) -> list[str]:
     labels = {sequence.name: sequence.attributes for sequence in request.sequences}
     seen = _seen(finished, run.identities)
     facts["warnings"] += [seen_warning(name, finished[name], names) for name, names in seen.items()]
+    if rivals is not None:
+        facts["warnings"] += rivals.warnings
+        facts["notes"].append(PUBLISHED_NOTE.format(", ".join(rivals.results)))
+        finished = finished | rivals.results
     print(accuracy_table(write_report(request.out, finished, labels=labels, seen=seen, **facts)))
     return facts["warnings"]  # type: ignore[no-any-return]
 
@@ -193,7 +211,14 @@ def _seen(results: Results, identities: Identities) -> dict[str, list[str]]:
     return {name: names for name, names in found.items() if names}
 
 
-def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: int, rate: float) -> list[str]:
+def _vot(
+    request: _Request,
+    year: str,
+    experiments: Sequence[str],
+    repetitions: int,
+    rate: float,
+    archives: Sequence[Path],
+) -> list[str]:
     """Run and report VOT's experiments; gives the report's warnings.
 
     Raises:
@@ -202,6 +227,7 @@ def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: 
     """
     try:
         from siam_tracker_core.evaluation.report.vot import write_vot_report
+        from siam_tracker_core.evaluation.rivals.trajectories import with_vot_rivals
         from siam_tracker_core.evaluation.vot import RealTime, evaluate_vot
     except ModuleNotFoundError as error:
         raise ConfigError(f"evaluate vot needs the package {error.name}: pip install {error.name}") from None
@@ -223,6 +249,11 @@ def _vot(request: _Request, year: str, experiments: Sequence[str], repetitions: 
         "deterministic, thrice where the first three were equal."
     )
     facts = request.facts(run.identities, run.failures, run.resumed, sum(map(len, runs)), note)
+    if archives:
+        ours = set(run.runs)
+        run, gaps = with_vot_rivals(run, archives, request.sequences, experiments)  # type: ignore[arg-type]
+        facts["warnings"] += gaps
+        facts["notes"].append(PUBLISHED_NOTE.format(", ".join(name for name in run.runs if name not in ours)))
     print(vot_table(write_vot_report(request.out, run, request.sequences, **facts)))
     return facts["warnings"]  # type: ignore[no-any-return]
 

@@ -17,7 +17,8 @@ def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> No
 
     Args:
         kind: torchvision-alexnet, torchvision-vgg16, torchvision-vgg19, torchvision-resnet50, torchvision-mobilenetv2,
-            caffe-vgg16 (Caffe's convolutions under torchvision's names), siamfc-pytorch, siamdw-res22, siamdw-res22w,
+            torchvision-mobilenetv2-stride16, caffe-vgg16 (Caffe's convolutions under torchvision's names),
+            siamfc-pytorch, siamdw-res22, siamdw-res22w,
             siamdw-incep22, siamdw-next22, siamdw-rpn-thinner, siamdw-rpn-thicker, dasiamrpn-vot, dasiamrpn-otb,
             dasiamrpn-big, pysot-siamrpn-alex or py-mdnet.
         path: the checkpoint as published: .pth, .model or .safetensors.

@@ -203,7 +203,7 @@ def _run(tasks: Sequence[Task], workers: Workers, out: Path) -> dict[str, VideoR
     """
     done: dict[str, VideoReport] = {}
     try:
-        with tqdm(total=len(tasks), unit="video", desc="labelling") as bar:
+        with tqdm(total=len(tasks), unit="video", desc="labelling", disable=None) as bar:
             for report in _outcomes(tasks, workers):
                 if not report.failed:
                     write_whole(out / RECORDS / f"{report.name}.json", json.dumps(report.to_json()))

@@ -152,11 +152,11 @@ def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: 
     left = LeftOut()
     found = entry.read(root, split, left.read)
     items = (replace(item, orientation=settings.orientation) for item in found)
-    chunks = plan(tqdm(items, desc="planning", unit="item"), kind, root, settings, left)
+    chunks = plan(tqdm(items, desc="planning", unit="item", disable=None), kind, root, settings, left)
     records = {chunk.number: record for chunk in chunks if (record := read_record(folder, chunk))}
     waiting = [chunk for chunk in chunks if chunk.number not in records]
     total, rest = (sum(chunk.frames for chunk in some) for some in (chunks, waiting))
-    with tqdm(total=total, initial=total - rest, desc="cutting", unit="frame") as bar:
+    with tqdm(total=total, initial=total - rest, desc="cutting", unit="frame", disable=None) as bar:
         for chunk, record in cut_all(waiting, folder, info, settings, jobs):
             records[chunk.number] = record
             bar.update(chunk.frames)

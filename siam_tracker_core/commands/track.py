@@ -132,7 +132,9 @@ def track(
     count = None if footage.count is None else footage.count - start
     count = frames if count is None else min(count, frames or count)
     with ExitStack() as stack:
-        progress = stack.enter_context(tqdm(total=count, desc=f"{tracker} on {footage.name}", unit="frame"))
+        progress = stack.enter_context(
+            tqdm(total=count, desc=f"{tracker} on {footage.name}", unit="frame", disable=None)
+        )
         video = stack.enter_context(VideoOutput(overlay, footage.rate)) if overlay else None
         run = _Run(stack.enter_context(whole_file(out)), video, progress)
         failure = run.follow(model, target, first, islice(images, None if frames is None else frames - 1))

@@ -155,7 +155,10 @@ class _Layout:
 
 def _read(path: Path, skipped: Skipped) -> _Table:
     table = _Table()
-    with path.open("rb") as raw, tqdm(total=path.stat().st_size, unit="B", unit_scale=True, delay=2) as bar:
+    with (
+        path.open("rb") as raw,
+        tqdm(total=path.stat().st_size, unit="B", unit_scale=True, delay=2, disable=None) as bar,
+    ):
         bar.set_description(f"reading {path.name}")
         file = TextIOWrapper(
             gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw, encoding="utf-8", errors="replace", newline=""

@@ -127,7 +127,10 @@ def _evaluate(
                 done[spec.label, sequence.name] = earlier
     resumed, failures = len(done), []
     with tqdm(
-        total=sum(len(sequence) for _, sequence in waiting), unit="frame", disable=not show_progress, smoothing=0.05
+        total=sum(len(sequence) for _, sequence in waiting),
+        unit="frame",
+        disable=not show_progress or None,
+        smoothing=0.05,
     ) as bar:
         for outcome in run_pairs(waiting, workers, threads, bar):
             if isinstance(outcome, Failure):

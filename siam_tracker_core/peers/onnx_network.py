@@ -72,7 +72,8 @@ class OnnxNetwork:
 
     def __call__(self, **inputs: Tensor) -> list[Tensor]:
         """The outputs in the signature's order."""
-        return self._session.run(self._outputs, inputs)  # type: ignore[no-any-return]
+        floats = {name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
+        return self._session.run(self._outputs, floats)  # type: ignore[no-any-return]
 
 
 def _check(path: Path, model: object, signature: Signature) -> None:

@@ -66,11 +66,15 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
         name: for people, e.g. ``"siamfc"``.
         device: where the network runs.
         config: its settings, a dataclass.
+        draws: whether its results depend on random numbers.
+        repetition: added to the seed of these, so that repeated runs differ; 0 is the seed of the settings.
     """
 
     name: str
     device: torch.device
     config: object
+    draws: bool = False
+    repetition: int = 0
 
     @property
     def runtime(self) -> str:

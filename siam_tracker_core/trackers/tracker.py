@@ -51,6 +51,18 @@ class Tracker(Generic[StateT, OutputT]):
         return self.model.config
 
     @property
+    def deterministic(self) -> bool:
+        """Whether it gives the same boxes each time, whatever the seed.
+
+        It does if it draws no random numbers and runs on a CPU; an accelerator adds a convolution's terms in any order.
+        """
+        return not self.model.draws and self.device.type == "cpu"
+
+    def repeat(self, repetition: int) -> None:
+        """Draw other random numbers from the next ``init`` on; 0 are those of the settings' seed."""
+        self.model.repetition = repetition
+
+    @property
     def runtime(self) -> str:
         """What its network runs in: ``torch``, ``onnxruntime``, ``openvino`` or ``tensorrt``."""
         return self.model.runtime

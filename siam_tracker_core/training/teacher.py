@@ -78,7 +78,9 @@ def measure(store: CropStore, teacher: Backbone, device: torch.device, width: in
     channels = teacher.out_channels
     total, square = torch.zeros(channels).double(), torch.zeros(channels, channels).double()
     count = 0
-    for chosen in tqdm(np.array_split(numbers, -(-len(numbers) // batch)), desc="measuring features", unit="batch"):
+    for chosen in tqdm(
+        np.array_split(numbers, -(-len(numbers) // batch)), desc="measuring features", unit="batch", disable=None
+    ):
         cells = ask(teacher, store.pixels[chosen], device).transpose(0, 1).flatten(1).cpu().double()
         total, square, count = total + cells.sum(dim=1), square + cells @ cells.T, count + cells.shape[1]
     mean = total / count
@@ -123,7 +125,7 @@ def teach(
     try:
         with path.open("wb") as file:
             np.lib.format.write_array_header_2_0(file, {"descr": "<f2", "fortran_order": False, "shape": shape})
-            for start in tqdm(range(0, len(store), batch), desc="asking the teacher", unit="batch"):
+            for start in tqdm(range(0, len(store), batch), desc="asking the teacher", unit="batch", disable=None):
                 answer = standard.apply(ask(teacher, store.pixels[start : start + batch], device))
                 file.write(answer.half().cpu().numpy().astype("<f2").tobytes())
         done.write_text(json.dumps(told))

@@ -102,7 +102,9 @@ def search(
     done = len(study.get_trials(states=(states.COMPLETE,)))
     before = study.user_attrs.get("before")
     runs = max(trials - done, 0) + (before is None)
-    with tqdm(total=runs * sum(map(len, sequences)), unit="frame", disable=not show_progress, smoothing=0.02) as bar:
+    with tqdm(
+        total=runs * sum(map(len, sequences)), unit="frame", disable=not show_progress or None, smoothing=0.02
+    ) as bar:
         if before is None:
             before = _score(spec, sequences, workers, threads, bar, must_run=True)
             study.set_user_attr("before", before)

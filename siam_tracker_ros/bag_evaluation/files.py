@@ -84,7 +84,12 @@ def write_pictures(
     reader_of_pixels = ImageReader()  # with the node's defaults
     with VideoOutput(overlay, rate) if overlay is not None else nullcontext() as video:
         frames = tqdm(
-            reader.frames(), total=len(reader), desc="drawing", unit="image", leave=False, disable=overlay is None
+            reader.frames(),
+            total=len(reader),
+            desc="drawing",
+            unit="image",
+            leave=False,
+            disable=overlay is None or None,
         )
         for frame in frames:
             if frame.index not in shown and overlay is None:

@@ -77,7 +77,9 @@ def play(
         stamps: ``"original"`` for those of the bag, ``"now"`` for the time of publishing.
     """
     while True:
-        for frame in tqdm(paced(reader.frames(), rate), total=len(reader), desc=reader.path.name, unit="image"):
+        for frame in tqdm(
+            paced(reader.frames(), rate), total=len(reader), desc=reader.path.name, unit="image", disable=None
+        ):
             shown = replace(frame, raw=with_stamp(frame.raw, time.time_ns())) if stamps == "now" else frame
             publish(shown.raw)
         if not loop:

@@ -165,7 +165,7 @@ class BagRun:
         return np.where(np.isnan(deadlines), np.inf, deadlines)
 
     def _progress(self, frames: Iterable[BagFrame]) -> Iterable[BagFrame]:
-        return tqdm(frames, total=len(self.reader), desc="tracking", unit="image")
+        return tqdm(frames, total=len(self.reader), desc="tracking", unit="image", disable=None)
 
     def _publish(self, frame: BagFrame) -> None:
         self.published[frame.index] = time.monotonic()

@@ -192,6 +192,8 @@ def _run_unit(
     set_threads(threads)
     try:
         tracker = tracker_of_process(spec)
+        if hasattr(tracker, "repeat"):
+            tracker.repeat(repetition - 1)  # other random numbers each time, on every device
         if experiment == "supervised":
             return run_supervised(tracker, sequence, repetition, supervision=settings.supervision, progress=progress)
         if hasattr(tracker, "warm_up"):

@@ -125,7 +125,7 @@ def evaluate_vot(
         ]
         campaign = Campaign(pairs, out, settings, sure)
         campaign.resume(fresh)
-        with tqdm(unit="frame", disable=not show_progress, smoothing=0.05, total=0) as bar:
+        with tqdm(unit="frame", disable=not show_progress or None, smoothing=0.05, total=0) as bar:
             campaign.run(workers, bar)
     runs = {
         spec.label: {experiment: campaign.finished(spec, experiment) for experiment in experiments} for spec in specs

@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.datasets.vot import parse_region
@@ -18,6 +19,8 @@ from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.vot.polygons import Region
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun
 from siam_tracker_core.files import write_text
+
+RUN_AGAIN = "delete the file to run the sequence again"
 
 
 def run_path(folder: Path, sequence: str, repetition: int) -> Path:
@@ -36,18 +39,28 @@ def save_run(run: SupervisedRun, path: Path) -> None:
     write_text(path, _text(regions))  # last, because it says that the run is complete
 
 
-def load_run(path: Path, sequence: Sequence, repetition: int) -> SupervisedRun:
+def load_run(path: Path, sequence: Sequence, repetition: int, advice: str = RUN_AGAIN) -> SupervisedRun:
     """Read a run that this package, vot-toolkit or PySOT wrote.
 
     Args:
         path: the text file; its times are NaN where there is no ``_time.value`` beside it.
         sequence: what it was run on.
         repetition: counted from 1.
+        advice: what the user may do about a file that is not right.
 
     Raises:
         DatasetError: if the file is missing or malformed, or has another number of frames than the sequence.
     """
-    lines = _read(path, sequence)
+    regions, codes = parse_run(path, _read(path, sequence, advice), advice)
+    return SupervisedRun(sequence.name, repetition, regions, codes, _load_seconds(path, sequence, advice))
+
+
+def parse_run(path: Path, lines: list[str], advice: str) -> tuple[tuple[Region | None, ...], NDArray[np.int8]]:
+    """The regions and codes of a run's lines.
+
+    Raises:
+        DatasetError: if a line is neither a region nor a code; it names ``path`` and ends with ``advice``.
+    """
     regions: list[Region | None] = []
     codes: list[int] = []
     for number, line in enumerate(lines, start=1):
@@ -55,11 +68,9 @@ def load_run(path: Path, sequence: Sequence, repetition: int) -> SupervisedRun:
             region = parse_region(line)
             codes.append(FrameCode.TRACKED if isinstance(region, np.ndarray) else _code(region))
         except ValueError as error:
-            raise DatasetError(f"{path}, line {number}: {error}; delete the file to run the sequence again") from None
+            raise DatasetError(f"{path}, line {number}: {error}; {advice}") from None
         regions.append(region if isinstance(region, np.ndarray) else None)
-    return SupervisedRun(
-        sequence.name, repetition, tuple(regions), np.array(codes, dtype=np.int8), _load_seconds(path, sequence)
-    )
+    return tuple(regions), np.array(codes, dtype=np.int8)
 
 
 def _code(value: float) -> int:
@@ -70,12 +81,12 @@ def _code(value: float) -> int:
     raise ValueError(f"{value:g} is no code; expected 1 (initialised), 2 (failed), 0 (unknown) or a region")
 
 
-def _load_seconds(path: Path, sequence: Sequence) -> np.ndarray:
+def _load_seconds(path: Path, sequence: Sequence, advice: str) -> np.ndarray:
     path = _times_path(path)
     if not path.is_file():
         return np.full(len(sequence), np.nan)
     try:
-        return np.array([float(line) if line.strip() else np.nan for line in _read(path, sequence)])
+        return np.array([float(line) if line.strip() else np.nan for line in _read(path, sequence, advice)])
     except ValueError:
         raise DatasetError(f"{path} is not a file of seconds, one a frame; delete it and the run beside it") from None
 
@@ -84,7 +95,7 @@ def _times_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_time.value")
 
 
-def _read(path: Path, sequence: Sequence) -> list[str]:
+def _read(path: Path, sequence: Sequence, advice: str) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -92,10 +103,7 @@ def _read(path: Path, sequence: Sequence) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as a results file ({error})") from None
     if len(lines) != len(sequence):
-        raise DatasetError(
-            f"{path} has {len(lines)} frames but sequence {sequence.name} has {len(sequence)}; "
-            "delete the file to run the sequence again"
-        )
+        raise DatasetError(f"{path} has {len(lines)} frames but sequence {sequence.name} has {len(sequence)}; {advice}")
     return lines
 
 

@@ -32,7 +32,6 @@ from siam_tracker_core.evaluation.vot.polygons import Region, Rule, overlap
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun, truth_regions
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.peers import DETERMINISTIC, Peer
-from siam_tracker_core.trackers.tracker import Tracker
 
 Answer = TypeVar("Answer")
 
@@ -68,16 +67,13 @@ class Supervision:
 def is_deterministic(tracker: FrameTracker) -> bool:
     """Whether a tracker is known to give the same regions each time, so that one repetition tells all.
 
-    True for one with an attribute ``deterministic = True``. Where it has no such attribute, True for the trackers of
-    this package on the CPU, which draw no random numbers, and for published ones; only MIL draws its
-    samples at random, and on an accelerator the sums of a convolution may come in any order.
+    True for one with an attribute ``deterministic = True``, which the trackers of this package have on the CPU if they
+    draw no random numbers (``Tracker.deterministic``). Of published ones only MIL draws its samples at random.
     """
     claimed = getattr(tracker, "deterministic", None)
     if claimed is not None:
         return claimed is True
-    if isinstance(tracker, Peer):
-        return tracker.name in DETERMINISTIC
-    return isinstance(tracker, Tracker) and tracker.device.type == "cpu"
+    return isinstance(tracker, Peer) and tracker.name in DETERMINISTIC
 
 
 def run_supervised(

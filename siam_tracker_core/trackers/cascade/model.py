@@ -101,6 +101,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
     """
 
     config: CascadeConfig
+    draws = True
 
     def __init__(
         self, matching: SiamFCModel, bias: float, patches: PatchNetwork, config: CascadeConfig, name: str = "cascade"
@@ -133,8 +134,10 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
     def start(self, frame: Frame, box: Box) -> CascadeState:
         config = self.config
         self.learner.wait()
-        rng = np.random.default_rng(config.mdnet.classifier.seed)
-        classifier = Classifier(self.patches, config.mdnet.classifier)
+        learning = config.mdnet.classifier
+        seeded = replace(learning, seed=learning.seed + self.repetition)
+        rng = np.random.default_rng(seeded.seed)
+        classifier = Classifier(self.patches, seeded)
         begin(classifier, frame, box, rng)
         own = classifier.scores(self.patches.look(frame, box.to_array()[None]))
         matched = self.matching.start(frame, box)

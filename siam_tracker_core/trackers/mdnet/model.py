@@ -91,8 +91,8 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
     """MDNet: see the module's docstring.
 
     The states are this package's: the score is the logistic function of the mean of the best logits, so that 0.5 is
-    where the paper's "success" begins, and ``LostConfig`` makes states of it. The box stays where it is without
-    success, and while the target is LOST; then there is nothing new to learn from either.
+    where the paper's "success" begins, and ``LostConfig`` makes states of it. Without success, and while the target is
+    LOST, there is nothing new to learn from, and the box stays where it is unless ``failure`` says ``move``.
 
     Args:
         network: with its weights; it is taken over.
@@ -103,6 +103,7 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
     """
 
     config: MDNetConfig
+    draws = True
 
     def __init__(
         self,
@@ -117,8 +118,10 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
         self.learner = Learner(self.patches, config.classifier.learning == "worker", config.classifier.budget)
 
     def start(self, frame: Frame, box: Box) -> MDNetState:
-        rng = np.random.default_rng(self.config.classifier.seed)
-        classifier = Classifier(self.patches, self.config.classifier)
+        learning = self.config.classifier
+        seeded = replace(learning, seed=learning.seed + self.repetition)
+        rng = np.random.default_rng(seeded.seed)
+        classifier = Classifier(self.patches, seeded)
         begin(classifier, frame, box, rng)
         return MDNetState(
             box=box,
@@ -157,16 +160,18 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
         score = 1 / (1 + math.exp(-max(-60.0, min(60.0, mean))))
         confidence = state.confidence.after(score, config.lost)
         success = mean > 0 and confidence.state is not TrackState.LOST
+        best = output.boxes[output.best]
         moved = replace(state, frames=state.frames + 1, random=output.random, confidence=confidence, success=success)
         if success:
-            boxes = output.boxes[output.best]
-            found = Box.from_array(boxes.mean(axis=0))
-            if state.regression is not None:
-                boxes = state.regression.apply(output.features, boxes)
+            boxes = best if state.regression is None else state.regression.apply(output.features, best)
             box = bounded(Box.from_array(boxes.mean(axis=0)), state.box, config.least_side, state.image_size)
+            found = Box.from_array(best.mean(axis=0))
             moved = replace(moved, box=box, found=found, translation=config.translation)
         else:
             moved = replace(moved, translation=min(config.widest, state.translation * config.widening))
+            if config.failure == "move":
+                box = bounded(Box.from_array(best.mean(axis=0)), state.box, config.least_side, state.image_size)
+                moved = replace(moved, box=box, found=box)
         reason = confidence.reason(score, config.lost)
         return moved, TrackResult(
             moved.box, score, confidence.state, _response_map(output), reason, self._learning(moved)

@@ -119,6 +119,7 @@ class SRTModel(SiameseModel[SRTTarget, SRTOutput]):
     """
 
     config: SRTConfig
+    draws = True
 
     def __init__(
         self,
@@ -217,7 +218,7 @@ class SRTModel(SiameseModel[SRTTarget, SRTOutput]):
         config = self.config
         size = config.search_size
         target = Box.from_centre(size / 2, size / 2, width, height)
-        rng = np.random.default_rng(config.seed)
+        rng = np.random.default_rng(config.seed + self.repetition)
         boxes = draw(REGRESSION, target, config.regression_samples, (size, size), rng, overlap=(0.6, 1.0))
         return BoxRegression(self.features(maps, boxes[None])[0], boxes, target, config.regression_alpha)
 

@@ -155,7 +155,7 @@ def build_store(folder: str | Path, shards: Many[str | Path]) -> CropStore:
     folder.mkdir(parents=True, exist_ok=True)
     pixels = _allocate(folder / "crops.npy", sum(each.frames for each in sets), size)
     index: list[Crop] = []
-    bar = tqdm(total=len(pixels), desc="decoding crops", unit="crop")
+    bar = tqdm(total=len(pixels), desc="decoding crops", unit="crop", disable=None)
     for crop, image in _crops(sets):
         pixels[len(index)] = decode(image, size, f"{crop.source}, {crop.track}")
         index.append(crop)

@@ -65,7 +65,7 @@ def gather(
     rng = np.random.default_rng(seed)
     values: list[tuple[float, float]] = []
     right: list[bool] = []
-    for sequence in tqdm(sequences, desc="gathering evidence", unit="sequence"):
+    for sequence in tqdm(sequences, desc="gathering evidence", unit="sequence", disable=None):
         tracker.init(sequence.image(0), sequence.boxes[0])
         for index in range(1, len(sequence)):
             frame = tracker.upload(sequence.image(index))

@@ -8,7 +8,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from siam_tracker_core.cli import COMMANDS, main
+from siam_tracker_core.cli import main
+from siam_tracker_core.commands.listing import COMMANDS
 from siam_tracker_core.datasets.made import made_sequence
 
 CONFIGS = Path(__file__).parents[3] / "config" / "train"

@@ -158,3 +158,19 @@ def test_zoo_stands_for_all_of_the_zoo() -> None:
 def test_no_tracker_is_a_mistake(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no tracker was named"):
         evaluate("folder", root, [], tmp_path)
+
+
+@needs_kcf
+def test_published_results_stand_beside_ours(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive, out = tmp_path / "archive", tmp_path / "out"
+    archive.mkdir()
+    frames = len((root / "one" / "groundtruth_rect.txt").read_text().splitlines())
+    (archive / "one_ASLA.txt").write_text("21,31,40,30\n" + "31,31,40,30\n" * (frames - 1))
+    words = ["evaluate", str(root), "--trackers", "kcf", "--out", str(out), "--frames", "3", "--rivals", str(archive)]
+    assert main(words) == 0
+    summary = json.loads((out / "summary.json").read_text())
+    # Frame one is the truth, the others overlap by 30/50: 12 of 21 thresholds lie below.
+    assert summary["ASLA"]["success_auc"] == pytest.approx((20 / 21 + 2 * 12 / 21) / 3)
+    assert summary["ASLA"]["fps"] is None
+    assert "1 of 2 sequences are missing (two)" in capsys.readouterr().out
+    assert "Scored from results that others published, not run here: ASLA." in (out / "report.html").read_text()

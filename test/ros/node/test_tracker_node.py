@@ -349,7 +349,8 @@ def test_diagnostics(setup: Setup, diagnostics: Inbox) -> None:
     assert figures["name"] == "siam_tracker: tracking"
     assert figures["level"] == DiagnosticStatus.OK
     assert figures["message"].startswith("1 target at ")
-    assert (figures["state"], figures["tracker"], figures["device"]) == ("active", DEFAULT_TRACKER, "cpu")
+    assert (figures["state"], figures["tracker"]) == ("active", DEFAULT_TRACKER)
+    assert figures["device"].startswith("cpu, ")
     assert (figures["image_topic"], figures["threads"], figures["tracking_thread_replaced"]) == ("/image", "1", "0")
     assert float(figures["frame_rate_hz"]) > 1
     assert 0 < float(figures["update_ms_p50"]) < float(figures["latency_ms_p95"])
@@ -372,7 +373,7 @@ def test_every_change_has_a_line_in_the_log(setup: Setup) -> None:
 
     def find() -> bool:
         setup.show(1)
-        return f"target {target} 'square' is found again, score 0." in setup.node.log()
+        return f"target {target} 'square' is found again, score " in setup.node.log()
 
     wait_until(lose, what="a line of the loss")
     wait_until(find, 60.0, "a line of the finding")

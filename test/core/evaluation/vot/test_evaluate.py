@@ -189,10 +189,27 @@ def test_who_is_called_deterministic() -> None:
     assert is_deterministic(SimpleNamespace(deterministic=True))  # type: ignore[arg-type]
     assert not is_deterministic(make_tracker("mil")), "OpenCV's MIL draws its samples at random"
     siamfc = make_tracker("siamfc", "cpu")
-    siamfc.device = torch.device("cuda")  # type: ignore[attr-defined]
-    assert not is_deterministic(siamfc)
-    siamfc.deterministic = True  # type: ignore[attr-defined]
     assert is_deterministic(siamfc)
+    siamfc.model.device = torch.device("cuda")  # type: ignore[attr-defined]
+    assert not is_deterministic(siamfc)
+    for name in ("mdnet", "cascade", "srt"):
+        assert not is_deterministic(make_tracker(name, "cpu")), f"{name} draws random numbers"
+
+
+def test_repetitions_draw_other_numbers_and_are_all_made(sequences, tmp_path: Path) -> None:
+    class Seeded(Dice):
+        """Says which repetitions were asked for."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: list[int] = []
+
+        def repeat(self, repetition: int) -> None:
+            self.asked.append(repetition)
+
+    tracker = Seeded()
+    evaluate([spec(tracker)], sequences[:1], tmp_path, repetitions=5, experiments=("supervised",))
+    assert sorted(set(tracker.asked)) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,18 @@ def test_one_seed_gives_the_same_boxes_and_another_seed_others(usual, weights, f
     assert other[0].box != results[0].box
 
 
+def test_a_repetition_draws_as_another_seed_would(usual, weights, footage):
+    tracker = load(weights)
+    assert not tracker.deterministic, "it draws its candidates"
+    tracker.repeat(1)
+    seeded = followed(
+        load(weights, classifier={**FEW, "seed": CONFIG["classifier"].get("seed", 0) + 1}), footage, frames=2
+    )
+    assert followed(tracker, footage, frames=2)[0].box == seeded[0].box
+    tracker.repeat(0)
+    assert followed(tracker, footage, frames=2)[0].box == usual[1][0].box
+
+
 def test_learning_aside_gives_the_same_boxes(usual, weights, footage):
     _, results = usual
     tracker = load(weights, classifier={**FEW, "learning": "worker"})
@@ -165,6 +177,15 @@ def test_without_success_the_box_stays_and_the_search_widens(fresh):
     fresh.locate([1.0] * 6)
     assert fresh.state.translation == 0.6
     assert fresh.taught().remember is not None
+
+
+def test_without_success_the_box_moves_if_that_is_asked_for(weights, footage):
+    target = Followed(load(weights, regression_samples=0, failure="move"), footage[0][0], footage[1][0])
+    result = target.locate([-5, -0.1, -0.1, -0.1, -0.1, -0.1])
+    np.testing.assert_allclose(result.box, [20 + 10 * np.mean([1, 2, 3, 4, 5]), 30, 20, 16])
+    assert target.state.found == result.box, "the next search begins there"
+    assert target.taught().remember is None
+    assert target.state.translation == pytest.approx(0.66)
 
 
 def test_long_term_updates_come_at_their_interval(fresh):

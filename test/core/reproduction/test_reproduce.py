@@ -1,0 +1,181 @@
+"""The declared experiments: their plans, and one of them run to its end on made data in OTB's form."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from siam_tracker_core.cli import COMMANDS, main
+from siam_tracker_core.config import read_yaml
+from siam_tracker_core.datasets.made import made_sequence
+from siam_tracker_core.datasets.otb import RANGES, targets
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.reproduction.experiments import (
+    Experiment,
+    PaperTracker,
+    chosen,
+    read_experiments,
+    read_trackers,
+    read_trainings,
+)
+from siam_tracker_core.reproduction.plan import FOLDERS, Planner
+from siam_tracker_core.resources import RECIPES, shipped
+
+# What reports an experiment in each paper, counted in the papers themselves; other figures draw a method.
+REPORTED = {
+    "srt": "Figure 3, Table 1",
+    "dsiam": "Figure 1, Figure 4, Figure 6, Figure 7, Figure 8, Figure 9, Figure 10, Table 1",
+    "siamrpn": "Figure 1, Figure 5, Figure 6, Figure 7, Figure 8, Figure 9, Figure 10, Figure 11, Table 1, Table 2, "
+    "Table 3",
+    "cascade": "Figure 1, Figure 3, Figure 4, Figure 5",
+    "siamdw": "Figure 1, Figure 2, Figure 4, Table 1, Table 2, Table 3, Table 4, Table 5, Table 6, Table 7, Table 8",
+}
+
+
+@pytest.mark.parametrize("paper", REPORTED)
+def test_every_experimental_table_and_figure_is_declared(paper: str) -> None:
+    assert ", ".join(experiment.label for experiment in chosen(paper)) == REPORTED[paper]
+
+
+@pytest.mark.parametrize("weights", ["zoo", "train"])
+@pytest.mark.parametrize("experiment", read_experiments(), ids=lambda one: f"{one.paper}-{one.item}")
+def test_every_plan_names_what_there_is(experiment: Experiment, weights: str, tmp_path: Path) -> None:
+    plan = Planner(tmp_path / "data", tmp_path / "out", weights, strict=False).plan(experiment)  # type: ignore[arg-type]
+    assert (experiment.status == "left out") == (not experiment.evaluations and not experiment.commands)
+    if experiment.status == "runs" or (weights == "train" and experiment.status == "needs training"):
+        assert plan.steps
+        assert set(plan.evaluations) == {evaluation.name for evaluation in experiment.evaluations}
+    if experiment.status == "left out":
+        assert experiment.why
+    made = {str(step.result) for step in plan.steps if step.result}
+    for step in plan.steps:
+        assert step.words[0] in COMMANDS
+        assert shlex.split(step.line)[1:] == list(step.words)
+        if step.words[0] == "train":
+            assert Path(step.words[step.words.index("--config") + 1]).is_file()
+            assert (
+                step.words[step.words.index("--start") + 1] in made
+                if step.inputs == {} and "--start" in step.words
+                else True
+            )
+        if step.words[0] == "evaluate":
+            start = step.words.index("--trackers") + 1
+            for source in step.words[start : step.words.index("--version")]:
+                name, _, settings = source.partition("+")
+                assert not settings or Path(settings).is_file()
+                assert not name.endswith(".safetensors") or name in made
+    named = {row.evaluation for row in experiment.published if row.ours}
+    assert named <= {evaluation.name for evaluation in experiment.evaluations}
+
+
+def test_trainings_fit_their_recipes() -> None:
+    for name, training in read_trainings().items():
+        recipe = read_yaml(shipped(RECIPES) / training.recipe)
+        assert len(recipe["data"]["sources"]) == len(training.shards), name
+
+
+def test_the_list_has_all_and_docs_have_the_list(capsys: pytest.CaptureFixture[str], repository_root: Path) -> None:
+    assert main(["reproduce", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(read_experiments())
+    page = (repository_root / "docs" / "papers.md").read_text()
+    for experiment in read_experiments():
+        row = next((line for line in page.splitlines() if f"`{experiment.command}`" in line), "")
+        assert f"| {experiment.status} |" in row, experiment.command
+
+
+@pytest.fixture
+def made_otb(tmp_path: Path) -> Path:
+    """OTB-2013's 51 targets with one made picture for all frames, and the results of a rival that stands still."""
+    root, rivals = tmp_path / "data" / "OTB100", tmp_path / "data" / "rivals" / "otb"
+    made_sequence(frames=2, size=(160, 120), seed=1).write_otb_form(tmp_path / "made")
+    picture = next((tmp_path / "made" / "img").iterdir())
+    box = (tmp_path / "made" / "groundtruth_rect.txt").read_text().splitlines()[0]
+    rivals.mkdir(parents=True)
+    for target in targets("otb2013"):
+        name, _, number = target.partition(".")
+        first, last = RANGES.get(name, (1, 3))
+        images = root / name / "img"
+        images.mkdir(parents=True, exist_ok=True)
+        for image in range(first, last + 1):
+            place = images / f"{image:04d}{picture.suffix}"
+            if not place.exists():
+                place.symlink_to(picture)
+        truth = root / name / (f"groundtruth_rect.{number}.txt" if number else "groundtruth_rect.txt")
+        truth.write_text(f"{box}\n" * (last - first + 1))
+        (rivals / f"{target.lower().replace('.', '-')}_ASLA.txt").write_text(f"{box}\n" * (last - first + 1))
+    return tmp_path / "data"
+
+
+def test_an_experiment_runs_to_its_report(
+    made_otb: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    quick = read_trackers() | {"srt": PaperTracker(zoo="kcf", differs="another tracker, to be quick")}
+    monkeypatch.setattr("siam_tracker_core.reproduction.plan.read_trackers", lambda: quick)
+    words = ["reproduce", "srt", "--table", "1", "--data", str(made_otb), "--out", str(out), "--frames", "2"]
+    assert main([*words, "--device", "cpu"]) == 0
+    told = json.loads((out / "srt" / "table1" / "report.json").read_text())
+    rows = {(row["name"], row["metric"]): row for row in told["rows"]}
+    rival = rows["ASLA", "precision at 20 px, DEF"]
+    assert (rival["paper"], rival["ours"]) == (0.445, 1.0), "a rival that is right all the time"
+    assert rival["difference"] == pytest.approx(0.555)
+    ours = rows["SRT", "precision at 20 px, DEF"]
+    assert 0.5 <= ours["ours"] <= 1.0, "the first of two frames is the truth"
+    assert rows["CSK", "precision at 20 px, DEF"]["ours"] is None
+    assert any("another tracker, to be quick" in sentence for sentence in told["left_out"])
+    assert any("Only the first 2 frames" in sentence for sentence in told["left_out"])
+    page = (out / "srt" / "table1" / "report.html").read_text()
+    assert "precision at 20 px, DEF" in page
+    assert "otb2013/report.html" in page
+    assert (out / "srt" / "table1" / "otb2013" / "report.html").is_file()
+    assert "| ASLA" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nobody"], "there is no paper 'nobody'; known are srt, dsiam"),
+        (["srt", "--table", "9"], "srt has no experiment Table 9; it has Figure 3, Table 1"),
+        (["srt", "--table", "1", "--figure", "3"], "give --table or --figure, not both"),
+        (["srt"], "where do the data sets lie?"),
+        (["srt", "--data", "{root}"], "the data set otb is missing; looked in {root} for a folder otb, otb100"),
+        (["--data", "{root}"], "all is for --list and --dry-run"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", *(word.format(root=tmp_path) for word in words)]) == 1
+    assert message.format(root=tmp_path) in capsys.readouterr().err
+
+
+def test_a_changed_recipe_stops_and_finished_steps_stay(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from siam_tracker_core.commands.reproduce import _run
+    from siam_tracker_core.reproduction.plan import Step
+
+    result = tmp_path / "training" / "weights.safetensors"
+    step = Step(("zoo",), result, recipe="epochs: 50")
+    _run(step, launcher="")
+    result.touch()
+    _run(step, launcher=shlex.quote(sys.executable))
+    assert "finished before: siam-tracker zoo" in capfd.readouterr().out
+    with pytest.raises(ConfigError, match="changed since that training began; remove the folder"):
+        _run(Step(("zoo",), result, recipe="epochs: 60"), launcher="")
+
+
+def test_a_data_set_is_found_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    for name in ("OTB-100", "VOT2016", "ILSVRC2015"):
+        (tmp_path / name).mkdir()
+    planner = Planner(tmp_path, tmp_path)
+    assert [planner.data(name).name for name in ("otb", "vot2016", "ilsvrc-vid")] == [
+        "OTB-100",
+        "VOT2016",
+        "ILSVRC2015",
+    ]
+    assert all(re.fullmatch(r"[a-z0-9_+-]+", name) for names in FOLDERS.values() for name in names)
