@@ -170,6 +170,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
 
 
 def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop) -> None:
+    """The pillar is beside the target's way, not the robot's, and the look-alike metres from both: docs/robot.md."""
     target = loop.begin(Script(walk=5.6))
     hidden = False
     with loop.following(target, 1.5, keep=False) as (thread, ends):
