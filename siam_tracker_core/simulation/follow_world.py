@@ -28,8 +28,8 @@ class Script:
         pillar: whether the target's way leads behind one.
     """
 
-    speed: float = 0.35
-    walk: float = 14.0
+    speed: float = 0.5
+    walk: float = 10.0
     vanishes: float = math.inf
     look_alike: bool = True
     pillar: bool = True
@@ -85,9 +85,11 @@ class FollowWorld:
         if self.seconds < self.script.vanishes:
             objects.append(self.target)
         if self.script.look_alike:
-            objects.append(Card(6.5, -2.5 + 0.1 * math.sin(self.seconds), _WIDTH, _HEIGHT, self._looks[1]))
+            objects.append(Card(6.5, -3.5 + 0.1 * math.sin(self.seconds), _WIDTH, _HEIGHT, self._looks[1]))
         if self.script.pillar:
-            objects.append(Pillar(2.1, -0.05, 0.14, 2.0))
+            # Near the target's way and off the robot's: from near by a pillar fills the picture, and the robot, which
+            # goes where the target was last seen, keeps it between the two.
+            objects.append(Pillar(2.9, -0.2, 0.14, 2.0))
         return Scene(self._room, objects)
 
     def picture(self) -> Picture:

@@ -77,11 +77,12 @@ def test_a_unicycle_drives_along_its_arc() -> None:
 def test_the_demonstrations_target_is_hidden_for_a_while_and_comes_back() -> None:
     world = FollowWorld(Script(look_alike=False), (320, 240))
     shares = []
-    for _ in range(40):
+    for _ in range(20):
         box = world.box
         assert box is not None
         depth = world.picture().depth[int(box.y + 5) : int(box.bottom - 5), int(box.x + 2) : int(box.right - 2)]
-        shares.append(float((depth > world.distance * 0.8).mean()))
+        ahead = world.distance * math.cos(world.azimuth)
+        shares.append(float((depth > ahead - 0.3).mean()))
         world.step(0.0, 0.0, 0.25)
     assert min(shares) < 0.4
     assert shares[0] > 0.95
