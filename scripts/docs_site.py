@@ -48,6 +48,7 @@ SECTIONS = {
     ],
     "Explanation": [
         "architecture",
+        "papers",
         "siamfc",
         "siamdw",
         "siamrpn",
