@@ -210,6 +210,7 @@ CONFIGS: dict[str, type] = {
     "dsiam": DSiamConfig,
     "mdnet": MDNetConfig,
     "siamfc": SiamFCConfig,
+    "siamban": SiamBANConfig,
     "siamrpn": SiamRPNConfig,
     "srt": SRTConfig,
 }

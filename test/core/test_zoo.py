@@ -19,6 +19,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.trackers.cascade import CascadeConfig
 from siam_tracker_core.trackers.dsiam import DSiamConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig
+from siam_tracker_core.trackers.siamban import SiamBANConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig
 from siam_tracker_core.trackers.srt import SRTConfig
@@ -112,6 +113,7 @@ CONFIGS = {
     "dsiam": DSiamConfig,
     "mdnet": MDNetConfig,
     "siamfc": SiamFCConfig,
+    "siamban": SiamBANConfig,
     "siamrpn": SiamRPNConfig,
     "srt": SRTConfig,
 }

@@ -75,7 +75,10 @@ def test_a_pedestrian_is_followed(name: str, ros_environment: Mapping[str, str],
     assert TrackedTarget.STATE_LOST not in states
 
 
-@pytest.mark.parametrize("name", [name for name, entry in read_zoo().items() if entry.tracker in ("siamrpn", "siamban")])
+SHAPED = [name for name, entry in read_zoo().items() if entry.tracker in ("siamrpn", "siamban")]
+
+
+@pytest.mark.parametrize("name", SHAPED)
 def test_boxes_follow_the_shape(name: str, ros_environment: Mapping[str, str], shared_data: Path) -> None:
     """DTB70's MountainBike6, whose target becomes twice as wide for its height within 45 frames.
 
