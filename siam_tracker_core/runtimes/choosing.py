@@ -204,6 +204,8 @@ def choose(
         try:
             made[name] = make()
         except SiamTrackerError as error:
+            if name == "torch":  # the weights themselves are at fault
+                raise
             _log.warning("runtime %s is left out: %s", name, error)
     times = fastest_milliseconds(made, sizes) if len(made) > 1 else {}
     best = min(times, key=times.__getitem__) if times else next(iter(made))

@@ -198,7 +198,7 @@ class TrackingLoop:
             self._check_running()
             pending = [each for each in (*self._commands, *self._waiting) if isinstance(each, SetCommand)]
             check_request(command, self._ring, set(self._targets), pending, limit)
-        self._submit(command)
+            self._submit(command)  # before another request is checked, so that the limit counts this one
 
     def remove(self, command: RemoveCommand) -> None:
         """Queue a removal; its future gets the answer.
