@@ -70,9 +70,11 @@ def test_images_requests_and_readers_from_many_threads(hasty: None, monkeypatch:
     outcomes: list[str] = []
     most = 0
 
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)  # a flat one is complained of
+
     def film() -> None:
         for number in range(1, 500):
-            image = bgr_to_message(np.zeros((48, 64, 3), np.uint8))
+            image = bgr_to_message(picture)
             image.header.stamp = from_nanoseconds(number * 1_000_000)
             loop.offer(image)
             time.sleep(0.001)
