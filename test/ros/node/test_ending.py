@@ -13,10 +13,11 @@ from tracker_graph import TRACKER, Graph, wait_ready, wait_until
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.node_process import NodeProcess
 
-# Loads when it is allowed to.
+# Loads when it is allowed to. As in the node itself, signals are blocked before the first import that starts threads.
 SLOW = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
 from siam_tracker_ros.node import main, tracker_node
 load = tracker_node.load_tracker
 def slowly(*arguments, **options):
