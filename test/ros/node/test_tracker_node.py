@@ -304,7 +304,8 @@ def test_the_newest_image_is_worked_on_and_the_others_are_counted(setup: Setup, 
 
     # the middleware may keep images back, so the node need not have received all of them
     after = gained(setup.figures(diagnostics, lambda now: gained(now)["images_dropped"] > 0))
-    assert after["images_received"] - after["images_processed"] - after["images_dropped"] in (0, 1)
+    # One may be worked on at that moment, and the newest may wait.
+    assert after["images_received"] - after["images_processed"] - after["images_dropped"] in (0, 1, 2)
 
 
 def test_response_map_and_debug_image_while_someone_subscribes(setup: Setup) -> None:
