@@ -37,7 +37,7 @@ class ColourModel(TrackerModel[ColourState, Likeness]):
 
     def start(self, frame: Frame, box: Box) -> ColourState:
         window = Window(*box.centre, max(box.width, box.height))
-        return ColourState(box, (frame.width, frame.height), frame.crops([window], SIZE)[0])
+        return ColourState(box, (frame.width, frame.height), frame.crops([window], SIZE)[0].float())
 
     def search(self, state: ColourState) -> SearchRequest:
         (x, y), side = state.box.centre, max(state.box.width, state.box.height)
@@ -45,7 +45,7 @@ class ColourModel(TrackerModel[ColourState, Likeness]):
 
     def forward(self, states: Sequence[ColourState], frame: Frame, crops: torch.Tensor) -> list[Likeness]:
         templates = torch.stack([state.template for state in states])[:, None]
-        apart = (crops.view(len(states), -1, 3, SIZE, SIZE) - templates).abs().mean(dim=(2, 3, 4))
+        apart = (crops.float().view(len(states), -1, 3, SIZE, SIZE) - templates).abs().mean(dim=(2, 3, 4))
         return [Likeness(tuple(scores)) for scores in (1 - apart / 255).tolist()]
 
     def locate(self, state: ColourState, output: Likeness) -> tuple[ColourState, TrackResult]:

@@ -52,8 +52,10 @@ class Frame:
         self._host = image
         self._colour: NDArray[np.float64] | None = None
         self._pixels: torch.Tensor | None = None
-        if device.type != "cpu":
+        if device.type == "cuda":
             self._pixels = uploader(device).upload(np.ascontiguousarray(image))
+        elif device.type != "cpu":
+            self._pixels = torch.from_numpy(np.ascontiguousarray(image)).to(device)
 
     @property
     def _mean(self) -> NDArray[np.float64]:

@@ -71,7 +71,7 @@ class ConsoleServer:
     def link(self) -> str:
         """The address to open, with the token where there is one."""
         host = self._access.host
-        return self._access.link("127.0.0.1" if host in ("0.0.0.0", "::") else host, self.port)
+        return self._access.link("127.0.0.1" if host in ("0.0.0.0", "::") else host, self.port)  # nosec B104: compared, not bound
 
     @property
     def encoded(self) -> int:

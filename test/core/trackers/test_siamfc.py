@@ -132,11 +132,11 @@ def test_group_keeps_targets_apart(weights, footage):
         group.init("a", images[0], [0, 0, 0, 0])
     assert group.ids == ["a", "b"]
     assert list(group.update(images[1], only={"b"})) == ["b"]
-    large = np.zeros((480, 640, 3), np.uint8)
+    large = np.zeros((480, 480, 3), np.uint8)  # of another shape: another scale alone would be followed
     group.init("large", large, [10, 10, 50, 50])
     results = group.update(images[2])
     assert results["large"].state is TrackState.LOST
-    assert "640x480" in results["large"].reason
+    assert "480x480" in results["large"].reason
     assert results["a"].reason == "" or results["a"].state is not TrackState.TRACKING
     group.remove("a")
     assert group.ids == ["b", "large"]
