@@ -53,6 +53,10 @@ class NodeFailure(RuntimeError):
     """The tracker node ended, or never became active; the message ends with the last lines of its log."""
 
 
+# What is written into the folder of the results.
+WRITTEN = ("report.html", "scores.json", "tracks.csv", "overlay.mp4", "plots")
+
+
 @dataclass(frozen=True)
 class Options:
     """What is to be evaluated, and how.
@@ -107,7 +111,12 @@ def evaluate(options: Options, command: str = "") -> dict[str, Any]:
         NodeFailure: if the node ends or does not become active; the tracks so far are in ``tracks.csv`` then.
         TrackerError: if the node refuses the target or does not answer; likewise.
     """
-    check_outputs({"--out": options.out}, [options.bag, options.groundtruth, options.weights])
+    # The folder may hold the bag, as the demo's does, but nothing that is written in it may be an input.
+    outputs = {f"--out, {name}": Path(options.out) / name for name in WRITTEN}
+    inputs = [options.bag, options.groundtruth, options.weights]
+    check_outputs(outputs, inputs)
+    if Path(options.out).resolve() == Path(options.bag).resolve():
+        check_outputs({"--out": options.out}, inputs)
     out = _made_folder(options.out)
     if options.weights and not Path(options.weights).is_file():
         raise WeightsError(f"{options.weights} does not exist; expected a .safetensors file")

@@ -28,6 +28,7 @@ from siam_tracker_ros.node_process import NodeProcess
 SIZE = (320, 240)
 PARAMETERS = {
     "device": "cpu",
+    "tracker": "siamrpn_mobilenetv2",  # when a target counts as lost is the tracker's affair, and not what is tested
     "positions": "depth",
     "prediction_rate": 50.0,
     "detections": "siam_tracker_msgs",
