@@ -73,6 +73,7 @@ def test_the_batches_that_the_engine_relies_on(root):
         "exemplar_size": ((4, 2), torch.float32),
         "search_size": ((4, 2), torch.float32),
         "negative": ((4,), torch.bool),
+        "loose": ((4,), torch.bool),
         "track": ((4,), torch.int64),
     }
     by_shade, kinds = {}, Counter()
