@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := $(VENV)/stamps
-# what `make test` runs: make test TESTS="test/core -k crop"
-TESTS ?= test
+# what `make test` runs instead of the whole suite: make test TESTS="test/core -k crop"
+TESTS ?=
+# ORDER=random shuffles the tests; the seed is printed, and PYTEST_ADDOPTS="-p randomly_seed=..." repeats it
+ORDER ?=
 MINUTES ?= 120
 RUNS ?= 1000000
 
@@ -19,9 +21,18 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_D
        $(BIN)/python -m pip install --quiet
 EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint,docs
 
+# The suite with the options given, in two steps that both run whatever the first one says: the library's tests on two
+# processes with one thread each, then those with nodes in one process, for they share a ROS graph. worksteal keeps most
+# files together, and tells a crash once and goes on; loadfile would run the test that crashes again and again.
+REPORT := --durations=20 --durations-min=1
+suite = status=0; \
+  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(REPORT) $(1) --numprocesses 2 --dist worksteal test/core || status=$$?; \
+  $(BIN)/python -m pytest $(REPORT) $(1) --ignore=test/core || status=$$?; \
+  exit $$status
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak fuzz steady cpu-check gpu-check docs lint format clean distclean
+.PHONY: help setup demo test test-all soak fuzz steady cpu-check gpu-check docs lint format clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -31,8 +42,12 @@ setup: $(STAMPS)/messages $(STAMPS)/package ## install everything in .venv: ROS 
 demo: setup ## make a sequence, replay it through the node, score it: build/demo/report.html
 	$(BIN)/python -m siam_tracker_ros.demo --out build/demo
 
-test: setup ## run the tests (TESTS="test/core -k crop" for some of them)
-	$(BIN)/python -m pytest $(TESTS)
+test: setup ## run the tests but the slow ones (TESTS="test/core -k crop" for some of them, slow or not)
+	$(if $(TESTS),$(BIN)/python -m pytest $(TESTS),$(call suite,-m "not slow"))
+
+test-all: setup ## run all tests, as CI does (ORDER=random shuffles them)
+	$(if $(ORDER),$(PIP) --editable ".[random-order]" --no-build-isolation)
+	$(call suite,$(if $(ORDER),-p randomly))
 
 soak: setup ## drive the real node through faults for MINUTES (default 120): build/soak/report.md
 	$(BIN)/python test/faults/soak.py --minutes $(MINUTES)

@@ -78,7 +78,8 @@ EXTRAS = {
     ],
     "cluster": ["dask>=2023.5", "distributed>=2023.5"],  # evaluation over several machines
     "demo": ["scikit-image>=0.20"],  # its photographs, of which sequences with an exact ground truth are made
-    "test": ["pytest>=7.0", "hypothesis>=6.0", "psutil>=5.9", "selenium>=4.11"],
+    "test": ["pytest>=7.0", "pytest-xdist>=3.3", "hypothesis>=6.0", "psutil>=5.9", "selenium>=4.11"],
+    "random-order": ["pytest-randomly>=3.15"],  # make test-all ORDER=random
     "fuzz": ["atheris>=2.3"],
     "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
     "lint": ["bandit", "import-linter>=2.1", "mypy", "ruff", "types-PyYAML", "types-tqdm"],
