@@ -117,8 +117,21 @@ def require_interfaces() -> None:
 
 
 def shipped_files() -> list[str]:
-    """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py."""
-    return sorted(glob("weights/*.yaml") + glob("weights/*.safetensors") + _settings())
+    """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py.
+
+    Who builds from the repository has all weights and keeps them. A wheel for release has those of the default alone
+    (SIAM_TRACKER_WHEEL=release); `siam-tracker zoo --get` gets the others.
+    """
+    weights = glob("weights/*.safetensors")
+    if os.environ.get("SIAM_TRACKER_WHEEL") == "release":
+        weights = [f"weights/{_default_tracker()}.safetensors"]
+    return sorted(glob("weights/*.yaml") + weights + _settings())
+
+
+def _default_tracker() -> str:
+    """What the library says of it; importing it here would need its requirements."""
+    text = Path(__file__).resolve().with_name(LIBRARY).joinpath("zoo_entries.py").read_text(encoding="utf-8")
+    return text.partition('DEFAULT_TRACKER = "')[2].partition('"')[0]
 
 
 def _settings() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 PACKAGE = "siam_tracker_core"
 INSTALLED = "shipped"  # the folder of an installed package that holds them; setup.py copies them there
 WEIGHTS, CONFIGS = "weights", "config/trackers"
+LOCATION_VARIABLE = "SIAM_TRACKER_WEIGHTS"  # of the environment: where `siam-tracker zoo --get` finds weights
 RECIPES, EXPERIMENTS = "config/train", "config/experiments"
 
 
@@ -31,6 +33,12 @@ def shipped(folder: str) -> Path:
         if place.is_dir():
             return place
     raise WeightsError(f"{folder} is neither in the package ({inside}) nor beside it ({beside}); install it again")
+
+
+def fetched_weights() -> Path:
+    """The folder of this user for weights that ``siam-tracker zoo --get`` fetched (below ``XDG_DATA_HOME``)."""
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "siam_tracker_ros" / WEIGHTS
 
 
 def find_config(name_or_path: str | Path) -> Path:

@@ -135,6 +135,15 @@ def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     return found
 
 
+def shared_files(path: str | Path) -> dict[str, str]:
+    """The files beside a weights file that hold tensors of it, each with its SHA-256.
+
+    Raises:
+        WeightsError: if the file is missing or damaged.
+    """
+    return {name: str(entry["sha256"]) for name, entry in _read(Path(path))[1].get(SHARED, {}).items()}
+
+
 def _content(tensor: torch.Tensor) -> tuple[object, ...]:
     """What tells a tensor from others: its type, shape and bytes."""
     return tensor.dtype, tuple(tensor.shape), hashlib.sha256(tensor.contiguous().numpy().tobytes()).digest()

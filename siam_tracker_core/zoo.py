@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import torch
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
-from siam_tracker_core.resources import WEIGHTS, find_config, shipped
+from siam_tracker_core.resources import WEIGHTS, fetched_weights, find_config, shipped
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
 from siam_tracker_core.zoo_entries import ZooEntry, read_entries
@@ -23,13 +24,21 @@ def read_zoo(folder: Path | None = None) -> dict[str, ZooEntry]:
     """All trained trackers by name.
 
     Args:
-        folder: holds ``zoo.yaml`` and the weights; the one shipped with the package by default.
+        folder: holds ``zoo.yaml`` and the weights; the one shipped with the package by default, and weights that are
+            not there are looked for among those that ``siam-tracker zoo --get`` fetched.
 
     Raises:
         WeightsError: if the folder cannot be found.
         ConfigError: if ``zoo.yaml`` is malformed.
     """
-    return read_entries(folder or shipped(WEIGHTS))
+    if folder is not None:
+        return read_entries(folder)
+    return {name: _where_it_is(entry) for name, entry in read_entries(shipped(WEIGHTS)).items()}
+
+
+def _where_it_is(entry: ZooEntry) -> ZooEntry:
+    fetched = fetched_weights() / entry.path.name
+    return entry if entry.is_here or not fetched.is_file() else replace(entry, path=fetched)
 
 
 def find_weights(name_or_path: str | Path) -> Path:

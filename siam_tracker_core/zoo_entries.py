@@ -101,15 +101,20 @@ class ZooEntry:
 
     __pydantic_config__ = STRICT
 
+    @property
+    def is_here(self) -> bool:
+        """Whether there is a weights file, whole or not."""
+        return self.path.is_file()
+
     def check(self) -> None:
         """See whether the weights file is the one that is listed.
 
         Raises:
             WeightsError: if it is missing, or its SHA-256 differs.
         """
-        if not self.path.is_file():
+        if not self.is_here:
             raise WeightsError(
-                f"weights file {self.path} of {self.name} does not exist; the installation is not complete"
+                f"weights file {self.path} of {self.name} does not exist; siam-tracker zoo --get {self.name} gets it"
             )
         if what := impostor(self.path):
             raise WeightsError(f"weights file {self.path} {what}")

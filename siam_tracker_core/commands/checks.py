@@ -23,6 +23,7 @@ from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.libraries import ONNXRUNTIME, OPENVINO, TENSORRT
 from siam_tracker_core.threads import usable_cores
 from siam_tracker_core.zoo import read_zoo
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 OLDEST_PYTHON = (3, 10)
 NEWEST_DISTRIBUTIONS = ("jazzy", "kilted", "rolling")  # of ROS 2, oldest first
@@ -192,11 +193,16 @@ def weights(folder: Path | None = None) -> list[Finding]:
     """The zoo's files by their SHA-256."""
     found = []
     entries = read_zoo(folder)
-    for entry in entries.values():
+    absent = [entry.name for entry in entries.values() if not entry.is_here]
+    if absent:
+        remedy = f"siam-tracker zoo --get {' '.join(absent)}"
+        level: Level = "wrong" if DEFAULT_TRACKER in absent else "note"
+        found.append(Finding("Weights", level, f"not here: {', '.join(absent)}", remedy))
+    for entry in (entry for entry in entries.values() if entry.is_here):
         try:
             entry.check()
         except SiamTrackerError as error:
-            remedy = "git lfs pull or a new checkout in the repository; else install the package again"
+            remedy = f"siam-tracker zoo --get {entry.name}; in the repository, git checkout or git lfs pull"
             found.append(Finding(f"weights of {entry.name}", "wrong", str(error), remedy))
     return found or [Finding("Weights", "good", f"{len(entries)} files, each with the SHA-256 that is listed")]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from siam_tracker_core.commands.tables import accuracy_table, command_line, vot_table
-from siam_tracker_core.commands.words import folders_of
+from siam_tracker_core.commands.words import folders_of, words_of
 from siam_tracker_core.datasets import read_sequence, read_sequences
 from siam_tracker_core.datasets.benchmarks import read_benchmark
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH
@@ -20,7 +20,7 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.attributes import with_attributes
 from siam_tracker_core.evaluation.report.facts import Identities, describe_failures, notes, provenances, tuning_warnings
 from siam_tracker_core.evaluation.report.otb import write_report
-from siam_tracker_core.evaluation.resolve import TrackerSpec, is_file_with_settings
+from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.rivals import Rivals, read_rivals
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning
@@ -268,18 +268,6 @@ def tracker_names(trackers: Sequence[str] | str) -> list[str]:
     if not names:
         raise ConfigError("no tracker was named; give at least one, e.g. --trackers siamfc")
     return names
-
-
-def words_of(given: Sequence[str] | str) -> list[str]:
-    """The words in a list, or in a text with commas or spaces between them; a file's path is one word."""
-    texts = [given] if isinstance(given, str) else given
-    return [word for text in texts for word in _words(text)]
-
-
-def _words(text: str) -> list[str]:
-    if is_file_with_settings(text):
-        return [text]
-    return text.strip("[]").replace(",", " ").split()
 
 
 def read_sequences_of(

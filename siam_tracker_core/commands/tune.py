@@ -7,8 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.evaluate import first_frames, load_sequences, words_of
+from siam_tracker_core.commands.evaluate import first_frames, load_sequences
 from siam_tracker_core.commands.tables import markdown
+from siam_tracker_core.commands.words import words_of
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.report.figures import Table

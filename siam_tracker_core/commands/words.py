@@ -21,6 +21,20 @@ def folders_of(given: Sequence[str] | str) -> list[Path]:
     return [Path(text) for text in ([given] if isinstance(given, str) else given) if text]
 
 
+def words_of(given: Sequence[str] | str) -> list[str]:
+    """The words in a list, or in a text with commas or spaces between them; a file's path is one word."""
+    texts = [given] if isinstance(given, str) else given
+    return [word for text in texts for word in _words(text)]
+
+
+def _words(text: str) -> list[str]:
+    from siam_tracker_core.evaluation.resolve import is_file_with_settings  # here, for it takes long to load
+
+    if is_file_with_settings(text):
+        return [text]
+    return text.strip("[]").replace(",", " ").split()
+
+
 def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
     """The words of a command line as jsonargparse takes them.
 

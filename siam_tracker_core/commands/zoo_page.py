@@ -8,14 +8,15 @@ from typing import Any
 from siam_tracker_core.builders import CONFIGS
 from siam_tracker_core.commands.tables import markdown, number
 from siam_tracker_core.config import departures, read_config
-from siam_tracker_core.zoo_entries import Scores, ZooEntry
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER, Scores, ZooEntry
 
 HEADER = ["name", "tracker", "network", "parameters", "size", "success AUC", "precision 20 px", "frames/s"]
 INTRODUCTION = """\
 # Model zoo
 
 What `load_tracker` and `--tracker` know by name. `siam-tracker zoo` prints the table and checks each file against its
-hash; `siam-tracker zoo --markdown` makes this page of `weights/zoo.yaml`, where changes belong.
+hash; `siam-tracker zoo --get NAME` [gets weights](command_line.md#weights-that-are-not-here) that are not installed;
+`siam-tracker zoo --markdown` makes this page of `weights/zoo.yaml`, where changes belong.
 """
 
 
@@ -31,6 +32,25 @@ def zoo_page(entries: Iterable[ZooEntry]) -> str:
     return "\n".join([INTRODUCTION, zoo_table(listed), "", *sections])
 
 
+def zoo_facts(entry: ZooEntry) -> dict[str, Any]:
+    """What a script may want to know of a tracker; ``bytes`` and scores are None where there are none."""
+    scores = entry.scores
+    return {
+        "name": entry.name,
+        "description": entry.description,
+        "tracker": entry.tracker,
+        "network": entry.network,
+        "parameters": entry.parameters,
+        "file": str(entry.path),
+        "sha256": entry.sha256,
+        "bytes": entry.path.stat().st_size if entry.is_here else None,
+        "default": entry.name == DEFAULT_TRACKER,
+        "success_auc": scores.success_auc if scores else None,
+        "precision_20": scores.precision_20 if scores else None,
+        "frames_per_second": scores.frames_per_second if scores else None,
+    }
+
+
 def _row(entry: ZooEntry) -> list[str]:
     scores = entry.scores
     return [
@@ -38,7 +58,7 @@ def _row(entry: ZooEntry) -> list[str]:
         entry.tracker,
         str(entry.network.get("backbone", "–")),
         f"{entry.parameters / 1e6:.3f} M",
-        f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.path.is_file() else "–",
+        f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.is_here else "–",
         number(scores.success_auc if scores else None, 3),
         number(scores.precision_20 if scores else None, 3),
         number(scores.frames_per_second if scores else None, 0),

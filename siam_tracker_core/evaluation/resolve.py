@@ -35,8 +35,9 @@ def _could_be_tracker(text: str) -> bool:
 
 
 def is_file_with_settings(text: str) -> bool:
-    """Whether a text with spaces or commas in it is one tracker: the path of a weights file, perhaps with settings."""
-    return Path(split_settings(text)[0]).is_file()
+    """Whether a text with spaces or commas is one tracker: the path of weights or an export, perhaps with settings."""
+    name = split_settings(text)[0]
+    return Path(name).is_file() or is_exported(name)
 
 
 class FrameTracker(Protocol):

@@ -18,6 +18,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
+
 setuptools = pytest.importorskip("setuptools")
 
 # Distributions whose modules have another name.
@@ -153,6 +155,18 @@ def test_what_is_installed_is_there(repository_root: Path, monkeypatch: pytest.M
     for script in scripts:
         module = script.partition("= ")[2].partition(":")[0]
         assert (repository_root / module.replace(".", "/")).with_suffix(".py").is_file(), script
+
+
+def test_a_wheel_for_release_has_the_weights_of_the_default_alone(
+    repository_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, _ = load_setup(repository_root, monkeypatch, colcon=False)
+    whole = module.shipped_files()
+    monkeypatch.setenv("SIAM_TRACKER_WHEEL", "release")
+    default = f"weights/{DEFAULT_TRACKER}.safetensors"
+    left_out = {f"weights/{file.name}" for file in (repository_root / "weights").glob("*.safetensors")} - {default}
+    assert set(whole) - set(module.shipped_files()) == left_out
+    assert default in module.shipped_files()
 
 
 def test_colcon_links_no_executable_that_it_would_then_write_through(
