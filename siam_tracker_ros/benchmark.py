@@ -5,7 +5,6 @@ Images are published at a camera's rate by this process and tracked by the real 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -26,6 +25,7 @@ from sensor_msgs.msg import Image
 
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.statistics import percentile
@@ -315,33 +315,42 @@ def print_table(seconds: float, size: tuple[int, int], tracker: str, device: str
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print a table, or JSON on request; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m siam_tracker_ros.benchmark", description=__doc__)
+    parser = Parser(prog="python -m siam_tracker_ros.benchmark", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, help="how long images are published (default: 10)")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second (default: 30)")
-    parser.add_argument("--width", type=int, default=640, help="of the images in pixels (default: 640)")
-    parser.add_argument("--height", type=int, default=480, help="of the images in pixels (default: 480)")
+    parser.add_argument(
+        "--size", type=int, nargs=2, default=(640, 480), help="width and height of the images (default: 640 480)"
+    )
     parser.add_argument("--targets", type=int, default=1, help="followed at once (default: 1)")
     parser.add_argument("--tracker", default=DEFAULT_TRACKER, help="name in the zoo (default: %(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N (default: auto)")
     parser.add_argument("--threads", type=int, default=0, help="that an update runs on (default: 0, chosen)")
     parser.add_argument("--lock-step", action="store_true", help="send each image when the one before is answered")
     parser.add_argument("--hide", action="store_true", help="hide the targets for one second in three: they are lost")
-    parser.add_argument("--busy", type=int, default=0, help="processes that keep a core busy meanwhile (default: 0)")
+    parser.add_argument(
+        "--load",
+        "--busy",
+        type=int,
+        default=0,
+        dest="busy",
+        help="processes that keep a core busy meanwhile (default: 0)",
+    )
     parser.add_argument("--table", action="store_true", help="measure the table of docs/steady.md, in four minutes")
     parser.add_argument("--json", action="store_true", help="print only JSON")
     given = parser.parse_args(arguments)
-    size = (given.width, given.height)
+    size = (given.size[0], given.size[1])
     if given.table:
         print_table(given.seconds, size, given.tracker, given.device)
         return 0
-    course = Course(given.seconds, given.rate, given.lock_step, given.hide, given.busy)
+    course = Course(given.seconds, given.rate, given.lock_step, given.hide, given.load)
     report = measure_overhead(course, size, given.targets, given.tracker, given.device, given.threads)
-    if not given.json:
-        for each in fields(report):
-            print(f"{each.name.replace('_', ' '):<16} {getattr(report, each.name)}")
-        if report.dropped:
-            print("The tracker is slower than the camera here: images waited, which the overhead includes.")
-    print(json.dumps(asdict(report)))
+    if given.json:
+        print(json.dumps(asdict(report)))
+        return 0
+    for each in fields(report):
+        print(f"{each.name.replace('_', ' '):<16} {getattr(report, each.name)}")
+    if report.dropped:
+        print("The tracker is slower than the camera here: images waited, which the overhead includes.")
     return 0
 
 

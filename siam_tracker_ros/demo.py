@@ -12,7 +12,7 @@ from siam_tracker_core.bags import write_sequence_bag
 from siam_tracker_core.datasets.made import PERIOD, made_sequence
 from siam_tracker_core.errors import BagError
 from siam_tracker_ros.bag_evaluation.evaluate_bag import Options, evaluate, exit_status, summary_lines
-from siam_tracker_ros.command_line import HelpFormatter
+from siam_tracker_ros.command_line import HelpFormatter, Parser
 
 # What a demo leaves in its folder; nothing else in there is touched by the next one.
 _FILES = (
@@ -73,7 +73,7 @@ def _console_command(bag: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="demo", description=__doc__, formatter_class=HelpFormatter)
+    parser = Parser(prog="demo", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for the bag and the results")
     parser.add_argument("--frames", type=int, default=PERIOD, help="length of the sequence, at 30 images a second")
     parser.add_argument("--tracker", default=Options.tracker, help="name of the tracker in the zoo")

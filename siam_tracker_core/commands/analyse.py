@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import importlib
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 
 from siam_tracker_core.analysis.guidelines import WIDEST, Analysis, Verdict, padding_change, verdicts
 from siam_tracker_core.analysis.guidelines import analyse as measure
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import backbone as make_backbone
@@ -26,6 +28,7 @@ def analyse(
     options: dict[str, Any] | None = None,
     picture: Path | None = None,
     fusion: Path | None = None,
+    json: bool = False,
 ) -> None:
     """Measure a backbone's stride, receptive field, padding, sizes and cost, and hold them against four guidelines.
 
@@ -40,19 +43,27 @@ def analyse(
         options: arguments of the backbone, such as {crop: false}.
         picture: an SVG file to draw in which cells see padding, and how much one cell sees.
         fusion: an SVG file to draw the layers' weight maps in; backbone must be a weights file of DSiamM then.
+        json: print the figures and the guidelines for a script.
     """
     check_outputs({"--picture": picture, "--fusion": fusion}, [backbone])
     torch.manual_seed(0)  # of the weights, so that a picture can be made again
     module = find_backbone(backbone, options or {})
     analysis = measure(module, exemplar, search)
     judged = verdicts(analysis)
-    print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
+    with answering(json) as answer:
+        print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
+        answer |= {"backbone": backbone, **asdict(analysis), "guidelines": [asdict(verdict) for verdict in judged]}
+        _draw(module, analysis, backbone, picture, fusion)
+
+
+def _draw(module: nn.Module, analysis: Analysis, backbone: str, picture: Path | None, fusion: Path | None) -> None:
+    """The pictures that were asked for."""
     if picture is not None:
         from siam_tracker_core.analysis.padding_picture import save_padding_picture  # alone needs matplotlib
 
         with torch.inference_mode():
-            change = padding_change(copy.deepcopy(module).double().eval(), exemplar, analysis.stride)
-        save_padding_picture(picture, backbone, change.numpy(), exemplar, analysis.receptive_field)
+            change = padding_change(copy.deepcopy(module).double().eval(), analysis.exemplar, analysis.stride)
+        save_padding_picture(picture, backbone, change.numpy(), analysis.exemplar, analysis.receptive_field)
         print(f"\npicture: {picture}")
     if fusion is not None:
         from siam_tracker_core.analysis.fusion_picture import save_fusion_picture  # alone needs matplotlib

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from json import dumps
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from siam_tracker_core.benchmarks.backbones import BackboneCost, measure_backbon
 from siam_tracker_core.benchmarks.many_targets import STEPS, TargetsCost, measure_targets
 from siam_tracker_core.benchmarks.pruning import measure_pruning
 from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
 from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
 from siam_tracker_core.commands.tables import accuracy_table, markdown
@@ -46,8 +47,9 @@ def benchmark(
     runtimes: list[str] | str = "auto",
     load: tuple[int, ...] = (0,),
     out: Path | None = None,
+    json: bool = False,
 ) -> None:
-    """Print tables and the same as JSON: accuracy and speed of trackers, and the cost of many targets or of networks.
+    """Print tables: accuracy and speed of trackers, and the cost of many targets or of networks.
 
     Args:
         root: a folder of sequences in OTB's form to score the trackers on; without it only the second table is made.
@@ -65,38 +67,38 @@ def benchmark(
         runtimes: what ours run in beside the peers: auto, torch, onnxruntime, openvino, tensorrt.
         load: numbers of busy processes beside the updates in turns, one table part each.
         out: folder for benchmark.json and the results of each sequence; by default nothing is kept.
+        json: print all figures for a script, and the tables to standard error.
     """
     check_outputs({"--out": out}, [root])
-    specs = _chosen(trackers, device, peer_models)
-    set_threads(threads)
-    kind = machine(device if device != "auto" else "cuda:0")
-    figures: dict[str, Any] = {"machine": kind, "versions": versions()}
-    print(f"{_sentence(kind)}\n")
-    if root is not None:
-        figures["accuracy"] = _accuracy(root, specs, threads, out)
-    if targets:
-        figures["targets"] = _targets(specs, targets, frames)
-        figures["pruning"] = _pruning(specs, frames)
-    if peers:
-        figures["paired"] = _paired(
-            specs, listed(peers), listed(runtimes), folders_of(peer_models), threads, load, frames
-        )
-    if backbones:
-        costs = measure_backbones(torch_device(device), frames)
-        print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
-        figures["backbones"] = [asdict(cost) for cost in costs]
-    if srt_stages:
-        stages = measure_stages(torch_device(device), frames=frames)
-        print(
-            f"SRT with one target and {stages[0].candidates} candidates, 640x480, median milliseconds of {frames} "
-            f"frames\n\n{stages_table(stages)}\n"
-        )
-        figures["srt_stages"] = [asdict(cost) for cost in stages]
-    text = json.dumps(figures, indent=2)
-    print(text)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_text(out / "benchmark.json", text + "\n")
+    with answering(json) as figures:
+        specs = _chosen(trackers, device, peer_models)
+        set_threads(threads)
+        kind = machine(device if device != "auto" else "cuda:0")
+        figures |= {"machine": kind, "versions": versions()}
+        print(f"{_sentence(kind)}\n")
+        if root is not None:
+            figures["accuracy"] = _accuracy(root, specs, threads, out)
+        if targets:
+            figures["targets"] = _targets(specs, targets, frames)
+            figures["pruning"] = _pruning(specs, frames)
+        if peers:
+            figures["paired"] = _paired(
+                specs, listed(peers), listed(runtimes), folders_of(peer_models), threads, load, frames
+            )
+        if backbones:
+            costs = measure_backbones(torch_device(device), frames)
+            print(f"Updates with one target, 640x480, median of {frames} frames\n\n{backbones_table(costs)}\n")
+            figures["backbones"] = [asdict(cost) for cost in costs]
+        if srt_stages:
+            stages = measure_stages(torch_device(device), frames=frames)
+            print(
+                f"SRT with one target and {stages[0].candidates} candidates, 640x480, median milliseconds of {frames} "
+                f"frames\n\n{stages_table(stages)}\n"
+            )
+            figures["srt_stages"] = [asdict(cost) for cost in stages]
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            write_text(out / "benchmark.json", dumps(figures, indent=2) + "\n")
 
 
 def listed(names: list[str] | str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from json import dumps
 
+from siam_tracker_core.commands.answers import print_json
 from siam_tracker_core.commands.checks import Finding, all_findings
 
 _MARKS = {"good": "ok  ", "note": "note", "wrong": "!!  "}
@@ -18,7 +18,10 @@ def doctor(json: bool = False) -> None:
         json: print a list of findings for a script.
     """
     found = all_findings()
-    print(dumps([asdict(finding) for finding in found], indent=2) if json else findings_text(found))
+    if json:
+        print_json([asdict(finding) for finding in found])
+    else:
+        print(findings_text(found))
     sys.stdout.flush()
     if any(finding.level == "wrong" for finding in found):
         raise SystemExit(1)

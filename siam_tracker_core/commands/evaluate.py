@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.tables import accuracy_table, command_line, vot_table
+from siam_tracker_core.commands.answers import answering
+from siam_tracker_core.commands.tables import Summaries, accuracy_table, command_line, vot_table
 from siam_tracker_core.commands.words import folders_of, words_of
 from siam_tracker_core.datasets import read_sequence, read_sequences
 from siam_tracker_core.datasets.benchmarks import read_benchmark
@@ -62,6 +63,7 @@ def evaluate(
     fresh: bool = False,
     title: str = "",
     orientation: Orientation = "exif",
+    json: bool = False,
 ) -> None:
     """Score trackers on sequences with ground truth and write a report.
 
@@ -95,6 +97,7 @@ def evaluate(
         fresh: run everything again, whatever results there are.
         title: of the report; the data set's name by default.
         orientation: exif turns images as they say, stored leaves them as they lie.
+        json: print report, warnings and the figures of each tracker for a script.
     """
     benchmark, root = _what_and_where(benchmark, root)
     names, rounds = tracker_names(trackers), words_of(experiments)
@@ -137,14 +140,18 @@ def evaluate(
     )
     for line in request.left_out:
         print(line, file=sys.stderr)
-    if benchmark == "vot":
-        warnings = _vot(request, version, rounds, repetitions, rate, archives)
-    else:
-        published = read_rivals(archives, whole, frames, names) if archives else None
-        warnings = _one_pass(request, published)
-    for line in warnings:
-        print(line)
-    print(f"report: {out / 'report.html'}")
+    with answering(json) as answer:
+        if benchmark == "vot":
+            summaries, warnings = _vot(request, version, rounds, repetitions, rate, archives)
+            print(vot_table(summaries))
+        else:
+            published = read_rivals(archives, whole, frames, names) if archives else None
+            summaries, warnings = _one_pass(request, published)
+            print(accuracy_table(summaries))
+        for line in warnings:
+            print(line)
+        print(f"report: {out / 'report.html'}")
+        answer |= {"report": out / "report.html", "warnings": warnings, "trackers": summaries}
 
 
 @dataclass(frozen=True)
@@ -178,8 +185,8 @@ class _Request:
         }
 
 
-def _one_pass(request: _Request, rivals: Rivals | None) -> list[str]:
-    """Run and report the one-pass evaluation; gives the report's warnings.
+def _one_pass(request: _Request, rivals: Rivals | None) -> tuple[Summaries, list[str]]:
+    """Run and report the one-pass evaluation; gives the figures of each tracker and the report's warnings.
 
     Raises:
         DatasetError: if no tracker finished any sequence.
@@ -198,8 +205,7 @@ def _one_pass(request: _Request, rivals: Rivals | None) -> list[str]:
         facts["warnings"] += rivals.warnings
         facts["notes"].append(PUBLISHED_NOTE.format(", ".join(rivals.results)))
         finished = finished | rivals.results
-    print(accuracy_table(write_report(request.out, finished, labels=labels, seen=seen, **facts)))
-    return facts["warnings"]  # type: ignore[no-any-return]
+    return write_report(request.out, finished, labels=labels, seen=seen, **facts), facts["warnings"]
 
 
 def _seen(results: Results, identities: Identities) -> dict[str, list[str]]:
@@ -218,8 +224,8 @@ def _vot(
     repetitions: int,
     rate: float,
     archives: Sequence[Path],
-) -> list[str]:
-    """Run and report VOT's experiments; gives the report's warnings.
+) -> tuple[Summaries, list[str]]:
+    """Run and report VOT's experiments; gives the figures of each tracker and the report's warnings.
 
     Raises:
         ConfigError: if shapely is not installed, which only VOT needs.
@@ -254,8 +260,7 @@ def _vot(
         run, gaps = with_vot_rivals(run, archives, request.sequences, experiments)  # type: ignore[arg-type]
         facts["warnings"] += gaps
         facts["notes"].append(PUBLISHED_NOTE.format(", ".join(name for name in run.runs if name not in ours)))
-    print(vot_table(write_vot_report(request.out, run, request.sequences, **facts)))
-    return facts["warnings"]  # type: ignore[no-any-return]
+    return write_vot_report(request.out, run, request.sequences, **facts), facts["warnings"]
 
 
 def tracker_names(trackers: Sequence[str] | str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.commands.evaluate import load_sequences
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.config import read_yaml
@@ -35,6 +36,7 @@ def export(
     pictures: Path | None = None,
     calibration: Path | None = None,
     device: str = "auto",
+    json: bool = False,
 ) -> None:
     """Write a tracker's template and search graphs into a folder that load_tracker, the node and others can run.
 
@@ -51,6 +53,7 @@ def export(
         pictures: folder of pictures to compare the answers on; by default a few of scikit-image's, or made ones.
         calibration: folder of training sequences in OTB's form, which int8 needs.
         device: that TensorRT builds for: auto or cuda:N.
+        json: print format, precision and, by graph, its files and its largest difference from PyTorch for a script.
     """
     wanted = Wanted(format, precision, batch, torch_device(device))
     check_request(wanted, out)
@@ -63,7 +66,15 @@ def export(
     samples = list(samples_of_pictures(pictures_in(pictures), _CHECKED_ON))
     pairs = pairs_of(load_sequences(calibration), PAIRS) if calibration and precision == "int8" else iter(())
     manifest = write(subject_of(blueprint), out, wanted, samples, pairs)
-    print(f"{manifest.name} in {out}: {manifest.format}, {manifest.precision} precision\n\n{graphs_table(manifest)}")
+    with answering(json) as answer:
+        print(
+            f"{manifest.name} in {out}: {manifest.format}, {manifest.precision} precision\n\n{graphs_table(manifest)}"
+        )
+        answer |= {"name": manifest.name, "out": out, "format": manifest.format, "precision": manifest.precision}
+        answer["graphs"] = {
+            name: {"files": list(graph.files), "largest_difference": graph.largest_difference}
+            for name, graph in manifest.graphs.items()
+        }
 
 
 def graphs_table(manifest: Manifest) -> str:

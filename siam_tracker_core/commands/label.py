@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.commands.track import draw_with_mouse, parse_box
 from siam_tracker_core.commands.words import folders_of
@@ -54,6 +55,7 @@ def label(
     device: str = "auto",
     peer_models: list[str] | str = "",
     truth: Path | None = None,
+    json: bool = False,
 ) -> None:
     """Make boxes for videos that nobody labelled; the same command again goes on with an interrupted run.
 
@@ -81,6 +83,7 @@ def label(
         device: for our trackers: auto, cpu or cuda:0.
         peer_models: folders with the ONNX files of nano, nanotrack_v3 and fear_xs: in them, or in folders right inside.
         truth: folder of sequences in OTB's form, with the names of the videos, to compare the labels with.
+        json: print what became of each video for a script.
     """
     settings = read_config(
         LabelSettings,
@@ -109,11 +112,13 @@ def label(
         done |= _run(tasks, workers, out)
     reports = [done[name_of(video)] for video in videos]
     _finish(out, reports)
-    print(summary(reports))
-    if truth is not None:
-        print(f"\n{quality_table(out, reports, truth)}")
-    print(f"\nlook at {out / PAGE}, remove the folders of tracks that are wrong, and go on with")
-    print(f"siam-tracker prepare folder --root {out} --out shards")
+    with answering(json) as answer:
+        print(summary(reports))
+        if truth is not None:
+            print(f"\n{quality_table(out, reports, truth)}")
+        print(f"\nlook at {out / PAGE}, remove the folders of tracks that are wrong, and go on with")
+        print(f"siam-tracker prepare folder --root {out} --out shards")
+        answer |= {"out": out, "videos": [report.to_json() for report in reports]}
     if not any(report.kept for report in reports):
         raise DatasetError(f"nothing of {source} could be labelled; the table above says why")
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.drawing import draw_track
 from siam_tracker_core.errors import BoxError, ConfigError, DatasetError, ImageError
 from siam_tracker_core.files import check_outputs, check_writable, whole_file
@@ -87,6 +88,7 @@ def track(
     contrast: ContrastMode = "percentiles",
     contrast_low: float = Contrast.low,
     contrast_high: float = Contrast.high,
+    json: bool = False,
 ) -> None:
     """Follow a target through a video and write its track as CSV.
 
@@ -112,6 +114,7 @@ def track(
         contrast: how images of more than 8 bits become 8: percentiles of each picture, range, or full.
         contrast_low: with range, the value that becomes black.
         contrast_high: with range, the value that becomes white.
+        json: print a summary for a script: tracker, frames, lost, out and overlay.
     """
     if start < 0:
         raise ConfigError(f"start is {start}; give 0 or more, the number of a frame")
@@ -138,7 +141,9 @@ def track(
         video = stack.enter_context(VideoOutput(overlay, footage.rate)) if overlay else None
         run = _Run(stack.enter_context(whole_file(out)), video, progress)
         failure = run.follow(model, target, first, islice(images, None if frames is None else frames - 1))
-    print(f"{run.done} frames, lost in {run.lost}: {out}" + (f", {overlay}" if overlay else ""))
+    with answering(json) as answer:
+        print(f"{run.done} frames, lost in {run.lost}: {out}" + (f", {overlay}" if overlay else ""))
+        answer |= {"tracker": tracker, "frames": run.done, "lost": run.lost, "out": out, "overlay": overlay}
     if failure:
         raise DatasetError(f"{failure}; {out} holds the track up to there")
     if sentence := footage.complaint():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.commands.evaluate import first_frames, load_sequences
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.commands.words import words_of
@@ -43,6 +45,7 @@ def tune(
     address: str = "",
     device: str = "auto",
     threads: int | None = None,
+    json: bool = False,
 ) -> None:
     """Search for a tracker's hyper-parameters with Optuna's TPE, on sequences that no result is reported on.
 
@@ -69,6 +72,7 @@ def tune(
         address: of the Dask scheduler, e.g. tcp://host:8786.
         device: auto, cpu or cuda:0.
         threads: CPU threads for each process; all by default.
+        json: print the settings, the file that holds them, and their score for a script.
     """
     check_held_out(root, tuned_on)
     check_outputs({"--out": out}, [root, space])
@@ -97,11 +101,13 @@ def tune(
     }
     write_settings(out / SETTINGS, as_settings(found.values), record)
     _trials_table(found).write_csv(out / "trials.csv")
-    print(_comparison(found, config, tracker))
-    if found.after <= found.before:
-        print("No trial was better than the settings that the tracker has; keep those.")
     path = out / SETTINGS
-    print(f"settings: {path}; to compare: siam-tracker evaluate ... --trackers {tracker} {tracker}+{path}")
+    with answering(json) as answer:
+        print(_comparison(found, config, tracker))
+        if found.after <= found.before:
+            print("No trial was better than the settings that the tracker has; keep those.")
+        print(f"settings: {path}; to compare: siam-tracker evaluate ... --trackers {tracker} {tracker}+{path}")
+        answer |= {"file": path, "settings": dict(found.values), "success_auc": record["success_auc"]}
 
 
 def _chosen(videos: list[Sequence], names: list[str] | str, benchmark_names: bool) -> list[Sequence]:
@@ -122,7 +128,7 @@ def _chosen(videos: list[Sequence], names: list[str] | str, benchmark_names: boo
             "--benchmark_names and report on neither"
         )
     if taken:
-        print(f"left out, because OTB or VOT has sequences of these names: {listed}")
+        print(f"left out, because OTB or VOT has sequences of these names: {listed}", file=sys.stderr)
     return free
 
 

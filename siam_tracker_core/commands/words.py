@@ -11,6 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from siam_tracker_core.commands.nested import gather_nested
 
+_NONE = type(None)
+_NOTHING = re.compile(r"[#&]|~$")  # a comment, an anchor, and another word for null
 _NEGATIVE = re.compile(r"-\.?\d")
 # Options that had another name once, so that old command lines go on working.
 FORMER_NAMES = {"--nano_models": "--peer_models"}
@@ -43,7 +45,7 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         words: what follows the command's name.
     """
     plain = join_values(function, underscored(function, words))
-    return fill_flags(function, join_lists(function, gather_nested(function, plain)))
+    return plain_paths(function, fill_flags(function, join_lists(function, gather_nested(function, plain))))
 
 
 def join_values(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
@@ -89,39 +91,60 @@ def fill_flags(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
 def join_lists(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
     """The words of a command line with those of each list joined into one, ``["siamfc", "kcf"]``, for jsonargparse.
 
-    A list goes to the next option, or to the end; one word alone stays as it is, so that ``a,b`` and ``[a,b]`` mean
-    what they did.
+    A list goes to the next option, or to the end, and an option that is given again goes on with it; one word alone
+    stays as it is, so that ``a,b`` and ``[a,b]`` mean what they did.
 
     Args:
         function: the command; its parameters that can be a list or a tuple are the lists.
         words: what follows the command's name.
     """
-    names = {f"--{name}" for name, hint in get_type_hints(function).items() if _takes_many(hint)}
-    joined: list[str] = []
+    hints = {f"--{name}": hint for name, hint in get_type_hints(function).items() if _takes_many(hint)}
+    given: dict[str, list[str]] = {}
+    others: list[str] = []  # with each list's option where it was given first
     index = 0
     while index < len(words):
-        word = words[index]
-        joined.append(word)
+        option, equals, value = words[index].partition("=")
         index += 1
-        if word not in names:
+        if option not in hints:
+            others.append(words[index - 1])
             continue
-        stop = index
-        while stop < len(words) and not words[stop].startswith("--"):
-            stop += 1
-        values = list(words[index:stop])
-        joined += [f"[{', '.join(_scalar(value) for value in values)}]"] if len(values) > 1 else values
+        if option not in given:
+            others.append(option)
+        values = given.setdefault(option, [])
+        if equals:
+            values.append(value)
+            continue
+        stop = next((place for place in range(index, len(words)) if words[place].startswith("--")), len(words))
+        values += words[index:stop]
         index = stop
+    joined: list[str] = []
+    for word in others:
+        joined += [word, *_as_list(hints[word], given[word])] if word in given else [word]
     return joined
+
+
+def _as_list(hint: Any, values: list[str]) -> list[str]:
+    if len(values) < 2:
+        return values
+    return [f"[{', '.join(map(json.dumps, values) if _takes(hint, str) or _takes(hint, Path) else values)}]"]
+
+
+def plain_paths(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words with paths of which YAML makes nothing, such as ``#1`` and ``~``, as ``./#1``; ``null`` stays."""
+    names = {f"--{name}" for name, hint in get_type_hints(function).items() if set(get_args(hint)) == {Path, _NONE}}
+    plain: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        if plain and plain[-1] in names and _NOTHING.match(word):
+            plain.append(f"./{word}")
+        else:
+            plain.append(f"{option}=./{value}" if equals and option in names and _NOTHING.match(value) else word)
+    return plain
 
 
 def _takes_many(hint: Any) -> bool:
     return get_origin(hint) in (list, tuple) or any(_takes_many(part) for part in get_args(hint))
 
 
-def _scalar(value: str) -> str:
-    """A number as it is, anything else in quotes, so that no character of it means something to YAML."""
-    try:
-        float(value)
-    except ValueError:
-        return json.dumps(value)
-    return value
+def _takes(hint: Any, kind: type) -> bool:
+    return hint is kind or any(_takes(part, kind) for part in get_args(hint))

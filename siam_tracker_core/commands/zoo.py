@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from json import dumps
 from pathlib import Path
 
+from siam_tracker_core.commands.answers import print_json
 from siam_tracker_core.commands.words import words_of
 from siam_tracker_core.commands.zoo_page import zoo_facts, zoo_page, zoo_table
 from siam_tracker_core.errors import ConfigError, WeightsError
@@ -55,7 +55,7 @@ def zoo(
     elif markdown or check:
         _page(entries.values(), page, check)
     elif json:
-        print(dumps([zoo_facts(entry) for entry in entries.values()], indent=2))
+        print_json([zoo_facts(entry) for entry in entries.values()])
     else:
         print(zoo_table(entries.values()))
     if absent := [entry.name for entry in entries.values() if not entry.is_here]:

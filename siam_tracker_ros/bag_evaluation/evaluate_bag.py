@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shlex
@@ -38,7 +39,7 @@ from siam_tracker_ros.bag_evaluation.files import write_pictures, write_scores, 
 from siam_tracker_ros.bag_evaluation.replay import image_publisher
 from siam_tracker_ros.bag_evaluation.run import MODES, AnswerBook, BagRun
 from siam_tracker_ros.client import TrackerClient, TrackerError
-from siam_tracker_ros.command_line import HelpFormatter, positive
+from siam_tracker_ros.command_line import HelpFormatter, Parser, positive
 from siam_tracker_ros.domain import private_domain
 from siam_tracker_ros.node.statistics import percentile
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
@@ -378,7 +379,7 @@ def summary_lines(scores: Mapping[str, Any], out: str | Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="evaluate_bag",
         description="Replay a rosbag2 bag (sqlite3 or mcap) through the tracker node and score its tracks against the "
         "ground truth in the bag or in a groundtruth_rect.txt. `siam-tracker make-bag` makes such bags.",
@@ -406,6 +407,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--timeout", type=positive, default=Options.timeout, help="seconds to wait for one answer")
     add("--start-timeout", type=positive, default=Options.start_timeout, help="seconds to wait for an active node")
     add("--use-running-node", default="", metavar="NAME", help="use this node, e.g. /siam_tracker, and start none")
+    add("--json", action="store_true", help="print only what scores.json holds, for a script")
     add("--node-image-topic", default=Options.node_image_topic, help="the topic to which a running node listens")
     return parser
 
@@ -413,10 +415,13 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    options = Options(**vars(_parser().parse_args(remove_ros_args(["evaluate_bag", *given])[1:])))
+    parsed = vars(_parser().parse_args(remove_ros_args(["evaluate_bag", *given])[1:]))
+    as_json = parsed.pop("json")
+    options = Options(**parsed)
 
     def run() -> None:
-        print(summary_lines(evaluate(options, shlex.join(["evaluate_bag", *given])), options.out))
+        scores = evaluate(options, shlex.join(["evaluate_bag", *given]))
+        print(json.dumps(scores, indent=2) if as_json else summary_lines(scores, options.out))
 
     before = signal.signal(signal.SIGTERM, _terminated)
     try:

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from siam_tracker_core.bags import BagFrame, BagReader
 from siam_tracker_core.bags.types import COMPRESSED_IMAGE, SECOND, with_stamp
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_ros.command_line import HelpFormatter, positive
+from siam_tracker_ros.command_line import HelpFormatter, Parser, positive
 from siam_tracker_ros.node_process import large_data_environment
 from siam_tracker_ros.qos import image_qos
 
@@ -87,7 +87,7 @@ def play(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="replay",
         description="Play the images of a rosbag2 bag (sqlite3 or mcap) to a topic.",
         formatter_class=HelpFormatter,

@@ -6,7 +6,6 @@ through Selenium), plain clients that take pictures as the page does for the los
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -34,6 +33,7 @@ from sensor_msgs.msg import Image
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.console.tracker_facts import TrackerFacts
 from siam_tracker_ros.image_conversion import bgr_to_message
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
@@ -165,7 +165,7 @@ def resident_mb(pid: int) -> float:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print JSON; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m siam_tracker_ros.console.benchmark", description=__doc__)
+    parser = Parser(prog="python -m siam_tracker_ros.console.benchmark", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each run (default: 20)")
     parser.add_argument("--pairs", type=int, default=3, help="runs without and with clients (default: 3)")
     parser.add_argument("--clients", type=int, default=3, help="that watch (default: 3)")

@@ -6,7 +6,6 @@ that has started the others.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 
 _FOLLOWER = (sys.executable, "-m", "siam_tracker_ros.follower.main")
@@ -78,7 +78,7 @@ def run(distance: float, timeout: float, size: Sequence[int], rate: float) -> in
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="follow_demo", description=__doc__)
+    parser = Parser(prog="follow_demo", description=__doc__)
     parser.add_argument("--distance", type=float, default=1.5, help="metres to keep to the target")
     parser.add_argument("--timeout", type=float, default=120.0, help="seconds after which following is cancelled")
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480), help="width and height of the pictures")

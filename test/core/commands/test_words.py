@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jsonargparse import auto_cli
 
 from siam_tracker_core.cli import main
 from siam_tracker_core.commands.words import fill_flags, join_lists, plain_words, underscored
@@ -36,6 +37,8 @@ def test_a_flag_needs_no_value(words: list[str], expected: list[str]) -> None:
         (["--trackers", "a", "b", "--root", "d"], ["--trackers", '["a", "b"]', "--root", "d"]),
         (["--trackers", "a,b"], ["--trackers", "a,b"]),
         (["--sizes", "1", "2"], ["--sizes", "[1, 2]"]),
+        (["--sizes", "1", "--sizes=2"], ["--sizes", "[1, 2]"]),
+        (["--trackers", "a", "--root", "d", "--trackers", "b", "c"], ["--trackers", '["a", "b", "c"]', "--root", "d"]),
         (["--root", "d", "e"], ["--root", "d", "e"]),
     ],
 )
@@ -56,6 +59,27 @@ def test_options_may_be_written_with_hyphens(words: list[str], expected: list[st
     def with_underscore(vot_ini: str) -> None: ...
 
     assert underscored(with_underscore, words) == expected
+
+
+ODD = ["o'neil", "my run", "a+b c", "a: b", "#1", "yes", "~", "{a}", "1e3", "007", '"q"', "*x", "&y", "a\\b", "é=ü"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_no_letter_of_a_name_means_anything(name: str) -> None:
+    told: dict[str, object] = {}
+
+    def take(root: Path, trackers: list[str] | str = "", out: Path | None = None) -> None:
+        told.update(root=str(root), trackers=trackers, out=str(out))
+
+    for words, trackers in (
+        (["--trackers", name], name),
+        (["--trackers", name, "b"], [name, "b"]),
+        (["--trackers", name, "--trackers", "b"], [name, "b"]),
+    ):
+        given = plain_words(take, [name, *words, "--out", name])
+        auto_cli(take, args=given, as_positional=True)
+        assert Path(str(told["root"])) == Path(str(told["out"])) == Path(name)
+        assert told["trackers"] in (trackers, [trackers])
 
 
 def test_both_in_one_line() -> None:
