@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.time import Time
 from tracker_graph import TRACKER, Camera, Graph, Scene, box_of, wait_ready, wait_until
 
+from siam_tracker_core import Box
 from siam_tracker_ros.client import TrackerClient, TrackerError, TrackerTimeout
 from siam_tracker_ros.interfaces import TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess
@@ -196,3 +201,19 @@ def test_a_call_from_on_tracks_is_refused_rather_than_waiting_for_itself(user: A
         setup.camera.send(setup.camera.message(setup.scene.image(0)))
         wait_until(lambda: refusals)
     assert "on_tracks must not call the tracker" in str(refusals[0])
+
+
+def test_the_example_of_a_client_follows_a_target(setup: Setup, repository_root: Path) -> None:
+    box = setup.scene.box(0)
+    words = [f"{box.x},{box.y},{box.width},{box.height}", "2", NAMESPACE + TRACKER]
+    command = [sys.executable, str(repository_root / "examples" / "ros_client.py"), *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        while process.poll() is None:
+            setup.camera.send(setup.camera.message(setup.scene.image(0)))
+            time.sleep(0.05)
+        assert process.stdout is not None
+        said = process.stdout.read()
+    assert process.returncode == 0, said
+    rows = [re.fullmatch(r"(\d+),(\d+),(\d+),(\d+) tracking", line) for line in said.splitlines()]
+    assert len(rows) == 2
+    assert all(row and Box(*map(float, row.groups())).iou(box) > 0.8 for row in rows), said
