@@ -10,9 +10,13 @@ rm -rf .venv build install log
 apt-get update
 apt-get install -y --no-install-recommends python3-pip
 rosdep update --rosdistro "$ROS_DISTRO"
-# As a user does it, see README.md; -r goes on where a distribution lacks a key.
+# As a user does it, see README.md; in distributions that are only tried out, -r goes on where a key is missing.
 export PIP_BREAK_SYSTEM_PACKAGES=1 PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
-rosdep install --from-paths . --ignore-src --default-yes -r
+if [ "$ROS_DISTRO" = jazzy ]; then
+  rosdep install --from-paths . --ignore-src --default-yes
+else
+  rosdep install --from-paths . --ignore-src --default-yes -r
+fi
 pip install safetensors pydantic annotated-types "jsonargparse[signatures]" docstring-parser
 set +u
 colcon build --event-handlers console_direct+

@@ -28,6 +28,7 @@ SECTIONS = {
         "console",
         "bags",
         "docker",
+        "debian",
         "runtimes",
         "gpu",
         "peers",

@@ -26,7 +26,7 @@ ROSDEP = {
     "aiohttp": "python3-aiohttp",
     "jinja2": "python3-jinja2",
     "joblib": "python3-joblib",
-    "markupsafe": "python3-markupsafe",
+    "markupsafe": "python3-jinja2",  # which needs it; rosdep has no key for it
     "matplotlib": "python3-matplotlib",
     "numpy": "python3-numpy",
     "opencv-contrib-python-headless": "python3-opencv",
