@@ -124,14 +124,14 @@ def shipped_files() -> list[str]:
     """
     weights = glob("weights/*.safetensors")
     if os.environ.get("SIAM_TRACKER_WHEEL") == "release":
-        weights = [f"weights/{_default_tracker()}.safetensors"]
+        weights = [f"weights/{_told('zoo_entries.py', 'DEFAULT_TRACKER')}.safetensors"]
     return sorted(glob("weights/*.yaml") + weights + _settings())
 
 
-def _default_tracker() -> str:
-    """What the library says of it; importing it here would need its requirements."""
-    text = Path(__file__).resolve().with_name(LIBRARY).joinpath("zoo_entries.py").read_text(encoding="utf-8")
-    return text.partition('DEFAULT_TRACKER = "')[2].partition('"')[0]
+def _told(file: str, name: str) -> str:
+    """A text that a file of the library assigns to a name; importing it here would need its requirements."""
+    text = Path(__file__).resolve().with_name(LIBRARY).joinpath(file).read_text(encoding="utf-8")
+    return text.partition(f'\n{name} = "')[2].partition('"')[0]
 
 
 def _settings() -> list[str]:
@@ -189,7 +189,7 @@ def data_files() -> list[tuple[str, list[str]]]:
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version=_told("__init__.py", "__version__"),
     description="Siamese visual object trackers for ROS 2: SiamFC and its kin, end to end.",
     long_description=Path(__file__).resolve().with_name("README.md").read_text(encoding="utf-8")
     if Path(__file__).resolve().with_name("README.md").is_file()

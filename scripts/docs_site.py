@@ -61,6 +61,7 @@ SECTIONS = {
         "performance",
     ],
     "Laboratory": ["figures", "laboratory"],
+    "Versions": ["release_notes"],
 }
 
 # What the page of the Python interface shows.

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+import siam_tracker_core
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 setuptools = pytest.importorskip("setuptools")
@@ -74,16 +75,54 @@ def without_interfaces(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.delenv(variable, raising=False)
 
 
-def test_versions_agree_between_manifests_and_setup(repository_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_and_licence_agree_between_manifests_and_setup(
+    repository_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, given = load_setup(repository_root, monkeypatch, colcon=False)
     main = ElementTree.parse(repository_root / "package.xml").getroot()
     messages = ElementTree.parse(repository_root / "siam_tracker_msgs" / "package.xml").getroot()
-    wheel = (repository_root / "siam_tracker_msgs" / "pyproject.toml").read_text(encoding="utf-8")
-
+    citation = yaml.safe_load((repository_root / "CITATION.cff").read_text(encoding="utf-8"))
     assert main.findtext("name") == given["name"]
-    assert main.findtext("version") == given["version"] == messages.findtext("version")
-    assert main.findtext("license") == given["license"] == messages.findtext("license")
-    assert f'version = "{given["version"]}"' in wheel
+    assert main.findtext("license") == given["license"] == messages.findtext("license") == citation["license"]
+
+
+def test_every_file_names_the_version_of_the_library(
+    repository_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read by what uses each file, and not by the script that writes them."""
+    wanted = siam_tracker_core.__version__
+    assert versions_of(repository_root, monkeypatch) == dict.fromkeys(FILES_WITH_VERSION, wanted)
+    for name in [*FILES_WITH_VERSION, "scripts/set_version.py", "siam_tracker_core/__init__.py", "README.md"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(repository_root / name, tmp_path / name)
+    script = [sys.executable, str(tmp_path / "scripts" / "set_version.py")]
+    subprocess.run([*script, "9.8.7"], check=True, capture_output=True)
+    assert versions_of(tmp_path, monkeypatch) == dict.fromkeys(FILES_WITH_VERSION, "9.8.7")
+    manifest = tmp_path / "package.xml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("9.8.7", "9.8.6"), encoding="utf-8")
+    told = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert "package.xml 9.8.6" in told.stderr
+
+
+FILES_WITH_VERSION = ["setup.py", "package.xml", "siam_tracker_msgs/package.xml", "siam_tracker_msgs/pyproject.toml"]
+FILES_WITH_VERSION += ["CITATION.cff"]
+
+
+def versions_of(root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
+    project = (root / "siam_tracker_msgs" / "pyproject.toml").read_text(encoding="utf-8")
+    return {
+        "setup.py": load_setup(root, monkeypatch, colcon=False)[1]["version"],
+        "package.xml": ElementTree.parse(root / "package.xml").findtext("version"),
+        "siam_tracker_msgs/package.xml": ElementTree.parse(root / "siam_tracker_msgs/package.xml").findtext("version"),
+        "siam_tracker_msgs/pyproject.toml": re.findall(r'^version = "(.*)"$', project, re.MULTILINE)[0],
+        "CITATION.cff": yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))["version"],
+    }
+
+
+def test_the_changelog_has_a_section_for_the_version(repository_root: Path) -> None:
+    text = (repository_root / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\d\S*) - ", text, re.MULTILINE)[0] == siam_tracker_core.__version__
 
 
 def test_every_interface_file_is_generated_from(repository_root: Path) -> None:
