@@ -203,7 +203,7 @@ setup(
     keywords=["ROS"],
     python_requires=">=3.10",
     packages=find_packages(include=[LIBRARY, f"{LIBRARY}.*", NAME, f"{NAME}.*"]),
-    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.js", "*.svg", "*.yaml"]},
+    package_data={"": ["py.typed", "*.html", "*.j2", "*.css", "*.svg", "*.yaml", "static/*"]},
     data_files=data_files(),
     zip_safe=False,
     install_requires=REQUIREMENTS,

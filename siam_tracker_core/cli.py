@@ -32,6 +32,25 @@ _OF_THE_PLACE = {
     errno.ENAMETOOLONG,
 }
 
+# What some commands need and a bare installation lacks: modules, and the extra of setup.py that brings them.
+_EXTRAS = {
+    "dask": "cluster",
+    "distributed": "cluster",
+    "nncf": "int8",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "optuna": "evaluation",
+    "pytorch_lightning": "train",
+    "scipy": "evaluation",
+    "shapely": "evaluation",
+    "skimage": "demo",
+    "sklearn": "train",
+    "tensorboard": "train",
+    "trax": "vot",
+    "webdataset": "train",
+}
+
 # What a command is about if it is given options only.
 ALONE = {"reproduce": "all"}
 
@@ -79,6 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except SiamTrackerError as error:
         print(f"siam-tracker {command}: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _EXTRAS:
+            raise
+        remedy = f"pip install '.[{_EXTRAS[module]}]' in the repository brings it"
+        print(f"siam-tracker {command}: the package {module} is not installed; {remedy}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         return _reader_left()

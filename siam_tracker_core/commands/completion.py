@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
+import ast
+import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from siam_tracker_core.commands.listing import COMMANDS
@@ -48,6 +49,12 @@ def script(options: Mapping[str, list[str]]) -> str:
 
 
 def _options(module: str, command: str) -> list[str]:
-    function = getattr(importlib.import_module(module), command.replace("-", "_"))
-    given = inspect.signature(function).parameters.values()
-    return [f"--{each.name.replace('_', '-')}" for each in given if each.default is not inspect.Parameter.empty]
+    """Read, not imported: some modules need what is not installed, and together they take long to load."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    name = command.replace("-", "_")
+    function = next(each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == name)
+    with_default = function.args.args[-len(function.args.defaults) :] if function.args.defaults else []
+    return [f"--{each.arg.replace('_', '-')}" for each in with_default]

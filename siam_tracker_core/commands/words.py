@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import json
 import re
@@ -44,7 +45,7 @@ def plain_words(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         function: the command, whose annotations say what each option is.
         words: what follows the command's name.
     """
-    plain = join_values(function, underscored(function, words))
+    plain = join_values(function, named_positionals(function, underscored(function, words)))
     return plain_paths(function, fill_flags(function, join_lists(function, gather_nested(function, plain))))
 
 
@@ -75,6 +76,31 @@ def underscored(function: Callable[..., Any], words: Sequence[str]) -> list[str]
         return f"{renamed}{equals}{value}" if word.startswith("--") and renamed in names else word
 
     return [plain(word) for word in words]
+
+
+def named_positionals(function: Callable[..., Any], words: Sequence[str]) -> list[str]:
+    """The words with what a command must be given by place, if it was given by name: ``--root DIR`` of ``tune``.
+
+    Those that are given by place stand before all options then.
+    """
+    needed = [name for name, each in inspect.signature(function).parameters.items() if each.default is each.empty]
+    named: dict[str, str] = {}
+    others: list[str] = []
+    for word in words:
+        option, equals, value = word.partition("=")
+        name = option.removeprefix("--")
+        if others and others[-1].removeprefix("--") in needed and others[-1].startswith("--"):
+            named[others.pop().removeprefix("--")] = word
+        elif equals and option.startswith("--") and name in needed:
+            named[name] = value
+        else:
+            others.append(word)
+    if not named:
+        return list(words)
+    first_option = next((place for place, word in enumerate(others) if word.startswith("--")), len(others))
+    by_place, rest = iter(others[:first_option]), others[first_option:]
+    found = [named[name] if name in named else next(by_place, None) for name in needed]
+    return [*(word for word in found if word is not None), *by_place, *rest]
 
 
 def fill_flags(function: Callable[..., Any], words: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ import pytest
 import yaml
 
 import siam_tracker_core
+from siam_tracker_core import cli
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 setuptools = pytest.importorskip("setuptools")
@@ -155,6 +156,16 @@ def test_every_imported_library_is_required_by_setup(repository_root: Path, monk
     for name in node - core - OPTIONAL_ROS:
         distribution = canonical(DISTRIBUTIONS.get(name, name))
         assert distribution in required or f"ros-jazzy-{distribution}" in required, name
+
+
+def test_what_is_missing_is_told_with_the_extra_that_brings_it(
+    repository_root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, given = load_setup(repository_root, monkeypatch, colcon=False)
+    names = {"pytorch_lightning": "pytorch-lightning", "trax": "vot-trax"} | DISTRIBUTIONS
+    for module, extra in cli._EXTRAS.items():
+        lines = given["extras_require"][extra]
+        assert canonical(names.get(module, module)) in {canonical(re.split(r"[\[<>=!;~ ]", line)[0]) for line in lines}
 
 
 def test_every_ros_package_that_is_imported_is_declared(repository_root: Path) -> None:

@@ -69,6 +69,25 @@ print(json.dumps([box.x + box.width / 2, box.y + box.height / 2]))
 """
 
 
+# What each command's --help does: its exit status, and what it says on standard error.
+HELP_OF_ALL = """
+import contextlib, io, json
+from siam_tracker_core.cli import main
+from siam_tracker_core.commands.listing import COMMANDS
+from siam_tracker_core.console.pages import static_files
+told = {"pages": len(static_files())}
+for command in COMMANDS:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+        try:
+            status = main([command, *(["bash"] if command == "completion" else ["--help"])])
+        except SystemExit as exit_:
+            status = exit_.code
+    told[command] = status, said.getvalue()
+print(json.dumps(told))
+"""
+
+
 @pytest.fixture(scope="module")
 def wheel(repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built of the repository with the weights of the default tracker alone."""
@@ -152,6 +171,30 @@ def test_the_wheel_alone_loads_the_default_and_tracks(wheel: Path, tmp_path: Pat
     assert DEFAULT_TRACKER in listed.stdout
     absent = run(python, "-c", "import sklearn", folder=tmp_path)  # else the environment proves nothing
     assert "No module named 'sklearn'" in absent.stderr
+    asked = run(python, "-c", HELP_OF_ALL, folder=tmp_path)
+    assert asked.returncode == 0, asked.stderr
+    told = json.loads(asked.stdout)
+    assert told.pop("pages") > 5
+    assert {name for name, (status, _) in told.items() if status == 0} >= {
+        "track",
+        "serve",
+        "completion",
+        "zoo",
+        "export",
+    }
+    for name, (status, said) in told.items():
+        assert status == 0 or re.search(r"the package \w+ is not installed; pip install '\.\[\w+\]'", said), name
+
+
+def test_the_wheel_has_every_file_of_the_packages(wheel: Path, repository_root: Path) -> None:
+    """Such as the console's page, which lies in a folder that is no package."""
+    with ZipFile(wheel) as archive:
+        inside = set(archive.namelist())
+    wanted = [
+        file for package in ("siam_tracker_core", "siam_tracker_ros") for file in (repository_root / package).rglob("*")
+    ]
+    names = {file.relative_to(repository_root).as_posix() for file in wanted if file.is_file()}
+    assert {name for name in names if "__pycache__" not in name} - inside == set()
 
 
 @pytest.mark.parametrize("extra", PROMISED)

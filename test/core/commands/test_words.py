@@ -8,7 +8,7 @@ import pytest
 from jsonargparse import auto_cli
 
 from siam_tracker_core.cli import main
-from siam_tracker_core.commands.words import fill_flags, join_lists, plain_words, underscored
+from siam_tracker_core.commands.words import fill_flags, join_lists, named_positionals, plain_words, underscored
 
 
 def command(
@@ -80,6 +80,21 @@ def test_no_letter_of_a_name_means_anything(name: str) -> None:
         auto_cli(take, args=given, as_positional=True)
         assert Path(str(told["root"])) == Path(str(told["out"])) == Path(name)
         assert told["trackers"] in (trackers, [trackers])
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["siamfc", "d"], ["siamfc", "d"]),
+        (["siamfc", "--root", "d", "--seed", "1"], ["siamfc", "d", "--seed", "1"]),
+        (["--root=d", "--seed", "1", "--tracker", "siamfc"], ["siamfc", "d", "--seed", "1"]),
+        (["--seed", "1"], ["--seed", "1"]),
+    ],
+)
+def test_what_has_a_place_may_be_named(words: list[str], expected: list[str]) -> None:
+    def tune(tracker: str, root: Path, seed: int = 0) -> None: ...
+
+    assert named_positionals(tune, words) == expected
 
 
 def test_both_in_one_line() -> None:
