@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from jsonargparse import auto_cli
@@ -86,12 +87,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command, *options = given
     if command in ALONE and (not options or options[0].startswith("-")):
         options = [ALONE[command], *options]
-    if threading.current_thread() is threading.main_thread():
-        # As an exit, so that worker processes end with this one.
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if command not in COMMANDS:
         print(f"siam-tracker: there is no command {command!r}; known are {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
+    with _ending_as_an_exit():
+        return _run(command, options)
+
+
+@contextlib.contextmanager
+def _ending_as_an_exit() -> Iterator[None]:
+    """Let SIGTERM be an exit while a command runs, so that worker processes end with this one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(command: str, options: Sequence[str]) -> int:
+    """Run a command of the list; what its user caused is told in a sentence."""
     try:
         function = _function(command)
         auto_cli(function, args=plain_words(function, options), prog=f"siam-tracker {command}", as_positional=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from pathlib import Path
 
 import cv2
@@ -80,6 +81,13 @@ def test_mistakes_are_told_in_a_sentence(sequence, tmp_path, capsys, monkeypatch
     told = capsys.readouterr().err
     assert words in told
     assert "Traceback" not in told
+
+
+def test_signals_are_as_they_were_when_a_command_has_ended(capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["zoo"]) == 0
+    assert main(["track", "no_such_thing", "--init", "1,2,3,4"]) == 1
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_zoo_lists_siamfc(capsys):
