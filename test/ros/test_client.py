@@ -153,7 +153,7 @@ def test_waiting_ends(client: TrackerClient, user: Any, setup: Setup) -> None:
 
 
 def test_waiting_for_whatever_comes_next(client: TrackerClient, setup: Setup) -> None:
-    setup.camera.send(setup.camera.message(setup.scene.image(0)))
+    client.wait_for_tracks(setup.camera.send(setup.camera.message(setup.scene.image(0))))  # else they may come next
     target = client.set_target(setup.scene.box(0))
     message = setup.camera.message(setup.scene.image(1))
     threading.Timer(0.3, setup.camera.send, (message,)).start()
