@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 
 import numpy as np
 import pytest
@@ -19,10 +20,13 @@ from siam_tracker_core.training.engine.speed import in_words
 # Logs and pictures
 
 
-def test_logs_pictures_and_speed(tmp_path):
+def test_logs_pictures_and_speed(tmp_path, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run(tmp_path, recipe(epochs=2, steps_per_epoch=30))
+    out, err = capsys.readouterr()
+    assert "\r" not in out + err  # no bar where nobody watches
+    assert re.findall(r"^epoch (\d): loss \S+, .*left \d:\d\d:\d\d$", err, re.MULTILINE) == ["0", "1"]
     with (tmp_path / "log" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sum(bool(row["loss"]) for row in rows) == 3  # every 20 of 60 steps
