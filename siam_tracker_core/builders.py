@@ -13,7 +13,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import SiamFCNetwork, backbone
 from siam_tracker_core.networks.anchors import RATIOS
 from siam_tracker_core.networks.dsiam import network_of
-from siam_tracker_core.networks.mdnet import MDNet, without_domains
+from siam_tracker_core.networks.mdnet import CONTEXT, MDNet, without_domains
 from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
 from siam_tracker_core.networks.siamban import anchor_free
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
@@ -161,7 +161,10 @@ def build_mdnet(blueprint: Blueprint) -> Tracker:
 
 
 def _mdnet_network(blueprint: Blueprint) -> MDNet:
-    network = MDNet(domains=0)
+    context = blueprint.network.get("context", CONTEXT)
+    if not isinstance(context, (int, float)) or not 1 <= context < 10:
+        raise WeightsError(f"{blueprint.path} says that crops are {context!r} times the box; expected 1 to 10")
+    network = MDNet(domains=0, context=context)
     load_into(network, without_domains(blueprint.state), blueprint.path)
     return network
 

@@ -13,7 +13,10 @@ from siam_tracker_core.networks.normalise import MINUS_128, Normalise
 
 CROP_SIZE = 107
 MARGIN = 16  # pixels of a crop around the box that it is about, on each side
-CONTEXT = CROP_SIZE / (CROP_SIZE - 2 * MARGIN)  # side of a crop relative to that of its box
+# Side of a crop relative to that of its box: MATLAB's rule leaves the box 75 pixels, py-MDNet's leaves it 82.4
+# (HyeonseobNam/py-MDNet:modules/utils.py adds 2 * 16 / 107 of the box).
+CONTEXT = CROP_SIZE / (CROP_SIZE - 2 * MARGIN)
+PY_MDNET_CONTEXT = 1 + 2 * MARGIN / CROP_SIZE
 CELLS = 3  # side of the features of a crop: 107 -> 51 -> 25 -> 11 -> 5 -> 3
 HIDDEN = 512
 FEATURES = 512 * CELLS * CELLS
@@ -121,10 +124,12 @@ class MDNet(nn.Module):
     Args:
         domains: how many fc6 there are; a training video each. 0 leaves them to ``add_domain``, which a tracker calls
             for its target (section 4).
+        context: side of a crop relative to that of its box, which the layers learned from; at least 1.
     """
 
-    def __init__(self, domains: int = 1) -> None:
+    def __init__(self, domains: int = 1, context: float = CONTEXT) -> None:
         super().__init__()
+        self.context = context
         self.backbone = VGGM()
         self.fc4 = nn.Sequential(_linear(FEATURES, HIDDEN, 0.1), nn.ReLU(inplace=True))
         self.fc5 = nn.Sequential(nn.Dropout(0.5), _linear(HIDDEN, HIDDEN, 0.1), nn.ReLU(inplace=True))
