@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from siam_tracker_core.commands.evaluate import words_of
 from siam_tracker_core.commands.tables import command_line, markdown, number
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.workers import Backend
@@ -33,6 +34,7 @@ def reproduce(
     list: bool = False,
     dry_run: bool = False,
     frames: int | None = None,
+    sequences: list[str] | str = "",
     jobs: int = 1,
     backend: Backend = "local",
     address: str = "",
@@ -55,6 +57,7 @@ def reproduce(
         list: only list the experiments, with their status, the data that they need and the hours to expect.
         dry_run: only print the steps.
         frames: take only the first so many frames of every sequence of a one-pass evaluation, to try it out.
+        sequences: names of the only ones to evaluate, each shown over time and as a film strip.
         jobs: processes that share the sequences.
         backend: local, or dask to evaluate on the workers of a cluster.
         address: of the Dask scheduler, e.g. tcp://host:8786.
@@ -76,6 +79,8 @@ def reproduce(
     more = tuple(
         word for name, (value, usual) in options.items() if value != usual for word in (f"--{name}", str(value))
     )
+    if named := words_of(sequences):
+        more += ("--sequences", *named)
     if data is None and not dry_run:
         raise ConfigError("where do the data sets lie? give --data with the folder that holds otb, vot2016 and so on")
     planner = Planner(data or Path("DATA"), out, weights, more, strict=not dry_run)
@@ -89,7 +94,8 @@ def reproduce(
         "data": (data, None),
         "out": (out, None),
     }
-    asked |= {"weights": (weights, "zoo"), "frames": (frames, None), **options, "launcher": (launcher, "")}
+    asked |= {"weights": (weights, "zoo"), "frames": (frames, None), "sequences": (named, [])}
+    asked |= {**options, "launcher": (launcher, "")}
     command = command_line("reproduce", [paper], asked)
     for experiment, plan in plans:
         for step in plan.steps:

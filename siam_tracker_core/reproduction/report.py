@@ -101,7 +101,7 @@ def _rows(experiment: Experiment, plan: Plan) -> Iterator[Row]:
         for metric, value in published.values.items():
             ours = figures.get(metric)
             yield Row(
-                published.name, published.evaluation, _in_words(metric), value, None if ours is None else float(ours)
+                published.name, published.evaluation, in_words(metric), value, None if ours is None else float(ours)
             )
 
 
@@ -124,7 +124,8 @@ def _figures(folder: Path) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def _in_words(metric: str) -> str:
+def in_words(metric: str) -> str:
+    """A metric for people: ``precision_20.DEF`` is the precision at 20 px of the sequences with DEF."""
     name, _, attribute = metric.partition(".")
     words = METRICS.get(name, name)
     return f"{words}, {attribute}" if attribute else words

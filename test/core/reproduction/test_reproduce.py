@@ -23,6 +23,7 @@ from siam_tracker_core.reproduction.experiments import (
     read_trackers,
     read_trainings,
 )
+from siam_tracker_core.reproduction.page import tables
 from siam_tracker_core.reproduction.plan import FOLDERS, Planner
 from siam_tracker_core.resources import RECIPES, shipped
 
@@ -87,6 +88,7 @@ def test_the_list_has_all_and_docs_have_the_list(capsys: pytest.CaptureFixture[s
     for experiment in read_experiments():
         row = next((line for line in page.splitlines() if f"`{experiment.command}`" in line), "")
         assert f"| {experiment.status} |" in row, experiment.command
+    assert page.endswith(tables()), "python scripts/papers_page.py writes them"
 
 
 @pytest.fixture

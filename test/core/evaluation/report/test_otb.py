@@ -100,6 +100,36 @@ def test_a_report_on_many_is_one_file_that_needs_no_other(
     assert "#0072b2" not in text.split("</style>", 1)[1], "plots take their colours from the page"
 
 
+def test_chosen_sequences_are_shown_in_their_order(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    chosen = ["fifth", "first & <last>", "third", "fourth", "sixth"]
+    write_report(tmp_path / "out", many, title="t", command="c", chosen=chosen)
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert text.count("data:image/jpeg") == 5 * 8, "a strip for each, and none for the sixth that was not chosen"
+    headings = re.findall(r"<h3>([^<]*) <small>", text)
+    assert headings == ["fifth", "first &amp; &lt;last&gt;", "third", "fourth", "sixth", "second/2"]
+
+
+def test_the_ranking_plot_has_both_scores_of_each_tracker(
+    tmp_path: Path, many: dict[str, list[SequenceResult]]
+) -> None:
+    write_report(tmp_path / "out", many, title="t", command="c")
+    rows = {row["tracker"]: row for row in json.loads((tmp_path / "out" / "plots" / "ranking.json").read_text())}
+    for name, of_tracker in many.items():
+        areas, shares = [], []
+        for result in of_tracker:  # by the definitions, frame by frame
+            frames = [frame for frame in range(len(result)) if not np.isnan(result.truth[frame]).any()]
+            shift = {frame: result.predicted[frame, 0] - result.truth[frame, 0] for frame in frames}
+            shift[0] = 0.0
+            overlap = [0.0 if np.isnan(shift[f]) else max(0.0, (40 - shift[f]) / (40 + shift[f])) for f in frames]
+            areas.append(np.mean([np.mean([value > step / 20 for value in overlap]) for step in range(21)]))
+            shares.append(np.mean([shift[frame] <= 20 for frame in frames]))
+        assert rows[name]["success_auc"] == pytest.approx(np.mean(areas))
+        assert rows[name]["precision_20"] == pytest.approx(np.mean(shares))
+    drawn = (tmp_path / "out" / "plots" / "ranking.svg").read_text()
+    assert "precision at 20 px" in drawn
+    assert "worse" in drawn
+
+
 def test_files_lie_beside_the_report(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
     write_report(tmp_path / "out", many, title="t", command="c")
     names = {path.name for path in (tmp_path / "out" / "plots").iterdir()}
