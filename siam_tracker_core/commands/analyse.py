@@ -16,6 +16,7 @@ from siam_tracker_core.analysis.guidelines import analyse as measure
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import backbone as make_backbone
+from siam_tracker_core.networks import described_backbone
 from siam_tracker_core.weights import load_into, read_weights
 
 
@@ -97,7 +98,8 @@ def _trained(path: Path, options: dict[str, Any]) -> nn.Module:
     if "tracker" in metadata:
         inside = "backbone."
         state = {name.removeprefix(inside): tensor for name, tensor in state.items() if name.startswith(inside)}
-    module = make_backbone(description["backbone"], **options)
+    changed = {**description.get("backbone_options", {}), **options}
+    module = described_backbone({**description, "backbone_options": changed}, "", str(path))
     load_into(module, state, str(path))
     return module
 
