@@ -50,7 +50,7 @@ def reproduce(
         table: the number of a table of the paper; with neither table nor figure, all of the paper.
         figure: the number of a figure.
         data: the folder with the data sets, each in a folder of its name: otb, vot2015, vot2016, vot2017, ilsvrc-vid,
-            youtube-bb, alov, deform-sot; and rivals/otb and the like with published results of other trackers.
+            youtube-bb, alov, deform-sot, imagenet; and rivals/otb and the like with other trackers' published results.
         out: folder for shards, trainings, evaluations and reports.
         weights: zoo takes the weights that come with the package, and leaves out what has none; train trains each
             tracker by its paper's recipe.
@@ -162,6 +162,7 @@ def needed(experiment: Experiment) -> tuple[list[str], list[str]]:
     recipes = [trainings[trackers[name].training] for name in names if trackers[name].training]
     test = dict.fromkeys(evaluation.data for evaluation in experiment.evaluations)
     training = dict.fromkeys(read_shards()[name].data for recipe in recipes for name in recipe.shards)
+    training |= {"imagenet": None} if any(recipe.backbone for recipe in recipes) else {}
     return [*test], [*training]
 
 

@@ -41,6 +41,7 @@ BACKBONES: dict[str, Callable[..., Backbone]] = {
     "vgg19": partial(VGG, depth=19),
     "vgg_m": VGGM,
     **{name: partial(CIResNet, description) for name, description in DESCRIPTIONS.items()},
+    "ciresnet20": partial(CIResNet, DESCRIPTIONS["ciresnet19"]),
 }
 
 

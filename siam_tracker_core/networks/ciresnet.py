@@ -2,8 +2,8 @@
 
 Where the paper and the published code (SiamDW:lib/tutorials/train.md) differ in the number of blocks, for CIResNet-16
 and 19, the paper's is built: only it gives the parameters, feature sizes and receptive fields that the paper states.
-Tables 6 and 7 speak of a CIResNet-20, which Table 3 does not have; it is taken for the 19 convolutions of CIResNet-19
-and the layer that they are pre-trained with.
+Tables 6 and 7 speak of a CIResNet-20, which Table 3 does not have; ``ciresnet20`` is CIResNet-19, counted with the
+layer that it is pre-trained with.
 """
 
 from __future__ import annotations
@@ -77,7 +77,6 @@ UNPADDED = Stem(padding=0, crop=0, pool=3)
 DESCRIPTIONS: dict[str, Description] = {
     "ciresnet16":       Description(CIR,          (Stage(64, 1),            Stage(128, 4, halving=1))),
     "ciresnet19":       Description(CIR,          (Stage(64, 2),            Stage(128, 4, halving=1))),
-    "ciresnet20":       Description(CIR,          (Stage(64, 2),            Stage(128, 4, halving=1))),
     "ciresnet22":       Description(CIR,          (Stage(64, 3),            Stage(128, 4, halving=1))),
     "ciresnet22w":      Description(CIRWide,      (Stage(64, 3),            Stage(128, 4, halving=1))),
     "ciresinception22": Description(CIRInception, (Stage(64, 3),            Stage(128, 4, halving=1)), UNPADDED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -53,6 +53,9 @@ class Training:
         start: weights to start from: a path below the output folder or the data's root, or a name of the zoo.
         before: commands that make what the training starts from.
         options: further words of ``siam-tracker train``, which set this training off from its recipe.
+        backbone: what is pre-trained on ImageNet's classes and begins the training, with its options; in place of
+            ``start`` and ``before``.
+        backbone_options: of it.
     """
 
     recipe: str
@@ -60,6 +63,8 @@ class Training:
     start: str = ""
     before: tuple[tuple[str, ...], ...] = ()
     options: tuple[str, ...] = ()
+    backbone: str = ""
+    backbone_options: Mapping[str, bool | int | str] = field(default_factory=dict)
 
     __pydantic_config__ = STRICT
 
