@@ -17,11 +17,13 @@ from siam_tracker_core.commands.tables import accuracy_table, command_line, mark
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.report import palette, plots
+from siam_tracker_core.evaluation.report.facts import provenance_of, tuning_warnings
 from siam_tracker_core.evaluation.report.film_strip import chosen_frames, film_strip
 from siam_tracker_core.evaluation.report.otb import PANELS, write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.evaluation.tuning_record import read_record
 
 
 def made_result(
@@ -128,6 +130,20 @@ def test_the_ranking_plot_has_both_scores_of_each_tracker(
     drawn = (tmp_path / "out" / "plots" / "ranking.svg").read_text()
     assert "precision at 20 px" in drawn
     assert "worse" in drawn
+
+
+def test_settings_that_others_tuned_are_marked_with_what_they_were_tuned_on(repository_root: Path) -> None:
+    for year in ("vot2015", "vot2016", "vot2017", "otb2015"):
+        for name in ("siamfc_ciresnet22", "siamfc_ciresinception22", "siamfc_ciresnext22", "siamrpn_ciresnet22"):
+            path = repository_root / "config" / "trackers" / f"{name}_{year}.yaml"
+            path = path if path.is_file() else path.with_name(f"{name}.yaml")  # SiamRPN+'s own are VOT-2017's
+            record = read_record(path)
+            assert record is not None
+            assert record["tuned_on"].lower().replace("-", "") == year
+            identity = {"weights": {}, "settings": path.name, "tuning": record}
+            (line,) = tuning_warnings({name: identity}, [])
+            assert f"that researchmm/SiamDW tuned on {record['tuned_on']} for other weights" in line
+            assert provenance_of(identity).tuned_on.startswith(f"{record['tuned_on']} by researchmm/SiamDW")
 
 
 def test_files_lie_beside_the_report(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
