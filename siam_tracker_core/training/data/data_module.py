@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
@@ -66,7 +66,13 @@ class TrainingData:
         shuffle_buffer: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
         draws: samples from a track each time that it is read from its shard. More read less and repeat a track sooner.
         memory: gigabytes; sources that take no more than this all together are read into memory once, in each process.
+        same_samples: every epoch has the samples of the first: a fixed set of ``steps_per_epoch`` batches, as SRT's
+            50,000 pairs and DSiam's 2,000 clips.
         held_out: videos, or tracks whose videos, are left out.
+        validation_share: of each source's videos that is left out too, and that validates; the same ones with every
+            seed.
+        validation_samples: of these videos, the same after every epoch, whose loss is told as ``validation_loss``; 0
+            tells none.
         seed: of the draw.
     """
 
@@ -83,7 +89,10 @@ class TrainingData:
     shuffle_buffer: Count = 128
     draws: Count = 8
     memory: NotNegative = 1.0
+    same_samples: bool = False
     held_out: tuple[str, ...] = ()
+    validation_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    validation_samples: Whole = 0
     seed: Whole = 0
 
     __pydantic_config__ = STRICT
@@ -95,6 +104,11 @@ class TrainingData:
             raise ConfigError(
                 f"{self.workers} workers cannot share {self.streams} streams evenly; give 0, {', '.join(divisors)}, or "
                 "other streams"
+            )
+        if bool(self.validation_samples) != bool(self.validation_share):
+            raise ConfigError(
+                f"validation_samples is {self.validation_samples} and validation_share {self.validation_share}; "
+                "give both, or neither"
             )
 
 
@@ -126,9 +140,11 @@ class ShardData(lightning.LightningDataModule):
         sets = [open_prepared(source.path) for source in config.sources]
         common_crop_size(sets)
         held_out = _held_out_videos(sets, config.held_out)
-        left_out = [
+        beyond = [
             held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
         ]
+        validating = [_validating(each, config.validation_share) - out for each, out in zip(sets, beyond, strict=True)]
+        left_out = [out | videos for out, videos in zip(beyond, validating, strict=True)]
         self.domains = _domains(sets, left_out)
         self.sequences = _sequences(sets, left_out)
         self.sampler = _sampler(config, self.domains)
@@ -136,6 +152,16 @@ class ShardData(lightning.LightningDataModule):
             _supply(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
+        others = [_videos(each) - videos for each, videos in zip(sets, validating, strict=True)]
+        self.validating = [
+            _supply(each, source, unwanted, self.sampler, config.kind)
+            for each, source, unwanted, videos in zip(sets, config.sources, others, validating, strict=True)
+            if videos
+        ]
+        if config.validation_samples and not self.validating:
+            raise DatasetError(
+                f"a validation_share of {config.validation_share:g} has no video to validate with; give a larger one"
+            )
         self.fits = sum(each.size for each in sets) <= config.memory * 1e9
 
     def steps(self) -> int:
@@ -162,16 +188,26 @@ class ShardData(lightning.LightningDataModule):
         Raises:
             DatasetError: if a source has fewer samples than there are processes, or cannot be read into memory.
         """
-        config = self.config
         if self.fits:
             for supply in self.supplies:
                 supply.hold()
+        place = (0 if self.config.same_samples else epoch, rank, ranks)
+        return self._loader(self.supplies, steps or self.steps(), place, self.config.workers)
+
+    def validation_loader(self) -> DataLoader[Any]:
+        """The samples that validate, the same every time; every process reads all of them."""
+        steps = -(-self.config.validation_samples // self.config.batch_size)
+        return self._loader(self.validating, steps, (0, 0, 1), workers=0)
+
+    def _loader(self, supplies: list[Supply], steps: int, place: tuple[int, int, int], workers: int) -> DataLoader[Any]:
+        """Batches of some supplies; ``place`` is epoch, rank and number of ranks."""
+        config = self.config
         buffer, batch_size = config.shuffle_buffer, config.batch_size
         reading = Reading(config.seed, config.draws, buffer, min(buffer, 4 * batch_size), config.streams)
         return _Loader(
-            _Batches(self.supplies, self.sampler, reading, batch_size, steps or self.steps(), epoch, rank, ranks),
+            _Batches(supplies, self.sampler, reading, batch_size, steps, *place),
             batch_size=None,
-            num_workers=config.workers,
+            num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_one_thread,
         )
@@ -261,10 +297,20 @@ def _held_out_videos(sets: list[PreparedSet], names: tuple[str, ...]) -> set[str
     return videos
 
 
+def _videos(prepared: PreparedSet) -> set[str]:
+    return {video for shard in prepared.shards for video in shard.videos}
+
+
 def _beyond_share(prepared: PreparedSet, share: float) -> set[str]:
     """The videos of a data set that a share of it leaves out: each has its place in 0..1 by the hash of its name."""
-    videos = {video for shard in prepared.shards for video in shard.videos}
-    return {video for video in videos if number_of(prepared.info.data_set, video) % 2**32 >= share * 2**32}
+    name, bound = prepared.info.data_set, share * 2**32
+    return {video for video in _videos(prepared) if number_of(name, video) % 2**32 >= bound}
+
+
+def _validating(prepared: PreparedSet, share: float) -> set[str]:
+    """The videos of a data set that validate, by another hash of their names."""
+    name, bound = prepared.info.data_set, share * 2**32
+    return {video for video in _videos(prepared) if number_of("validation", name, video) % 2**32 < bound}
 
 
 def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -110,6 +111,7 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
         return content | {"shards": [shards["photographs"]], "workers": 0}
     data = content.setdefault("data", {})
     data |= {"sources": [{"path": shards["video"]}], "workers": 0, "streams": 1, "held_out": ["made5"]}
+    data |= {"validation_share": 0.0, "validation_samples": 0}  # of so few videos none may be left
     for settings in data.values():
         if isinstance(settings, dict) and "cutouts" in settings:
             settings["cutouts"] = str(objects)
@@ -124,6 +126,10 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
             "update_negatives": 8,
         }
         training["tracking"] = {"candidates": 8, "regression_samples": 8, "classifier": few | {"hard_pool": 16}}
+    if content["tracker"] == "srt":  # as many boxes and channels as are needed to run
+        data["box_pairs"] = {"positives": 4, "negatives": 4}
+        training["layers"] |= {"hidden": 16, "outputs": 16}
+        training["search_size"] = 192
     if content["tracker"] == "siamban":  # compiling takes minutes, and the teachers are other people's files
         training |= {"teachers": {}, "compile": False}
     content["validation"] = {"root": str(videos), "names": ["made5"], "frames": 2}
@@ -232,6 +238,17 @@ def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
     for name in ("backbone.conv5.0.weight", "correlation.bias"):
         torch.testing.assert_close(after[name], before[name], atol=1e-3, rtol=0)
     assert metadata["provenance"]["start"] == {"seed": 99}
+
+
+def test_a_loss_on_other_videos_is_told_after_each_epoch(shards, tmp_path):
+    recipe = {"epochs": 2, "steps_per_epoch": 1, "batch_size": 2, "lr": 1e-9, "final_lr": 1e-9, "ema_decay": 0}
+    settings = {"workers": 0, "streams": 1, "same_samples": True, "validation_share": 0.5, "validation_samples": 3}
+    out = tmp_path / "run"
+    train(out=out, shards=[shards["video"]], data=settings, training=recipe, device="cpu")
+    with (out / "log" / "metrics.csv").open() as file:
+        told = [float(row["validation_loss"]) for row in csv.DictReader(file) if row["validation_loss"]]
+    assert len(told) == 2
+    assert told[0] == pytest.approx(told[1], rel=1e-3), "the same samples, and weights that hardly changed"
 
 
 def test_another_trackers_weights_lend_their_backbone(tmp_path):
