@@ -166,7 +166,9 @@ def _mdnet_network(blueprint: Blueprint) -> MDNet:
     context = blueprint.network.get("context", CONTEXT)
     if not isinstance(context, (int, float)) or not 1 <= context < 10:
         raise WeightsError(f"{blueprint.path} says that crops are {context!r} times the box; expected 1 to 10")
-    network = MDNet(domains=0, context=context)
+    own = "backbone" in blueprint.network
+    features = described_backbone(blueprint.network, "vgg_m", blueprint.path) if own else None
+    network = MDNet(0, context, features)
     load_into(network, without_domains(blueprint.state), blueprint.path)
     return network
 

@@ -167,9 +167,23 @@ class Planner:
             named = folder / f"{tracker.training}.safetensors"
             steps = list(self._training(training, folder, folder / f"{kind}.safetensors", named))
             return f"{named}{settings}", steps, ""
+        if tracker.join and (self.weights == "train" or not tracker.zoo):
+            halves = [self._source(half) for half in tracker.join]
+            if missing := [told for source, _, told in halves if not source]:
+                return "", [], f"{name} is left out: {' '.join(missing)}"
+            named = self.out / "trainings" / f"{name}.safetensors"
+            words = ("join", *(self._weights(half) for half in tracker.join), str(named))
+            steps = [step for _, needed, _ in halves for step in needed]
+            reason = " ".join(told for _, _, told in halves if told)
+            return f"{named}{settings}", [*steps, Step(words, named)], reason
+        if tracker.made and self.weights == "train":
+            commands = [tuple(self._filled(word, self.out) for word in words) for words in tracker.made]
+            named = self.out / "trainings" / f"{name}.safetensors"
+            return f"{named}{settings}", [Step(words, _result_of(words)) for words in commands], ""
         if tracker.zoo:
             return f"{tracker.zoo}{settings}", [], _difference(name, tracker)
         told = f"--weights train trains it ({tracker.training})" if tracker.training else tracker.differs
+        told = "--weights train makes them" if tracker.made else told
         return "", [], f"{name} is left out: the package has no weights of it; {told}."
 
     def _training(self, training: Training, folder: Path, made: Path, named: Path) -> Iterator[Step]:
@@ -190,6 +204,8 @@ class Planner:
             dict(source) | {"path": str(self._shards(name))}
             for source, name in zip(recipe["data"]["sources"], training.shards, strict=True)
         ]
+        if training.shares:
+            sources = [source | {"share": share} for source, share in zip(sources, training.shares, strict=True)]
         words = (*words, "--data.sources", json.dumps(sources), *training.options)
         inputs = {}
         if before is not None:
@@ -201,7 +217,9 @@ class Planner:
         if (folder / "last.ckpt").is_file():
             words = (*words, "--resume")
         of_backbone = _backbone(training, recipe) if before is not None else ()
-        text = recipe_file.read_text(encoding="utf-8") + " ".join((*training.shards, *of_backbone, *training.options))
+        text = recipe_file.read_text(encoding="utf-8") + " ".join(
+            (*training.shards, *map(str, training.shares), *of_backbone, *training.options)
+        )
         yield Step(words, named, inputs, made, text)
 
     def pretraining(self, training: Training) -> Step | None:

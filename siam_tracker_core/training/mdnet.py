@@ -17,6 +17,7 @@ from torch.nn import functional
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Count, NotNegative, Positive, Share
+from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
@@ -36,6 +37,7 @@ class MDNetTraining(Recipe):
 
     Attributes:
         domains: most videos that there is a last layer for; those that are not used cost next to nothing.
+        backbone: name of the convolutions.
         context: side of a crop relative to that of its box: 1.427, MATLAB's; py-MDNet has 1.299.
         convolutions: ``trained`` convolutions are to come with ``start``; ``fresh`` ones begin with random weights of
             a size that suits the inputs (He et al., 2015).
@@ -52,6 +54,7 @@ class MDNetTraining(Recipe):
     grad_clip_norm: NotNegative = 10.0
     batch_size: Count = 1
     domains: Count = 1024
+    backbone: str = "vgg_m"
     context: Annotated[float, Ge(1), Lt(10)] = CONTEXT
     convolutions: Literal["trained", "fresh"] = "trained"
     hard_negatives: Count = 96
@@ -109,7 +112,8 @@ class MDNetModule(TrainingModule):
     @classmethod
     def build(cls, recipe: MDNetTraining, objects: Path | None = None) -> MDNetModule:  # type: ignore[override]
         """A module with a new network. ``objects`` are not looked at: covered targets are not part of the method."""
-        network = MDNet(recipe.domains, recipe.context)
+        features = None if recipe.backbone == "vgg_m" else backbone(recipe.backbone)
+        network = MDNet(recipe.domains, recipe.context, features)
         if recipe.convolutions == "fresh":
             initialise(network.backbone)
         return cls(network, recipe)
@@ -234,7 +238,8 @@ class MDNetModule(TrainingModule):
         return Tracker(MDNetModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        network = {} if self.recipe.context == CONTEXT else {"context": self.recipe.context}
+        network: dict[str, Any] = {} if self.recipe.backbone == "vgg_m" else {"backbone": self.recipe.backbone}
+        network |= {} if self.recipe.context == CONTEXT else {"context": self.recipe.context}
         return {"tracker": self.kind, "network": network, "config": departures(self.recipe.tracking)}
 
 

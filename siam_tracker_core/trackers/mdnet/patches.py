@@ -8,7 +8,7 @@ import torch
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.inference import inference_dtype
-from siam_tracker_core.networks.mdnet import CROP_SIZE, FEATURES, MDNet
+from siam_tracker_core.networks.mdnet import CROP_SIZE, MDNet
 from siam_tracker_core.runtimes import as_images
 from siam_tracker_core.trackers.common.sampling import Boxes
 
@@ -53,7 +53,9 @@ class PatchNetwork:
         """Features (n, 4608) of BGR patches (n, 3, 107, 107), in ``dtype``."""
         with torch.no_grad():
             parts = [self.network.features(as_images(part, self.dtype)) for part in patches.split(self.batch)]
-            return torch.cat(parts) if parts else torch.empty(0, FEATURES, dtype=self.dtype, device=self.device)
+            return (
+                torch.cat(parts) if parts else torch.empty(0, self.network.width, dtype=self.dtype, device=self.device)
+            )
 
     def look(self, frame: Frame, boxes: Boxes) -> torch.Tensor:
         """Features (n, 4608) of what is in boxes, see ``patches``; not all patches are held at once."""

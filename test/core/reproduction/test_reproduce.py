@@ -171,6 +171,19 @@ def test_a_changed_recipe_stops_and_finished_steps_stay(tmp_path: Path, capfd: p
         _run(Step(("zoo",), result, recipe="epochs: 60"), launcher="")
 
 
+def test_a_cascade_is_joined_of_its_halves(tmp_path: Path) -> None:
+    (experiment,) = chosen("cascade", None, 3)
+    for weights in ("zoo", "train"):
+        plan = Planner(tmp_path / "data", tmp_path / "out", weights, strict=False).plan(experiment)  # type: ignore[arg-type]
+        joined = {step.result.stem: step for step in plan.steps if step.result and step.words[0] == "join"}
+        assert ("cascade" in joined) == (weights == "train"), "the zoo has one"
+        step = joined["cascade_alexnet"]
+        before = plan.steps[: plan.steps.index(step)]
+        made = {str(one.result) for one in before}
+        for half in step.words[1:3]:
+            assert half in made if weights == "train" else Path(half).is_file()
+
+
 def test_a_data_set_is_found_whatever_its_folder_is_called(tmp_path: Path) -> None:
     for name in ("OTB-100", "VOT2016", "ILSVRC2015"):
         (tmp_path / name).mkdir()

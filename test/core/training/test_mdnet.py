@@ -195,6 +195,16 @@ def test_what_is_trained_can_be_loaded_without_its_domains(tmp_path):
     )
 
 
+def test_other_convolutions_travel_to_the_tracker(tmp_path):
+    trained = module(backbone="alexnet")
+    path = tmp_path / "mdnet.safetensors"
+    save_weights(path, trained.shipped(trained.network), {**trained.description(), "provenance": {}})
+    tracker = load_tracker(path, device="cpu", precision="single")
+    network = tracker.model.patches.network
+    assert network.width == 256 * 3 * 3, "107 -> 49 -> 24 -> 20 -> 9 -> 3 cells"
+    assert tracker.model.patches.features(torch.zeros(2, 3, 107, 107)).shape == (2, network.width)
+
+
 def test_weights_are_shipped_without_domains_and_can_be_gone_on_from(tmp_path):
     trained, fresh = module(), module(domains=5)
     shipped = trained.shipped(trained.network)
