@@ -9,44 +9,32 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
-import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Lt
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.limits import Count, NotNegative, Positive, Whole
+from siam_tracker_core.limits import Count, NotNegative, Whole
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
-from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler, number_of
-from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
-from siam_tracker_core.training.data.streams import Reading, Stream, Supply, Wanted, parts_of_rank
+from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler
+from siam_tracker_core.training.data.selection import (
+    Source,
+    beyond_share,
+    domains_of,
+    held_out_videos,
+    sequences_of,
+    supply_of,
+    validating_videos,
+    videos_of,
+)
+from siam_tracker_core.training.data.shards import open_prepared
+from siam_tracker_core.training.data.streams import Reading, Stream, Supply, parts_of_rank
 
 Batch = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A prepared data set and how much of it is drawn.
-
-    Attributes:
-        path: folder or address that ``siam-tracker prepare`` wrote, see ``shards``.
-        weight: share of the samples, relative to the other sources' weights.
-        share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
-            smaller share's are among a larger one's.
-        loose: its boxes are interpolated, labelled by a tracker or otherwise inexact: they teach where targets are, and
-            a teacher, where there is one, how large. Every sample carries this as ``loose``.
-    """
-
-    path: str
-    weight: Positive = 1.0
-    share: Annotated[float, Gt(0), Le(1)] = 1.0
-    loose: bool = False
-
-    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -139,22 +127,24 @@ class ShardData(lightning.LightningDataModule):
             )
         sets = [open_prepared(source.path) for source in config.sources]
         common_crop_size(sets)
-        held_out = _held_out_videos(sets, config.held_out)
+        held_out = held_out_videos(sets, config.held_out)
         beyond = [
-            held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
+            held_out | beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
         ]
-        validating = [_validating(each, config.validation_share) - out for each, out in zip(sets, beyond, strict=True)]
+        validating = [
+            validating_videos(each, config.validation_share) - out for each, out in zip(sets, beyond, strict=True)
+        ]
         left_out = [out | videos for out, videos in zip(beyond, validating, strict=True)]
-        self.domains = _domains(sets, left_out)
-        self.sequences = _sequences(sets, left_out)
+        self.domains = domains_of(sets, left_out)
+        self.sequences = sequences_of(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
-            _supply(each, source, unwanted, self.sampler, config.kind)
+            supply_of(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
-        others = [_videos(each) - videos for each, videos in zip(sets, validating, strict=True)]
+        others = [videos_of(each) - videos for each, videos in zip(sets, validating, strict=True)]
         self.validating = [
-            _supply(each, source, unwanted, self.sampler, config.kind)
+            supply_of(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted, videos in zip(sets, config.sources, others, validating, strict=True)
             if videos
         ]
@@ -275,96 +265,6 @@ class _Batches(IterableDataset[Batch]):
 
 def _one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
-
-
-def _held_out_videos(sets: list[PreparedSet], names: tuple[str, ...]) -> set[str]:
-    """The videos that are left out: those named, and those that hold a track that is named.
-
-    Raises:
-        DatasetError: for a name that is neither a video nor a track.
-    """
-    wanted, found, videos = set(names), set(), set()
-    for each in sets:
-        for shard in each.shards:
-            for video, track in zip(shard.videos, shard.tracks, strict=True):
-                named = wanted & {video, track}
-                if named:
-                    found |= named
-                    videos.add(video)
-    if wanted - found:
-        places = ", ".join(each.info.location for each in sets)
-        raise DatasetError(f"held_out names {', '.join(sorted(wanted - found))}, which is in none of {places}")
-    return videos
-
-
-def _videos(prepared: PreparedSet) -> set[str]:
-    return {video for shard in prepared.shards for video in shard.videos}
-
-
-def _beyond_share(prepared: PreparedSet, share: float) -> set[str]:
-    """The videos of a data set that a share of it leaves out: each has its place in 0..1 by the hash of its name."""
-    name, bound = prepared.info.data_set, share * 2**32
-    return {video for video in _videos(prepared) if number_of(name, video) % 2**32 >= bound}
-
-
-def _validating(prepared: PreparedSet, share: float) -> set[str]:
-    """The videos of a data set that validate, by another hash of their names."""
-    name, bound = prepared.info.data_set, share * 2**32
-    return {video for video in _videos(prepared) if number_of("validation", name, video) % 2**32 < bound}
-
-
-def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[str, str]]:
-    """Data set and name of all tracks that are trained on, in an order that depends on them alone."""
-    return sorted(
-        {
-            (each.info.data_set, track)
-            for each, unwanted in zip(sets, left_out, strict=True)
-            for shard in each.shards
-            for video, track in zip(shard.videos, shard.tracks, strict=True)
-            if video not in unwanted
-        }
-    )
-
-
-def _sequences(sets: list[PreparedSet], left_out: list[set[str]]) -> list[str]:
-    """Names of the tracks of videos that are trained on, so that an evaluation can tell what has been seen."""
-    return sorted(
-        {
-            track
-            for each, unwanted in zip(sets, left_out, strict=True)
-            if each.info.kind == "video"
-            for shard in each.shards
-            for video, track in zip(shard.videos, shard.tracks, strict=True)
-            if video not in unwanted
-        }
-    )
-
-
-def _supply(prepared: PreparedSet, source: Source, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
-    """The samples of a data set that are trained on.
-
-    Raises:
-        DatasetError: if it is of a kind that does not have what is wanted, or nothing is left of it.
-    """
-    info = prepared.info
-    if info.kind == "photographs" or (sampler.needs_video and info.kind != "video"):
-        needed = "videos" if sampler.needs_video else "videos or stills with boxes"
-        raise DatasetError(f"{info.location} holds {info.kind}, of which no {kind} can be made; give {needed}")
-    shards = []
-    for shard in prepared.shards:
-        kept = [
-            place
-            for place, (video, length) in enumerate(zip(shard.videos, shard.lengths, strict=True))
-            if video not in left_out and length >= sampler.least
-        ]
-        if kept:
-            shards.append(Wanted(shard.file, np.array(kept, dtype=np.intp)))
-    if not shards:
-        raise DatasetError(
-            f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
-            f"than {sampler.least} frames"
-        )
-    return Supply(info, tuple(shards), source.weight, source.loose)
 
 
 def loading_rate(data: ShardData, seconds: float = 10.0) -> float:
