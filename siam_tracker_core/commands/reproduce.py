@@ -131,7 +131,7 @@ def _run(step: Step, launcher: str) -> None:
         mark.parent.mkdir(parents=True, exist_ok=True)
         write_text(mark, digest + "\n")
     print(f"\n{step.line}", flush=True)
-    start = shlex.split(launcher) if launcher and step.words[0] == "train" else [sys.executable]
+    start = shlex.split(launcher) if launcher and step.words[0] in ("train", "pretrain") else [sys.executable]
     # A process of its own, so that torchrun can start it and a training's memory is given back.
     if (status := subprocess.run([*start, "-m", CLI, *step.words], check=False).returncode) != 0:
         raise DatasetError(f"this step ended with status {status}, the ones before stay finished: {step.line}")

@@ -232,7 +232,9 @@ class Planner:
         words = ["pretrain", str(self.data("imagenet")), "--config", config, "--student", training.backbone]
         if training.backbone_options:
             words += ["--student_options", json.dumps(dict(training.backbone_options))]
-        return Step((*words, "--out", str(out)), out / "backbone.safetensors")
+        text = " ".join([(shipped(RECIPES) / PRETRAINING).read_text(encoding="utf-8"), *words[4:]])
+        words += ["--out", str(out), *(["--resume"] if (out / "last.ckpt").is_file() else [])]
+        return Step(tuple(words), out / "backbone.safetensors", recipe=text)
 
     def _weights(self, name: str) -> str:
         """The file of a tracker's weights; empty if there is none."""

@@ -132,7 +132,8 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
         training["search_size"] = 192
     if content["tracker"] == "siamban":  # compiling takes minutes, and the teachers are other people's files
         training |= {"teachers": {}, "compile": False}
-    content["validation"] = {"root": str(videos), "names": ["made5"], "frames": 2}
+    frames = 1 if content["tracker"] == "srt" else 2  # a frame of it has hundreds of candidates
+    content["validation"] = {"root": str(videos), "names": ["made5"], "frames": frames}
     if data.get("kind", "pairs") == "pairs":
         content["objects"] = str(objects)
     if "start" in content:

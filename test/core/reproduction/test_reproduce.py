@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.datasets.otb import RANGES, targets
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks import backbone
 from siam_tracker_core.reproduction.experiments import (
     Experiment,
     PaperTracker,
@@ -169,6 +171,24 @@ def test_a_changed_recipe_stops_and_finished_steps_stay(tmp_path: Path, capfd: p
     assert "finished before: siam-tracker zoo" in capfd.readouterr().out
     with pytest.raises(ConfigError, match="changed since that training began; remove the folder"):
         _run(Step(("zoo",), result, recipe="epochs: 60"), launcher="")
+
+
+def test_a_backbone_with_options_is_pretrained_once_and_begins_its_trainings(tmp_path: Path) -> None:
+    (tmp_path / "trainings" / "imagenet_ciresnet22").mkdir(parents=True)
+    (tmp_path / "trainings" / "imagenet_ciresnet22" / "last.ckpt").touch()
+    plan = Planner(tmp_path, tmp_path, "train", strict=False).plan(chosen("siamdw", 8)[0])
+    pretrained = {str(step.result): step for step in plan.steps if step.words[0] == "pretrain"}
+    trained = [step for step in plan.steps if step.words[0] == "train"]
+    assert len(trained) == 4 * 8
+    for step in trained:
+        words = dict(itertools.pairwise(step.words))
+        before = dict(itertools.pairwise(pretrained[words["--start"]].words))
+        assert before["--student"] == words.get("--training.backbone", "ciresnet22")
+        assert before.get("--student_options") == words.get("--training.backbone_options")
+        built = backbone(before["--student"], **json.loads(before.get("--student_options", "{}")))
+        assert built.stride in (4, 8, 16)
+    resumed = [step for step in pretrained.values() if "--resume" in step.words]
+    assert [Path(str(step.result)).parent.name for step in resumed] == ["imagenet_ciresnet22"]
 
 
 def test_a_cascade_is_joined_of_its_halves(tmp_path: Path) -> None:
