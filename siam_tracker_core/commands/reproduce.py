@@ -16,9 +16,10 @@ from siam_tracker_core.commands.tables import command_line, markdown, number
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.files import write_text
+from siam_tracker_core.reproduction.comparison import Row
 from siam_tracker_core.reproduction.experiments import Experiment, chosen, read_shards, read_trackers, read_trainings
 from siam_tracker_core.reproduction.plan import Plan, Planner, Step, WeightsChoice
-from siam_tracker_core.reproduction.report import Row, write_report
+from siam_tracker_core.reproduction.report import write_report
 
 CLI = "siam_tracker_core.cli"
 RECIPE = "recipe.sha256"
@@ -98,6 +99,8 @@ def reproduce(
     asked |= {**options, "launcher": (launcher, "")}
     command = command_line("reproduce", [paper], asked)
     for experiment, plan in plans:
+        if named:
+            plan.left_out.insert(0, f"Only {', '.join(named)} were run: no figure is the benchmark's.")
         for step in plan.steps:
             _run(step, launcher)
         folder = out / experiment.paper / experiment.item

@@ -134,7 +134,11 @@ def test_an_experiment_runs_to_its_report(
     assert rows["CSK", "precision at 20 px, DEF"]["ours"] is None
     assert any("another tracker, to be quick" in sentence for sentence in told["left_out"])
     assert any("Only the first 2 frames" in sentence for sentence in told["left_out"])
+    drawn = json.loads((out / "srt" / "table1" / "plots" / "compared-otb2013-precision-at-20-px-DEF.json").read_text())
+    assert {"name": "ASLA", "paper": 0.445, "ours": 1.0} in drawn
+    assert {row["name"] for row in drawn if row["ours"] is None} >= {"CSK"}
     page = (out / "srt" / "table1" / "report.html").read_text()
+    assert page.count("<svg") == len({row["metric"] for row in told["rows"]})
     assert "precision at 20 px, DEF" in page
     assert "otb2013/report.html" in page
     assert (out / "srt" / "table1" / "otb2013" / "report.html").is_file()
