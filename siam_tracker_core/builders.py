@@ -10,10 +10,10 @@ import torch
 
 from siam_tracker_core.config import merged, read_config, with_new_names
 from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.networks import SiamFCNetwork, backbone
+from siam_tracker_core.networks import SiamFCNetwork, described_backbone
 from siam_tracker_core.networks.anchors import RATIOS
 from siam_tracker_core.networks.dsiam import network_of
-from siam_tracker_core.networks.mdnet import MDNet, without_domains
+from siam_tracker_core.networks.mdnet import CONTEXT, MDNet, without_domains
 from siam_tracker_core.networks.rpn import HEADS, SiamRPNNetwork
 from siam_tracker_core.networks.siamban import anchor_free
 from siam_tracker_core.networks.srt import SRTLayers, SRTNetwork
@@ -94,7 +94,9 @@ def build_siamfc(blueprint: Blueprint) -> Tracker:
 
 def _siamfc_network(blueprint: Blueprint) -> SiamFCNetwork:
     description = blueprint.network
-    network = SiamFCNetwork(backbone(description.get("backbone", "alexnet")), float(description.get("gain", 1e-3)))
+    network = SiamFCNetwork(
+        described_backbone(description, "alexnet", blueprint.path), float(description.get("gain", 1e-3))
+    )
     load_into(network, blueprint.state, blueprint.path)
     return network
 
@@ -106,7 +108,7 @@ def build_siamrpn(blueprint: Blueprint) -> Tracker:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
     description = blueprint.network
-    features = backbone(description.get("backbone", "alexnet_wide"))
+    features = described_backbone(description, "alexnet_wide", blueprint.path)
     ratios = tuple(description.get("ratios", RATIOS))
     kind = description.get("head", "depthwise")
     if kind not in HEADS:
@@ -128,7 +130,7 @@ def build_siamban(blueprint: Blueprint) -> Tracker:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
     description = blueprint.network
-    network = anchor_free(backbone(description.get("backbone", "mobilenetv2_stride16")), description)
+    network = anchor_free(described_backbone(description, "mobilenetv2_stride16", blueprint.path), description)
     load_into(network, blueprint.state, blueprint.path)
     model = SiamRPNModel.from_network(
         network, blueprint.config(SiamBANConfig), blueprint.device, blueprint.name, blueprint.precision
@@ -143,7 +145,7 @@ def build_dsiam(blueprint: Blueprint) -> Tracker:
         ConfigError, WeightsError: if settings or tensors do not fit.
     """
     description = blueprint.network
-    network = network_of(backbone(description.get("backbone", "alexnet")), description)
+    network = network_of(described_backbone(description, "alexnet", blueprint.path), description)
     load_into(network, blueprint.state, blueprint.path)
     model = DSiamModel(network, blueprint.config(DSiamConfig), blueprint.device, blueprint.name, blueprint.precision)
     return Tracker(model)
@@ -161,7 +163,12 @@ def build_mdnet(blueprint: Blueprint) -> Tracker:
 
 
 def _mdnet_network(blueprint: Blueprint) -> MDNet:
-    network = MDNet(domains=0)
+    context = blueprint.network.get("context", CONTEXT)
+    if not isinstance(context, (int, float)) or not 1 <= context < 10:
+        raise WeightsError(f"{blueprint.path} says that crops are {context!r} times the box; expected 1 to 10")
+    own = "backbone" in blueprint.network
+    features = described_backbone(blueprint.network, "vgg_m", blueprint.path) if own else None
+    network = MDNet(0, context, features)
     load_into(network, without_domains(blueprint.state), blueprint.path)
     return network
 

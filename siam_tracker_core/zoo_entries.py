@@ -72,6 +72,21 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class Paper:
+    """How a trained tracker stands to the paper of its method.
+
+    Attributes:
+        network: whether the network is the paper's, layer by layer.
+        differs: what is not as in the paper, of the network, the training and the settings.
+    """
+
+    network: bool
+    differs: str
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class ZooEntry:
     """One trained tracker.
 
@@ -86,6 +101,7 @@ class ZooEntry:
         provenance: how it was trained.
         config: settings of the tracker that differ from its defaults, as in the file's metadata.
         scores: None if nothing was measured.
+        paper: None for a tracker of no paper.
     """
 
     name: str
@@ -98,6 +114,7 @@ class ZooEntry:
     provenance: Provenance
     config: dict[str, Any] = field(default_factory=dict)
     scores: Scores | None = None
+    paper: Paper | None = None
 
     __pydantic_config__ = STRICT
 
@@ -137,7 +154,7 @@ def _entry(name: str, values: Any, folder: Path, origin: str) -> ZooEntry:
     if "file" not in told:
         raise ConfigError(f"{origin} needs file, its weights file beside {ZOO_FILE}")
     told |= {"name": name, "path": folder / str(told.pop("file"))}
-    for key, part in (("provenance", Provenance), ("scores", Scores)):
+    for key, part in (("provenance", Provenance), ("scores", Scores), ("paper", Paper)):
         if told.get(key) is not None:
             told[key] = _part(part, told[key], f"{origin}: {key}")
     return _part(ZooEntry, told, origin)

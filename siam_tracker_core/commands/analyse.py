@@ -12,12 +12,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from siam_tracker_core.analysis.border import load_siamfc, looks
 from siam_tracker_core.analysis.guidelines import WIDEST, Analysis, Verdict, padding_change, verdicts
 from siam_tracker_core.analysis.guidelines import analyse as measure
 from siam_tracker_core.commands.answers import answering
+from siam_tracker_core.datasets import read_sequence
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import backbone as make_backbone
+from siam_tracker_core.networks import described_backbone
 from siam_tracker_core.weights import load_into, read_weights
 
 
@@ -29,6 +32,8 @@ def analyse(
     picture: Path | None = None,
     fusion: Path | None = None,
     json: bool = False,
+    border: Path | None = None,
+    sequence: Path | None = None,
 ) -> None:
     """Measure a backbone's stride, receptive field, padding, sizes and cost, and hold them against four guidelines.
 
@@ -44,8 +49,11 @@ def analyse(
         picture: an SVG file to draw in which cells see padding, and how much one cell sees.
         fusion: an SVG file to draw the layers' weight maps in; backbone must be a weights file of DSiamM then.
         json: print the figures and the guidelines for a script.
+        border: an SVG file to draw responses to a target in the middle and at the borders in (Figure 2 of the paper);
+            backbone must be a weights file of SiamFC then.
+        sequence: the folder of a sequence in OTB's form, whose first target is looked for.
     """
-    check_outputs({"--picture": picture, "--fusion": fusion}, [backbone])
+    check_outputs({"--picture": picture, "--fusion": fusion, "--border": border}, [backbone, sequence])
     torch.manual_seed(0)  # of the weights, so that a picture can be made again
     module = find_backbone(backbone, options or {})
     analysis = measure(module, exemplar, search)
@@ -70,6 +78,15 @@ def _draw(module: nn.Module, analysis: Analysis, backbone: str, picture: Path | 
 
         save_fusion_picture(fusion, Path(backbone))
         print(f"\npicture: {fusion}")
+    if border is not None:
+        if sequence is None:
+            raise ConfigError("whose target is to be at the border? give the folder of a sequence: --sequence")
+        from siam_tracker_core.analysis.border_picture import save_border_picture  # alone needs matplotlib
+
+        found = looks(load_siamfc(Path(backbone)), read_sequence(sequence))
+        save_border_picture(border, Path(backbone).stem, found)
+        errors = ", ".join(f"{look.error:.1f}" for look in found)
+        print(f"\npeaks off the target by {errors} cells\npicture: {border}")
 
 
 def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:
@@ -108,7 +125,8 @@ def _trained(path: Path, options: dict[str, Any]) -> nn.Module:
     if "tracker" in metadata:
         inside = "backbone."
         state = {name.removeprefix(inside): tensor for name, tensor in state.items() if name.startswith(inside)}
-    module = make_backbone(description["backbone"], **options)
+    changed = {**description.get("backbone_options", {}), **options}
+    module = described_backbone({**description, "backbone_options": changed}, "", str(path))
     load_into(module, state, str(path))
     return module
 

@@ -58,6 +58,7 @@ def evaluate(
     peer_models: list[str] | str = "",
     threads: int | None = None,
     frames: int | None = None,
+    sequences: list[str] | str = "",
     attributes: Path | None = None,
     rivals: list[str] | str = "",
     fresh: bool = False,
@@ -90,6 +91,7 @@ def evaluate(
             in them, or in folders right inside.
         threads: CPU threads for each process; all by default.
         frames: take only the first so many frames of every sequence.
+        sequences: names of the only ones to run; each is shown over time and as a film strip, in that order.
         attributes: a YAML file with the attributes of sequences by name, such as {Crossing: SV DEF FM}, for a folder,
             whose sequences have none of their own.
         rivals: folders of other trackers' published results, which are shown beside ours: OTB's archives (.mat, .txt),
@@ -117,6 +119,7 @@ def evaluate(
         "peer_models": (folders_of(peer_models), []),
         "threads": (threads, None),
         "frames": (frames, None),
+        "sequences": (words_of(sequences), []),
         "attributes": (attributes, None),
         "rivals": (folders_of(rivals), []),
         "orientation": (orientation, "exif"),
@@ -127,10 +130,12 @@ def evaluate(
     check_outputs({"--out": out}, [root, attributes, *names])
     made_folder(out)
     skipped = Skipped(named=sys.maxsize)
-    whole = read_sequences_of(benchmark, root, version, skipped, orientation)
-    sequences = first_frames(whole, frames)
+    chosen = words_of(sequences)
+    whole = chosen_sequences(read_sequences_of(benchmark, root, version, skipped, orientation), chosen)
+    cut = first_frames(whole, frames)
     request = _Request(
-        sequences=sequences if attributes is None else with_attributes(sequences, attributes),
+        sequences=cut if attributes is None else with_attributes(cut, attributes),
+        chosen=chosen,
         specs=[TrackerSpec.of(name, device, folders_of(peer_models)) for name in names],
         out=out,
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
@@ -159,6 +164,7 @@ class _Request:
     """What was asked for, in the form in which it is run and reported."""
 
     sequences: list[VideoSequence]
+    chosen: list[str]
     specs: list[TrackerSpec]
     out: Path
     running: dict[str, Any]
@@ -182,6 +188,7 @@ class _Request:
                 *describe_failures(failures),
             ],
             "date": datetime.date.today().isoformat(),
+            "chosen": self.chosen,
         }
 
 
@@ -235,6 +242,7 @@ def _vot(
         from siam_tracker_core.evaluation.report.vot import write_vot_report
         from siam_tracker_core.evaluation.rivals.trajectories import with_vot_rivals
         from siam_tracker_core.evaluation.vot import RealTime, evaluate_vot
+        from siam_tracker_core.evaluation.vot.efo import filter_seconds
     except ModuleNotFoundError as error:
         raise ConfigError(f"evaluate vot needs the package {error.name}: pip install {error.name}") from None
     run = evaluate_vot(
@@ -245,6 +253,7 @@ def _vot(
         experiments=experiments,  # type: ignore[arg-type]  # evaluate_vot refuses others
         repetitions=repetitions,
         real_time=RealTime(rate),
+        filter_seconds=filter_seconds if request.running["backend"] == "local" else None,
         **request.running,
     )
     if not any(run.scores.values()):
@@ -317,6 +326,18 @@ def load_sequences(root: Path, skipped: Skipped | None = None) -> list[VideoSequ
     if not found and skipped is not None:
         raise DatasetError(f"{root} holds no sequence that can be read: {'; '.join(skipped.lines())}")
     return found
+
+
+def chosen_sequences(sequences: list[VideoSequence], names: Sequence[str]) -> list[VideoSequence]:
+    """The sequences of some names, in that order; all where no name is given.
+
+    Raises:
+        ConfigError: if there is none of a name.
+    """
+    by_name = {sequence.name: sequence for sequence in sequences}
+    if unknown := [name for name in names if name not in by_name]:
+        raise ConfigError(f"there is no sequence {', '.join(unknown)}; known are {', '.join(sorted(by_name))}")
+    return [by_name[name] for name in dict.fromkeys(names)] if names else sequences
 
 
 def first_frames(sequences: Iterable[VideoSequence], frames: int | None) -> list[VideoSequence]:

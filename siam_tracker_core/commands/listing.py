@@ -14,7 +14,7 @@ COMMANDS = {
     "make-bag": ("siam_tracker_core.commands.make_bag", "turn a sequence with ground truth into a ROS 2 bag"),
     "label": ("siam_tracker_core.commands.label", "make boxes for videos that nobody labelled"),
     "prepare": ("siam_tracker_core.commands.prepare", "cut a data set into shards of crops, to train on"),
-    "pretrain": ("siam_tracker_core.commands.pretrain", "give a backbone features without labels, by distillation"),
+    "pretrain": ("siam_tracker_core.commands.pretrain", "give a backbone features, by distillation or on classes"),
     "train": ("siam_tracker_core.commands.train", "train a tracker"),
     "pack": ("siam_tracker_core.commands.pack", "pack trainings for a machine with a GPU"),
     "train-packed": ("siam_tracker_core.commands.train_packed", "train what was packed within so many minutes"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import torch
 
+from siam_tracker_core.datasets.exclusions import refuse_test_data
+from siam_tracker_core.datasets.registry import data_set as registered
+from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
@@ -21,6 +25,9 @@ def make_dsiam(
     bias: float = 0.0,
     appearance_ridge: float = APPEARANCE_RIDGE,
     suppression_ridge: float = SUPPRESSION_RIDGE,
+    videos: Path | None = None,
+    data_set: str = "folder",
+    most: int = 50,
 ) -> None:
     """Make a DSiam of a trained SiamFC, or of a backbone, without training.
 
@@ -35,6 +42,9 @@ def make_dsiam(
         bias: of the response, for a backbone; a frame is confident where the response with it is positive.
         appearance_ridge: lambda_v of all layers, by cell.
         suppression_ridge: lambda_w of all layers, by cell.
+        videos: training videos to fit gain and bias on, for a backbone, in place of the two above.
+        data_set: what lies there: folder (sequences in OTB's form), or another of ``siam-tracker prepare``.
+        most: sequences of it that are looked at.
     """
     if out.suffix != ".safetensors":
         raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
@@ -56,8 +66,25 @@ def make_dsiam(
         state = {f"backbone.{part}": tensor for part, tensor in state.items()}
         state["correlation.bias"] = torch.tensor(bias)
     load_into(network, with_siamfc(network, state), str(weights))
+    if videos is not None:
+        if kind is not None:
+            raise ConfigError(f"{weights} is a SiamFC, which has its gain and bias; leave out --videos")
+        _fit(network, videos, data_set, most)
     provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
     told = {"tracker": "dsiam", "network": describe(network, name), "config": metadata.get("config", {})}
     save(out, network.state_dict(), {**told, "provenance": provenance}, "give another name, or make room")
     share_beside(out, [weights])
+    print(f"gain {network.correlation.gain:.4g}, bias {float(network.correlation.bias.detach()):.4g}")
     print(f"{out}: DSiam of {name} with {', '.join(network.layers)}, {out.stat().st_size / 1e6:.1f} MB")
+
+
+def _fit(network: DSiamNetwork, videos: Path, data_set: str, most: int) -> None:
+    """Give a network the gain and bias that training videos ask for."""
+    from siam_tracker_core.training.engine.response_fit import fit_response  # it alone needs scikit-learn
+
+    refuse_test_data(data_set, "")
+    read = registered(data_set).read(videos)
+    sequences = [item for item in itertools.islice(read, most) if isinstance(item, Sequence)]
+    network.correlation.gain, bias = fit_response(network, sequences)
+    with torch.no_grad():
+        network.correlation.bias.fill_(bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.config import read_config
 from siam_tracker_core.datasets.exclusions import refuse_test_data
 from siam_tracker_core.datasets.registry import DataSet, data_set
+from siam_tracker_core.datasets.types import Sequence, Still
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.pixels import Orientation
@@ -48,6 +49,7 @@ def prepare(
     quality: int = DEFAULTS.quality,
     shard_size: int = DEFAULTS.shard_size,
     longest: int = DEFAULTS.longest,
+    spread: bool = DEFAULTS.spread,
     every: int = DEFAULTS.every,
     windows: int = DEFAULTS.windows,
     seed: int = DEFAULTS.seed,
@@ -70,6 +72,8 @@ def prepare(
         quality: of the JPEG files, 1 to 100.
         shard_size: frames after which a shard is full.
         longest: frames in a sample; longer tracks are cut into stretches.
+        spread: cut longer tracks not into stretches, but into every second frame, or third ..., so that the frames of a
+            sample lie all over the track: for pairs of any two frames (srt) and for domains (mdnet), not for clips.
         every: take every n-th frame of a track.
         windows: random windows of a photograph without boxes.
         seed: of the order of the tracks in the shards, and of random windows.
@@ -93,6 +97,7 @@ def prepare(
             "quality": quality,
             "shard_size": shard_size,
             "longest": longest,
+            "spread": spread,
             "every": every,
             "windows": windows,
             "seed": seed,
@@ -118,7 +123,8 @@ def _is_finished(folder: Path, entry: DataSet, split: str, settings: Preparation
     arguments = {"data_set": entry.name, "split": split, **asdict(settings)}
     path = folder / ARGUMENTS
     if path.is_file() and any(folder.glob("*.tar")):
-        earlier = {"orientation": DEFAULTS.orientation, **json.loads(path.read_text())}  # older ones do not say
+        usual = {"orientation": DEFAULTS.orientation, "spread": DEFAULTS.spread}  # older ones do not say
+        earlier = {**usual, **json.loads(path.read_text())}
         differing = [f"{key} is {now!r}, was {before!r}" for key, now, before in _differences(arguments, earlier)]
         if differing:
             raise ConfigError(f"{folder} was begun with other arguments: {'; '.join(differing)}; choose another --out")
@@ -151,9 +157,11 @@ def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: 
     info = SetInfo(str(folder), entry.name, kind, settings.crop_size, settings.every)
     left = LeftOut()
     found = entry.read(root, split, left.read)
-    items = (replace(item, orientation=settings.orientation) for item in found)
+    rates: set[float] = set()
+    items = (replace(item, orientation=settings.orientation) for item in _noting_rates(found, rates))
     chunks = plan(tqdm(items, desc="planning", unit="item", disable=None), kind, root, settings, left)
     records = {chunk.number: record for chunk in chunks if (record := read_record(folder, chunk))}
+    info = replace(info, rate=rates.pop() if len(rates) == 1 else None)
     waiting = [chunk for chunk in chunks if chunk.number not in records]
     total, rest = (sum(chunk.frames for chunk in some) for some in (chunks, waiting))
     with tqdm(total=total, initial=total - rest, desc="cutting", unit="frame", disable=None) as bar:
@@ -175,6 +183,14 @@ def _cut(entry: DataSet, root: Path, split: str, settings: Preparation, folder: 
         record_path(folder, chunk).unlink()
     for unfinished in folder.glob(f"*{UNFINISHED}"):  # of runs that were killed
         unfinished.unlink(missing_ok=True)
+
+
+def _noting_rates(items: Iterable[Sequence | Still], rates: set[float]) -> Iterator[Sequence | Still]:
+    """The items, whose frame rates are gathered on the way."""
+    for item in items:
+        if isinstance(item, Sequence):
+            rates.add(item.rate)
+        yield item
 
 
 def cut_all(

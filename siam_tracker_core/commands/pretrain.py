@@ -1,4 +1,4 @@
-"""``siam-tracker pretrain``: give a backbone features without labels."""
+"""``siam-tracker pretrain``: give a backbone features, by distillation without labels or by classes of pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import Backbone, MobileNetV2, backbone, channels_last
+from siam_tracker_core.networks.ablation import BasicResNet, Inception
+from siam_tracker_core.training.classify import ClassData, Classification, Classifier, ClassifyConfig
 from siam_tracker_core.training.distill import STUDENT_SIZE, Distillation, DistillConfig, LessonData, bring_to_length
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
 from siam_tracker_core.training.engine.export import export, start_from, write_config
@@ -42,6 +44,7 @@ def pretrain(
     store: Path | None = None,
     teacher_kind: str = MOBILENET,
     student: str = "alexnet",
+    student_options: dict[str, Any] | None = None,
     start: Path | None = None,
     training: dict[str, Any] | None = None,
     workers: int = 1,
@@ -51,36 +54,48 @@ def pretrain(
     resume: bool = False,
     explain: bool = False,
 ) -> None:
-    """Distil a teacher's features into a backbone, without labels; ``--explain`` tells all settings.
+    """Distil a teacher's features into a backbone, without labels; or teach it the classes of pictures.
+
+    ``--explain`` tells all settings.
 
     Args:
-        teacher: the teacher's weights.
+        teacher: the teacher's weights; or the folder of ImageNet, or another with train and val, each with a folder a
+            class, to learn the classes in place of a teacher's features.
         out: folder of the run; ``backbone.safetensors`` appears in it at the end.
         shards: prepared data sets, see ``siam-tracker prepare``; targets and boxes in them are not used.
         store: where the decoded crops and the teacher's features are kept between runs; ``out``/store by default.
         teacher_kind: mobilenetv2 (torchvision's names, as safetensors), or a kind of ``siam-tracker import-checkpoint``
             whose network has stride 8: torchvision-vgg16, torchvision-vgg19, torchvision-resnet50, caffe-vgg16 ...
-        student: name of an unpadded backbone whose stride is 8 or a multiple of it.
-        start: weights of an earlier distillation to go on from, with a new schedule.
-        training: settings of the distillation, e.g. ``--training.epochs 10``.
+        student: name of the backbone; one that is distilled is unpadded and has a stride of 8 or a multiple of it.
+        student_options: of the backbone, e.g. ``--student_options.receptive_field 79``; they stay with the weights.
+        start: weights of an earlier pretraining to go on from, with a new schedule.
+        training: settings, e.g. ``--training.epochs 10``.
         workers: processes that read crops.
         device: auto, cpu or cuda.
         processes: of data-parallel training on this machine, e.g. one a GPU.
         machines: that take part.
         resume: continue the run in ``out``; of a finished one, only the weights are exported again.
-        explain: only print all settings of the distillation, as YAML for ``--config`` with a comment on each.
+        explain: only print all settings, as YAML for ``--config`` with a comment on each.
     """
-    recipe = read_recipe(DistillConfig, training)
+    options = dict(student_options or {})
+    on_classes = teacher.is_dir()
     if explain:
-        print(f"student: {student}\n{explained({'training': recipe})}", end="")
+        settings = read_recipe(ClassifyConfig, training) if on_classes else read_recipe(DistillConfig, training)
+        print(f"student: {student}\n{explained({'training': settings})}", end="")
         return
+    machine = Machine(device, processes, machines)
+    if on_classes:
+        lesson = read_recipe(ClassifyConfig, training)
+        _classify(teacher, out, student, options, start, lesson, workers, machine, resume)
+        return
+    recipe = read_recipe(DistillConfig, training)
     locations = [shards] if isinstance(shards, str) else list(shards or [])
     check_outputs({"--out": out}, locations)
     check_outputs({"--out": out / "backbone.safetensors"}, [start, teacher])
     checkpoint = checkpoint_to_resume(out, resume)
     master = load_teacher(teacher, teacher_kind)
     torch.manual_seed(recipe.seed)
-    network = channels_last(unpadded(student))
+    network = channels_last(unpadded(student, options))
     lessons = LessonData(
         locations,
         store or out / "store",
@@ -91,24 +106,59 @@ def pretrain(
         workers,
         torch_device(device),
     )
-    module = Distillation(network, recipe, lessons.width, student)
+    module = Distillation(network, recipe, lessons.width, student, options)
     origin = start_from(module, start) if start else {}
     if not resume:
-        settings = {"teacher": teacher, "teacher_kind": teacher_kind, "student": student, "start": start}
-        write_config(out, {**settings, "shards": locations, "training": asdict(recipe)})
-    run = fit(module, lessons, out, machine=Machine(device, processes, machines), checkpoint=checkpoint)
+        told = {"teacher": teacher, "teacher_kind": teacher_kind, "start": start}
+        told |= {"student": student, "student_options": options}
+        write_config(out, {**told, "shards": locations, "training": asdict(recipe)})
+    run = fit(module, lessons, out, machine=machine, checkpoint=checkpoint)
     if run.is_first:
         bring_to_length(cast(Backbone, run.network), lessons.lessons, recipe.cell_norm)
     export(out / "backbone.safetensors", module, run, origin, lessons.description(), "last")
 
 
-def unpadded(student: str) -> Backbone:
+def _classify(
+    pictures: Path,
+    out: Path,
+    student: str,
+    options: dict[str, Any],
+    start: Path | None,
+    recipe: ClassifyConfig,
+    workers: int,
+    machine: Machine,
+    resume: bool,
+) -> None:
+    """Teach a backbone classes of pictures; ``backbone.safetensors`` tells the top-1 accuracy."""
+    check_outputs({"--out": out}, [pictures])
+    check_outputs({"--out": out / "backbone.safetensors"}, [start])
+    data = ClassData(pictures, recipe, workers)
+    checkpoint = checkpoint_to_resume(out, resume)
+    torch.manual_seed(recipe.seed)
+    network = channels_last(Classifier(backbone(student, **options), len(data.pictures.classes)))
+    module = Classification(network, recipe, student, options)
+    origin = start_from(module, start) if start else {}
+    if not resume:
+        settings = {"teacher": pictures, "student": student, "student_options": options, "start": start}
+        write_config(out, {**settings, "training": asdict(recipe)})
+    run = fit(module, data, out, machine=machine, checkpoint=checkpoint)
+    export(out / "backbone.safetensors", module, run, origin, data.description(), "last")
+    if run.is_first:
+        print(f"{out / 'backbone.safetensors'}: top-1 accuracy {module.top1:.4f} on {len(data.validated)} pictures")
+
+
+def unpadded(student: str, options: dict[str, Any]) -> Backbone:
     """A student with random weights.
 
     Raises:
         ConfigError: if there is none of that name, or its features see padding.
     """
-    network = backbone(student, **STUDENTS.get(student, {}))
+    network = backbone(student, **STUDENTS.get(student, {}), **options)
+    if isinstance(network, (BasicResNet, Inception)):
+        raise ConfigError(
+            f"{student!r} cannot be distilled: its length cannot be set at the end, as its last sum or union has many "
+            "parts; give a folder of classes in place of the teacher, or take alexnet, vgg10 or ciresnet22"
+        )
     padded = padded_cells(deepcopy(network).double().eval(), STUDENT_SIZE, network.stride)
     if padded:
         raise ConfigError(

@@ -11,13 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from siam_tracker_core.commands.evaluate import words_of
 from siam_tracker_core.commands.tables import command_line, markdown, number
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.files import write_text
+from siam_tracker_core.reproduction.comparison import Row
 from siam_tracker_core.reproduction.experiments import Experiment, chosen, read_shards, read_trackers, read_trainings
 from siam_tracker_core.reproduction.plan import Plan, Planner, Step, WeightsChoice
-from siam_tracker_core.reproduction.report import Row, write_report
+from siam_tracker_core.reproduction.report import write_report
 
 CLI = "siam_tracker_core.cli"
 RECIPE = "recipe.sha256"
@@ -33,6 +35,7 @@ def reproduce(
     list: bool = False,
     dry_run: bool = False,
     frames: int | None = None,
+    sequences: list[str] | str = "",
     jobs: int = 1,
     backend: Backend = "local",
     address: str = "",
@@ -48,13 +51,14 @@ def reproduce(
         table: the number of a table of the paper; with neither table nor figure, all of the paper.
         figure: the number of a figure.
         data: the folder with the data sets, each in a folder of its name: otb, vot2015, vot2016, vot2017, ilsvrc-vid,
-            youtube-bb, alov, deform-sot; and rivals/otb and the like with published results of other trackers.
+            youtube-bb, alov, deform-sot, imagenet; and rivals/otb and the like with other trackers' published results.
         out: folder for shards, trainings, evaluations and reports.
         weights: zoo takes the weights that come with the package, and leaves out what has none; train trains each
             tracker by its paper's recipe.
         list: only list the experiments, with their status, the data that they need and the hours to expect.
         dry_run: only print the steps.
         frames: take only the first so many frames of every sequence of a one-pass evaluation, to try it out.
+        sequences: names of the only ones to evaluate, each shown over time and as a film strip.
         jobs: processes that share the sequences.
         backend: local, or dask to evaluate on the workers of a cluster.
         address: of the Dask scheduler, e.g. tcp://host:8786.
@@ -76,6 +80,8 @@ def reproduce(
     more = tuple(
         word for name, (value, usual) in options.items() if value != usual for word in (f"--{name}", str(value))
     )
+    if named := words_of(sequences):
+        more += ("--sequences", *named)
     if data is None and not dry_run:
         raise ConfigError("where do the data sets lie? give --data with the folder that holds otb, vot2016 and so on")
     planner = Planner(data or Path("DATA"), out, weights, more, strict=not dry_run)
@@ -89,9 +95,12 @@ def reproduce(
         "data": (data, None),
         "out": (out, None),
     }
-    asked |= {"weights": (weights, "zoo"), "frames": (frames, None), **options, "launcher": (launcher, "")}
+    asked |= {"weights": (weights, "zoo"), "frames": (frames, None), "sequences": (named, [])}
+    asked |= {**options, "launcher": (launcher, "")}
     command = command_line("reproduce", [paper], asked)
     for experiment, plan in plans:
+        if named:
+            plan.left_out.insert(0, f"Only {', '.join(named)} were run: no figure is the benchmark's.")
         for step in plan.steps:
             _run(step, launcher)
         folder = out / experiment.paper / experiment.item
@@ -125,7 +134,7 @@ def _run(step: Step, launcher: str) -> None:
         mark.parent.mkdir(parents=True, exist_ok=True)
         write_text(mark, digest + "\n")
     print(f"\n{step.line}", flush=True)
-    start = shlex.split(launcher) if launcher and step.words[0] == "train" else [sys.executable]
+    start = shlex.split(launcher) if launcher and step.words[0] in ("train", "pretrain") else [sys.executable]
     # A process of its own, so that torchrun can start it and a training's memory is given back.
     if (status := subprocess.run([*start, "-m", CLI, *step.words], check=False).returncode) != 0:
         raise DatasetError(f"this step ended with status {status}, the ones before stay finished: {step.line}")
@@ -156,6 +165,7 @@ def needed(experiment: Experiment) -> tuple[list[str], list[str]]:
     recipes = [trainings[trackers[name].training] for name in names if trackers[name].training]
     test = dict.fromkeys(evaluation.data for evaluation in experiment.evaluations)
     training = dict.fromkeys(read_shards()[name].data for recipe in recipes for name in recipe.shards)
+    training |= {"imagenet": None} if any(recipe.backbone for recipe in recipes) else {}
     return [*test], [*training]
 
 

@@ -46,8 +46,8 @@ def accuracy_table(summaries: Summaries) -> str:
 
 def vot_table(summaries: Summaries) -> str:
     """The trackers' figures in VOT's first experiment as a Markdown table, in the order given."""
-    header = ["tracker", "EAO", "accuracy", "robustness", "failures/sequence", "frames/s"]
-    keys = (("eao", 3), ("accuracy", 3), ("robustness", 3), ("failures", 2), ("fps", 1))
+    header = ["tracker", "EAO", "accuracy", "robustness", "failures/sequence", "frames/s", "EFO"]
+    keys = (("eao", 3), ("accuracy", 3), ("robustness", 3), ("failures", 2), ("fps", 1), ("efo", 2))
     rows = [[name, *(number(figures.get(key), digits) for key, digits in keys)] for name, figures in summaries.items()]
     return markdown(header, rows)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning import Callback
 
 from siam_tracker_core.commands.settings import explained
 from siam_tracker_core.config import read_config
@@ -18,6 +19,7 @@ from siam_tracker_core.training.data.data_module import ShardData, TrainingData
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
 from siam_tracker_core.training.engine.deadline import Deadline
 from siam_tracker_core.training.engine.export import Keep, export, start_from, write_config
+from siam_tracker_core.training.engine.loss_validation import LossValidation
 from siam_tracker_core.training.engine.module import TrainingModule
 from siam_tracker_core.training.engine.recipe import Recipe, read_recipe
 from siam_tracker_core.training.engine.run import Machine, fit
@@ -102,6 +104,9 @@ def train(
         told = {name: value for name, value in asdict(sampling).items() if name not in FROM_RECIPE}
         parts: dict[str, Any] = {"data": told, "training": asdict(recipe), "validation": asdict(checks)}
         write_config(out, {"tracker": tracker, **parts, "start": start, "objects": objects, "keep": keep})
+    more: list[Callback] = [] if minutes is None else [Deadline(minutes, out)]
+    if sampling.validation_samples:
+        more.append(LossValidation(samples.validation_loader()))
     run = fit(
         module,
         samples,
@@ -109,7 +114,7 @@ def train(
         machine=Machine(device, processes, machines),
         checkpoint=checkpoint,
         validation=checks,
-        more=[] if minutes is None else [Deadline(minutes, out)],
+        more=more,
     )
     export(out / f"{tracker}.safetensors", module, run, origin, samples.description(), keep)
 

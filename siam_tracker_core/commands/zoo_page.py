@@ -10,13 +10,19 @@ from siam_tracker_core.commands.tables import markdown, number
 from siam_tracker_core.config import departures, read_config
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER, Scores, ZooEntry
 
-HEADER = ["name", "tracker", "network", "parameters", "size", "success AUC", "precision 20 px", "frames/s"]
+HEADER = [
+    *("name", "tracker", "network", "as in the paper", "parameters", "size"),
+    *("success AUC", "precision 20 px", "frames/s"),
+]
 INTRODUCTION = """\
 # Model zoo
 
 What `load_tracker` and `--tracker` know by name. `siam-tracker zoo` prints the table and checks each file against its
 hash; `siam-tracker zoo --get NAME` [gets weights](command_line.md#weights-that-are-not-here) that are not installed;
 `siam-tracker zoo --markdown` makes this page of `weights/zoo.yaml`, where changes belong.
+
+*As in the paper* is about the network, layer by layer. No tracker here was trained as its paper's; each section tells
+what differs.
 """
 
 
@@ -57,6 +63,7 @@ def _row(entry: ZooEntry) -> list[str]:
         entry.name,
         entry.tracker,
         str(entry.network.get("backbone", "–")),
+        _as_in_the_paper(entry),
         f"{entry.parameters / 1e6:.3f} M",
         f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.is_here else "–",
         number(scores.success_auc if scores else None, 3),
@@ -65,10 +72,18 @@ def _row(entry: ZooEntry) -> list[str]:
     ]
 
 
+def _as_in_the_paper(entry: ZooEntry) -> str:
+    if entry.paper is None:
+        return "of no paper"
+    return "yes" if entry.paper.network else "another network"
+
+
 def _section(entry: ZooEntry) -> Iterator[str]:
     made = entry.provenance
     yield f"## {entry.name}\n"
     yield f"{entry.description}.\n"
+    if entry.paper is not None:
+        yield f"- Not as in the paper: {entry.paper.differs}"
     yield f"- File: `weights/{entry.path.name}`, SHA-256 `{entry.sha256}`"
     yield f"- Network: {_settings(entry.network)}"
     yield f"- Settings that differ from the tracker's defaults: {_settings(_differing(entry)) or 'none'}"

@@ -1,4 +1,7 @@
-"""What was tuned on what: a record in the comments at the head of a settings file, so that it never gets lost."""
+"""What was tuned on what: a record in the comments at the head of a settings file, so that it never gets lost.
+
+Settings that others published have ``by`` in it, who tuned them; they are for other weights, and name no sequences.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Where the paper and the published code (SiamDW:lib/tutorials/train.md) differ in the number of blocks, for CIResNet-16
 and 19, the paper's is built: only it gives the parameters, feature sizes and receptive fields that the paper states.
+Tables 6 and 7 speak of a CIResNet-20, which Table 3 does not have; ``ciresnet20`` is CIResNet-19, counted with the
+layer that it is pre-trained with.
 """
 
 from __future__ import annotations

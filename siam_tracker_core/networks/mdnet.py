@@ -13,7 +13,10 @@ from siam_tracker_core.networks.normalise import MINUS_128, Normalise
 
 CROP_SIZE = 107
 MARGIN = 16  # pixels of a crop around the box that it is about, on each side
-CONTEXT = CROP_SIZE / (CROP_SIZE - 2 * MARGIN)  # side of a crop relative to that of its box
+# Side of a crop relative to that of its box: MATLAB's rule leaves the box 75 pixels, py-MDNet's leaves it 82.4
+# (HyeonseobNam/py-MDNet:modules/utils.py adds 2 * 16 / 107 of the box).
+CONTEXT = CROP_SIZE / (CROP_SIZE - 2 * MARGIN)
+PY_MDNET_CONTEXT = 1 + 2 * MARGIN / CROP_SIZE
 CELLS = 3  # side of the features of a crop: 107 -> 51 -> 25 -> 11 -> 5 -> 3
 HIDDEN = 512
 FEATURES = 512 * CELLS * CELLS
@@ -115,18 +118,34 @@ class VGGM(Backbone):
         return self.conv3(self.conv2(self.conv1(self.normalise(images))))
 
 
+def _features_of(backbone: Backbone) -> int:
+    """Numbers that a backbone makes of a crop."""
+    was = backbone.training
+    with torch.inference_mode():
+        features = backbone.eval()(torch.zeros(1, 3, CROP_SIZE, CROP_SIZE))
+    backbone.train(was)
+    return features.numel()
+
+
 class MDNet(nn.Module):
     """Shared layers up to fc5, and one fc6 of two classes for each domain (section 3 of the paper; 4.43 M with one).
 
     Args:
         domains: how many fc6 there are; a training video each. 0 leaves them to ``add_domain``, which a tracker calls
             for its target (section 4).
+        context: side of a crop relative to that of its box, which the layers learned from; at least 1.
+        backbone: the convolutions; VGG-M's by default.
+
+    Attributes:
+        width: numbers in the features of a crop.
     """
 
-    def __init__(self, domains: int = 1) -> None:
+    def __init__(self, domains: int = 1, context: float = CONTEXT, backbone: Backbone | None = None) -> None:
         super().__init__()
-        self.backbone = VGGM()
-        self.fc4 = nn.Sequential(_linear(FEATURES, HIDDEN, 0.1), nn.ReLU(inplace=True))
+        self.context = context
+        self.backbone = VGGM() if backbone is None else backbone
+        self.width = FEATURES if backbone is None else _features_of(backbone)
+        self.fc4 = nn.Sequential(_linear(self.width, HIDDEN, 0.1), nn.ReLU(inplace=True))
         self.fc5 = nn.Sequential(nn.Dropout(0.5), _linear(HIDDEN, HIDDEN, 0.1), nn.ReLU(inplace=True))
         self.fc6 = nn.ModuleList()
         for _ in range(domains):
@@ -143,11 +162,11 @@ class MDNet(nn.Module):
         return len(self.fc6) - 1
 
     def features(self, crops: torch.Tensor) -> torch.Tensor:
-        """conv3 features (N, 4608), by channel, row and column, of RGB crops (N, 3, 107, 107) in 0..255."""
+        """Features (N, width), by channel, row and column, of RGB crops (N, 3, 107, 107) in 0..255."""
         return self.backbone(crops).flatten(1)
 
     def classify(self, features: torch.Tensor, domain: int = 0) -> torch.Tensor:
-        """Logits (N, 2) of background and target for conv3 features (N, 4608)."""
+        """Logits (N, 2) of background and target for features (N, width), 4608 of VGG-M."""
         return self.fc6[domain](self.fc5(self.fc4(features)))
 
     def forward(self, crops: torch.Tensor, domain: int = 0) -> torch.Tensor:

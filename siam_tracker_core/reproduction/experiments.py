@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -50,16 +50,23 @@ class Training:
     Attributes:
         recipe: a file of config/train.
         shards: names of prepared data sets.
+        shares: of the videos of each prepared data set that are drawn from; all where none is given.
         start: weights to start from: a path below the output folder or the data's root, or a name of the zoo.
         before: commands that make what the training starts from.
         options: further words of ``siam-tracker train``, which set this training off from its recipe.
+        backbone: what is pre-trained on ImageNet's classes and begins the training, with its options; in place of
+            ``start`` and ``before``.
+        backbone_options: of it.
     """
 
     recipe: str
     shards: tuple[str, ...] = ()
+    shares: tuple[float, ...] = ()
     start: str = ""
     before: tuple[tuple[str, ...], ...] = ()
     options: tuple[str, ...] = ()
+    backbone: str = ""
+    backbone_options: Mapping[str, bool | int | str] = field(default_factory=dict)
 
     __pydantic_config__ = STRICT
 
@@ -72,12 +79,18 @@ class PaperTracker:
         zoo: the trained one that comes with the package, empty if there is none.
         training: the paper's training of it, a name of trainings.yaml; empty if there is none here.
         settings: a file of config/trackers, without its suffix.
+        join: two trackers, of whose weights those of a cascade are joined: with ``--weights train``, and where there is
+            none in the zoo.
+        made: commands that make its weights without a training, as OUT/trainings/NAME.safetensors; run with ``--weights
+            train`` only.
         differs: in what the one of the zoo differs from the paper's.
     """
 
     zoo: str = ""
     training: str = ""
     settings: str = ""
+    join: tuple[str, ...] = ()
+    made: tuple[tuple[str, ...], ...] = ()
     differs: str = ""
 
     __pydantic_config__ = STRICT

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
@@ -25,6 +26,10 @@ from siam_tracker_core.resources import RECIPES, WEIGHTS, find_config, shipped
 
 WeightsChoice = Literal["zoo", "train"]
 
+# How a backbone is pre-trained on classes, and the place of a tracker's weights in a command.
+PRETRAINING = "imagenet_ciresnet22.yaml"
+_WEIGHTS = re.compile(r"\{weights:([a-z0-9_]+)\}")
+
 # The folders that a data set may have below the root, in lower case; the first is the one that is asked for.
 FOLDERS = {
     "otb": ("otb", "otb100", "otb-100", "otb2015", "otb-2015"),
@@ -35,6 +40,7 @@ FOLDERS = {
     "youtube-bb": ("youtube-bb", "youtube_bb", "youtubebb"),
     "alov": ("alov", "alov300", "alov300++"),
     "deform-sot": ("deform-sot", "deform_sot"),
+    "imagenet": ("imagenet", "imagenet2012", "imagenet-1k", "ilsvrc2012"),
 }
 
 
@@ -125,7 +131,11 @@ class Planner:
             else:
                 left_out.append(f"{evaluation.name} is not evaluated: none of its trackers has weights.")
         for words in experiment.commands:
-            steps.append(Step(tuple(self._filled(word, here) for word in words)))
+            missing = [name for word in words for name in _WEIGHTS.findall(word) if not self._weights(name)]
+            if missing:
+                left_out.append(f"{words[0]} is left out: there are no weights of {', '.join(missing)}.")
+            else:
+                steps.append(Step(tuple(self._filled(word, here) for word in words)))
         return Plan(steps, labels, folders, left_out)
 
     def data(self, name: str) -> Path:
@@ -157,9 +167,23 @@ class Planner:
             named = folder / f"{tracker.training}.safetensors"
             steps = list(self._training(training, folder, folder / f"{kind}.safetensors", named))
             return f"{named}{settings}", steps, ""
+        if tracker.join and (self.weights == "train" or not tracker.zoo):
+            halves = [self._source(half) for half in tracker.join]
+            if missing := [told for source, _, told in halves if not source]:
+                return "", [], f"{name} is left out: {' '.join(missing)}"
+            named = self.out / "trainings" / f"{name}.safetensors"
+            words = ("join", *(self._weights(half) for half in tracker.join), str(named))
+            steps = [step for _, needed, _ in halves for step in needed]
+            reason = " ".join(told for _, _, told in halves if told)
+            return f"{named}{settings}", [*steps, Step(words, named)], reason
+        if tracker.made and self.weights == "train":
+            commands = [tuple(self._filled(word, self.out) for word in words) for words in tracker.made]
+            named = self.out / "trainings" / f"{name}.safetensors"
+            return f"{named}{settings}", [Step(words, _result_of(words)) for words in commands], ""
         if tracker.zoo:
             return f"{tracker.zoo}{settings}", [], _difference(name, tracker)
         told = f"--weights train trains it ({tracker.training})" if tracker.training else tracker.differs
+        told = "--weights train makes them" if tracker.made else told
         return "", [], f"{name} is left out: the package has no weights of it; {told}."
 
     def _training(self, training: Training, folder: Path, made: Path, named: Path) -> Iterator[Step]:
@@ -172,21 +196,51 @@ class Planner:
         for command in training.before:
             filled = tuple(self._filled(word, folder) for word in command)
             yield Step(filled, result=_result_of(filled))
+        before = self.pretraining(training)
+        if before is not None:
+            yield before
         words: tuple[str, ...] = ("train", "--config", str(recipe_file), "--out", str(folder))
         sources = [
             dict(source) | {"path": str(self._shards(name))}
             for source, name in zip(recipe["data"]["sources"], training.shards, strict=True)
         ]
+        if training.shares:
+            sources = [source | {"share": share} for source, share in zip(sources, training.shares, strict=True)]
         words = (*words, "--data.sources", json.dumps(sources), *training.options)
         inputs = {}
-        if training.start:
+        if before is not None:
+            words = (*words, "--start", str(before.result), *_backbone(training, recipe))
+        elif training.start:
             start = self._filled(training.start, folder)
             words = (*words, "--start", start)
             inputs = {} if training.before else {Path(start): "the weights that the training starts from"}
         if (folder / "last.ckpt").is_file():
             words = (*words, "--resume")
-        text = recipe_file.read_text(encoding="utf-8") + " ".join((*training.shards, *training.options))
+        of_backbone = _backbone(training, recipe) if before is not None else ()
+        text = recipe_file.read_text(encoding="utf-8") + " ".join(
+            (*training.shards, *map(str, training.shares), *of_backbone, *training.options)
+        )
         yield Step(words, named, inputs, made, text)
+
+    def pretraining(self, training: Training) -> Step | None:
+        """What makes the backbone that a training starts from; None where it names none."""
+        if not training.backbone:
+            return None
+        more = "".join(f"_{key}{value}" for key, value in training.backbone_options.items())
+        out = self.out / "trainings" / f"imagenet_{training.backbone}{more}"
+        config = str(shipped(RECIPES) / PRETRAINING)
+        words = ["pretrain", str(self.data("imagenet")), "--config", config, "--student", training.backbone]
+        if training.backbone_options:
+            words += ["--student_options", json.dumps(dict(training.backbone_options))]
+        text = " ".join([(shipped(RECIPES) / PRETRAINING).read_text(encoding="utf-8"), *words[4:]])
+        words += ["--out", str(out), *(["--resume"] if (out / "last.ckpt").is_file() else [])]
+        return Step(tuple(words), out / "backbone.safetensors", recipe=text)
+
+    def _weights(self, name: str) -> str:
+        """The file of a tracker's weights; empty if there is none."""
+        source, _, _ = self._source(name)
+        path = source.partition("+")[0]
+        return str(shipped(WEIGHTS) / f"{path}.safetensors") if path and not path.endswith(".safetensors") else path
 
     def _shards(self, name: str) -> Path:
         return self.out / "shards" / name
@@ -208,11 +262,24 @@ class Planner:
         places = {"root": self.root, "out": self.out, "here": here}
         places |= {"zoo": shipped(WEIGHTS), "recipes": shipped(RECIPES)}
         places |= {name: self.data(name) for name in FOLDERS if f"{{{name}}}" in word}
+        for name in _WEIGHTS.findall(word):
+            word = word.replace(f"{{weights:{name}}}", self._weights(name))
         for name, value in places.items():
             word = word.replace(f"{{{name}}}", str(value))
         if "{" in word and "}" in word and not word.startswith(("{", "[")):
             raise ConfigError(f"{word} has a place that is not known; known are {', '.join(places)} in braces")
         return word
+
+
+def _backbone(training: Training, recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The words that give a recipe the backbone of a training, as far as it has another."""
+    words: tuple[str, ...] = ()
+    settings = recipe["training"]
+    if settings.get("backbone", training.backbone) != training.backbone:
+        words = ("--training.backbone", training.backbone)
+    if training.backbone_options:
+        words = (*words, "--training.backbone_options", json.dumps(dict(training.backbone_options)))
+    return words
 
 
 def _difference(name: str, tracker: PaperTracker) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from siam_tracker_core.evaluation.report.page import Facts, write_page
+from siam_tracker_core.reproduction.comparison import Row, comparison_figures
 from siam_tracker_core.reproduction.experiments import PAPERS, Experiment, Published
 from siam_tracker_core.reproduction.plan import Plan
 
@@ -25,32 +26,8 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """One figure of the paper and ours.
-
-    Attributes:
-        name: as the paper has it.
-        on: the evaluation.
-        metric: in words.
-        paper: the paper's figure.
-        ours: ours; None where there is none.
-    """
-
-    name: str
-    on: str
-    metric: str
-    paper: float
-    ours: float | None
-
-    @property
-    def difference(self) -> float | None:
-        """Ours without the paper's."""
-        return None if self.ours is None else self.ours - self.paper
-
-
 def write_report(experiment: Experiment, plan: Plan, out: Path, command: str, date: str, cut: int | None) -> list[Row]:
-    """Write report.html and report.json of an experiment that has run.
+    """Write report.html, report.json and plots/ of an experiment that has run.
 
     Args:
         experiment: the declaration.
@@ -79,13 +56,19 @@ def write_report(experiment: Experiment, plan: Plan, out: Path, command: str, da
     }
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    figures = comparison_figures(rows)
+    if figures:
+        (out / "plots").mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.write(out / "plots", name)
     title = f"{PAPERS[experiment.paper]}, {experiment.label}"
     notes = ["The paper's figures are copied from its text; a figure without numbers in the text has none here."]
     write_page(
         out / "report.html",
         "reproduction.html.j2",
         Facts(title, command, notes, None, warnings, date),
-        {},
+        figures,
+        compared=list(figures),
         what=experiment.title,
         rows=rows,
         evaluations=evaluations,
@@ -101,7 +84,7 @@ def _rows(experiment: Experiment, plan: Plan) -> Iterator[Row]:
         for metric, value in published.values.items():
             ours = figures.get(metric)
             yield Row(
-                published.name, published.evaluation, _in_words(metric), value, None if ours is None else float(ours)
+                published.name, published.evaluation, in_words(metric), value, None if ours is None else float(ours)
             )
 
 
@@ -124,7 +107,8 @@ def _figures(folder: Path) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def _in_words(metric: str) -> str:
+def in_words(metric: str) -> str:
+    """A metric for people: ``precision_20.DEF`` is the precision at 20 px of the sequences with DEF."""
     name, _, attribute = metric.partition(".")
     words = METRICS.get(name, name)
     return f"{words}, {attribute}" if attribute else words

@@ -31,7 +31,7 @@ from siam_tracker_core.training.data.crop_store import CropStore, build_store
 from siam_tracker_core.training.data.shards import open_prepared
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, to_pictures
-from siam_tracker_core.training.engine.recipe import Recipe, WarmUp
+from siam_tracker_core.training.engine.recipe import BackboneOptions, Recipe, WarmUp, described
 from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
@@ -204,16 +204,23 @@ class Distillation(TrainingModule):
         network: the student, a backbone.
         recipe: settings.
         teacher_channels: width of the targets, at most that of the student.
-        name: of the backbone, for the weights file.
+        name, options: of the backbone, for the weights file.
     """
 
     kind = "backbone"
     recipe: DistillConfig
     basis: torch.Tensor
 
-    def __init__(self, network: Backbone, recipe: DistillConfig, teacher_channels: int, name: str) -> None:
+    def __init__(
+        self,
+        network: Backbone,
+        recipe: DistillConfig,
+        teacher_channels: int,
+        name: str,
+        options: BackboneOptions | None = None,
+    ) -> None:
         super().__init__(network, recipe)
-        self.name = name
+        self.name, self.options = name, options or {}
         # The same for every run, so that one distillation can go on from another.
         generator = torch.Generator().manual_seed(0)
         square = torch.randn(network.out_channels, teacher_channels, generator=generator)
@@ -224,7 +231,7 @@ class Distillation(TrainingModule):
         return self.network
 
     def description(self) -> dict[str, Any]:
-        return {"network": {"backbone": self.name}}
+        return {"network": described(self.name, self.options)}
 
     def _look(self, batch: Batch, generator: torch.Generator) -> torch.Tensor:
         """RGB images of the windows in other colours."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
 import numpy as np
 import torch
+from annotated_types import Ge, Lt
 from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.config import departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Count, NotNegative, Positive, Share
+from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, MDNet, without_domains
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig, MDNetModel
@@ -35,6 +37,8 @@ class MDNetTraining(Recipe):
 
     Attributes:
         domains: most videos that there is a last layer for; those that are not used cost next to nothing.
+        backbone: name of the convolutions.
+        context: side of a crop relative to that of its box: 1.427, MATLAB's; py-MDNet has 1.299.
         convolutions: ``trained`` convolutions are to come with ``start``; ``fresh`` ones begin with random weights of
             a size that suits the inputs (He et al., 2015).
         hard_negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives``
@@ -50,6 +54,8 @@ class MDNetTraining(Recipe):
     grad_clip_norm: NotNegative = 10.0
     batch_size: Count = 1
     domains: Count = 1024
+    backbone: str = "vgg_m"
+    context: Annotated[float, Ge(1), Lt(10)] = CONTEXT
     convolutions: Literal["trained", "fresh"] = "trained"
     hard_negatives: Count = 96
     flip_probability: Share = 0.5
@@ -106,13 +112,24 @@ class MDNetModule(TrainingModule):
     @classmethod
     def build(cls, recipe: MDNetTraining, objects: Path | None = None) -> MDNetModule:  # type: ignore[override]
         """A module with a new network. ``objects`` are not looked at: covered targets are not part of the method."""
-        network = MDNet(recipe.domains)
+        features = None if recipe.backbone == "vgg_m" else backbone(recipe.backbone)
+        network = MDNet(recipe.domains, recipe.context, features)
         if recipe.convolutions == "fresh":
             initialise(network.backbone)
         return cls(network, recipe)
 
     def adopt(self, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
-        """As of any training; the domains begin anew."""
+        """As of any training; the domains begin anew.
+
+        Raises:
+            ConfigError: if the weights learned from crops of another size.
+        """
+        theirs = float(metadata.get("network", {}).get("context", CONTEXT))
+        if metadata.get("tracker") == self.kind and abs(theirs - self.recipe.context) > 1e-3:
+            raise ConfigError(
+                f"training.context is {self.recipe.context:.4f}, and the weights to start from learned from crops of "
+                f"{theirs:.4f} times the box; give that"
+            )
         own = {name: tensor for name, tensor in self.network.state_dict().items() if name.startswith("fc6.")}
         return own | dict(without_domains(super().adopt(state, metadata)))
 
@@ -177,14 +194,14 @@ class MDNetModule(TrainingModule):
         flips = draw_flips(domains, recipe.flip_probability, crops.device, generator).repeat_interleave(frames)
         images = torch.where(flips[:, None, None, None], images.flip(3), images)
         boxes = torch.cat((batch["positives"], batch["negatives"]), dim=2).flatten(0, 1)
-        sampled = sample_boxes(images, mirrored(boxes, flips, side))
+        sampled = sample_boxes(images, mirrored(boxes, flips, side), recipe.context)
         sampled = sampled.unflatten(0, (domains, frames))
         near = batch["positives"].shape[2]
         parts = (sampled[:, :, :near].flatten(1, 2), sampled[:, :, near:].flatten(1, 2))
         return Patches(torch.cat(parts, dim=1), frames * near)
 
     def _hardest(self, patches: Patches, domains: list[int]) -> torch.Tensor:
-        """The positives, and the negatives that look most like the target (section 3.3: hard minibatch mining)."""
+        """The positives, and the negatives that look most like the target, as the paper takes them while tracking."""
         near, off = patches.images[:, : patches.positives], patches.images[:, patches.positives :]
         count = self.recipe.hard_negatives
         if off.shape[1] <= count:
@@ -208,7 +225,7 @@ class MDNetModule(TrainingModule):
         for number, domain in enumerate(self._domains(batch)):
             images = batch["crops"][number, :_SHOWN].permute(0, 3, 1, 2).flip(1)
             boxes = torch.cat((batch["positives"][number, :_SHOWN], batch["negatives"][number, :_SHOWN]), dim=1)
-            patches = sample_boxes(images.float(), boxes)
+            patches = sample_boxes(images.float(), boxes, self.recipe.context)
             logits = self.network.fc6[domain](self._hidden(patches.flatten(0, 1)))
             taken = logits.argmax(dim=1).view(boxes.shape[:2]).cpu().numpy()
             rows.append([_drawn(*each) for each in zip(to_pictures(images), boxes.cpu().numpy(), taken, strict=True)])
@@ -221,7 +238,9 @@ class MDNetModule(TrainingModule):
         return Tracker(MDNetModel(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        return {"tracker": self.kind, "network": {}, "config": departures(self.recipe.tracking)}
+        network: dict[str, Any] = {} if self.recipe.backbone == "vgg_m" else {"backbone": self.recipe.backbone}
+        network |= {} if self.recipe.context == CONTEXT else {"context": self.recipe.context}
+        return {"tracker": self.kind, "network": network, "config": departures(self.recipe.tracking)}
 
 
 def _too_few(layers: int, what: str) -> ConfigError:
@@ -236,18 +255,19 @@ def mirrored(boxes: torch.Tensor, flips: torch.Tensor, side: int) -> torch.Tenso
     return torch.cat((left[..., None], boxes[..., 1:]), dim=2)
 
 
-def sample_boxes(images: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+def sample_boxes(images: torch.Tensor, boxes: torch.Tensor, context: float = CONTEXT) -> torch.Tensor:
     """What is in boxes with MDNet's margin, as a tracker sees it; continued with the image's mean colour.
 
     Args:
         images: float (N, C, H, W).
         boxes: (N, k, 4) of ``x, y, width, height`` in pixels.
+        context: side of what is seen relative to that of the box.
 
     Returns:
         (N, k, C, 107, 107).
     """
     height, width = images.shape[2:]
-    steps = ((torch.arange(CROP_SIZE, device=images.device) + 0.5) / CROP_SIZE - 0.5) * CONTEXT
+    steps = ((torch.arange(CROP_SIZE, device=images.device) + 0.5) / CROP_SIZE - 0.5) * context
     sizes = boxes[..., 2:].float()
     middles = boxes[..., :2].float() + sizes / 2
     along_x = (middles[..., :1] + steps * sizes[..., :1]) * (2 / width) - 1

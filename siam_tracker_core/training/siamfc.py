@@ -19,7 +19,7 @@ from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
 from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
-from siam_tracker_core.training.engine.recipe import WarmUp
+from siam_tracker_core.training.engine.recipe import BackboneOptions, WarmUp, described
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 
 
@@ -33,6 +33,7 @@ class SiamFCTraining(PairTraining):
 
     Attributes:
         backbone: name of the network that sees the images.
+        backbone_options: of it, such as ``{stride: 4}``; they stay with the weights.
         gain: of the correlation; fixed.
         radius: of the positive label in pixels.
         initial_bias: where the correlation's bias starts; with distilled features, -3 makes a response of half the
@@ -43,6 +44,7 @@ class SiamFCTraining(PairTraining):
     lr: Positive = 1e-3
     warmup: WarmUp = field(default_factory=lambda: WarmUp(steps=100))
     backbone: str = "alexnet"
+    backbone_options: BackboneOptions = field(default_factory=dict)
     gain: Positive = 1e-3
     radius: Positive = 16.0
     cross_video_weight: NotNegative = 0.25
@@ -82,7 +84,7 @@ class SiamFCModule(PairModule):
 
     @classmethod
     def build(cls, recipe: SiamFCTraining, objects: Path | None = None) -> SiamFCModule:
-        network = SiamFCNetwork(backbone(recipe.backbone), recipe.gain)
+        network = SiamFCNetwork(backbone(recipe.backbone, **recipe.backbone_options), recipe.gain)
         initialise(network.backbone)
         return cls(network, recipe, read_bank(objects) if objects else None)
 
@@ -145,5 +147,5 @@ class SiamFCModule(PairModule):
         return Tracker(SiamFCModel.from_network(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
-        network = {"backbone": self.recipe.backbone, "gain": self.recipe.gain}
+        network = {**described(self.recipe.backbone, self.recipe.backbone_options), "gain": self.recipe.gain}
         return {"tracker": self.kind, "network": network, "config": departures(self.recipe.tracking)}

@@ -28,6 +28,7 @@ from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.engine.recipe import BackboneOptions, described
 from siam_tracker_core.training.losses.proposals import ProposalLoss, cross_video_loss, draw_anchors, proposal_loss
 from siam_tracker_core.training.proposal_pictures import proposal_rows
 
@@ -41,6 +42,7 @@ class SiamRPNTraining(PairTraining):
 
     Attributes:
         backbone: name of the network that sees the images.
+        backbone_options: of it, such as ``{stride: 4}``; they stay with the weights.
         head: ``depthwise`` or ``up_channel``, see ``networks.rpn``.
         hidden: channels of the head's correlation.
         ratios: of the anchors, height to width.
@@ -50,6 +52,7 @@ class SiamRPNTraining(PairTraining):
 
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
     backbone: str = "alexnet_wide"
+    backbone_options: BackboneOptions = field(default_factory=dict)
     head: Literal["depthwise", "up_channel"] = "depthwise"
     hidden: Count = 256
     ratios: Annotated[tuple[Positive, ...], MinLen(1)] = RATIOS
@@ -112,7 +115,7 @@ class SiamRPNModule(PairModule):
             ConfigError: if there is no backbone of that name.
             DatasetError: if ``objects`` holds none.
         """
-        features = backbone(recipe.backbone)
+        features = backbone(recipe.backbone, **recipe.backbone_options)
         head = HEADS[recipe.head](features.out_channels, len(recipe.ratios), recipe.hidden)
         initialise(head)
         network = SiamRPNNetwork(features, head, recipe.ratios, recipe.exemplar_margin, recipe.search_margin)
@@ -184,7 +187,7 @@ class SiamRPNModule(PairModule):
     def description(self) -> dict[str, Any]:
         recipe = self.recipe
         network = {
-            "backbone": recipe.backbone,
+            **described(recipe.backbone, recipe.backbone_options),
             "head": recipe.head,
             "hidden": recipe.hidden,
             "ratios": list(recipe.ratios),

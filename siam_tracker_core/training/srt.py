@@ -118,6 +118,8 @@ class SRTModule(TrainingModule):
 
     @classmethod
     def build(cls, recipe: SRTTraining, objects: Path | None = None) -> SRTModule:
+        if recipe.view.rotation or recipe.view.shear:
+            raise ConfigError("SRT learns from upright boxes; leave training.view.rotation and .shear at 0")
         network = SRTNetwork(recipe.layers)
         for unit in network.backbone.units():
             assert isinstance(unit, nn.Conv2d)

@@ -56,6 +56,19 @@ def teacher(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def classes(tmp_path_factory):
+    """Pictures of two classes that differ in colour, to train on and to validate with."""
+    root, rng = tmp_path_factory.mktemp("classes"), np.random.default_rng(0)
+    for part, count in (("train", 4), ("val", 3)):
+        for name, colour in (("n01_blue", (200, 60, 40)), ("n02_red", (40, 60, 200))):
+            (root / part / name).mkdir(parents=True)
+            for number in range(count):
+                picture = np.clip(np.array(colour) + rng.normal(0, 25, (90, 110, 3)), 0, 255).astype(np.uint8)
+                cv2.imwrite(str(root / part / name / f"{number}.png"), picture)
+    return root
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _pytorch_by_default():
     """Runtime ``auto`` is PyTorch but in the tests of the runtimes: to export every small network takes seconds."""

@@ -43,11 +43,16 @@ def made_track(
 
 
 def made_set(
-    folder: Path, shards: list[list[TrackCrops]], kind: Kind = "video", size: int = SIZE, every: int = 1
+    folder: Path,
+    shards: list[list[TrackCrops]],
+    kind: Kind = "video",
+    size: int = SIZE,
+    every: int = 1,
+    rate: float | None = None,
 ) -> PreparedSet:
     """Write tracks as a prepared data set, one list of them a shard."""
     folder.mkdir(parents=True, exist_ok=True)
-    info = SetInfo(str(folder), shards[0][0].data_set, kind, size, every)
+    info = SetInfo(str(folder), shards[0][0].data_set, kind, size, every, rate)
     entries = [write_shard(folder / f"{n:06d}.tar", info, tracks) for n, tracks in enumerate(shards)]
     prepared = PreparedSet(info, tuple(entry for entry in entries if entry))
     write_index(folder, prepared, {})

@@ -28,6 +28,12 @@ def tuning_warnings(identities: Identities, sequences: Sequence[VideoSequence]) 
         record = identity.get("tuning")
         if record is None:
             continue
+        if "by" in record:
+            lines.append(
+                f"{name} runs with settings that {record['by']} tuned on {record['tuned_on']} for other weights; its "
+                "figures there say nothing of how it does elsewhere."
+            )
+            continue
         if seen := tuned_among(record, sequences):
             lines.append(
                 f"{name} was tuned on {len(seen)} of these sequences ({', '.join(seen)}); its figures say nothing of "
@@ -81,6 +87,8 @@ def provenance_of(identity: Mapping[str, Any]) -> Provenance:
         record = identity["tuning"]
         if record is None:
             tuned_on = f"settings in {identity['settings']}: not recorded; otherwise {tuned_on}"
+        elif "by" in record:
+            tuned_on = f"{record['tuned_on']} by {record['by']}, for other weights; otherwise {tuned_on}"
         else:
             tuned_on = f"{record['tuned_on']} ({', '.join(record['space'])}); otherwise {tuned_on}"
             details["tuning"] = (

@@ -73,12 +73,12 @@ class PlotFigure:
 
 
 def accuracy_figures(results: Results, colours: Colours) -> dict[str, PlotFigure]:
-    """Success and precision; the precision legend is ranked by its own score."""
+    """Success, precision and one against the other; the precision legend is ranked by its own score."""
     curves = {name: otb.score(of_tracker) for name, of_tracker in results.items()}
     by_precision = dict(sorted(curves.items(), key=lambda item: -item[1].precision_20))
     success = {name: scores.success for name, scores in curves.items()}
     precision = {name: scores.precision for name, scores in curves.items()}
-    return {
+    figures = {
         "success": PlotFigure(
             plots.success_plot(curves, colours), Table.of_columns({"threshold": otb.SUCCESS_THRESHOLDS, **success})
         ),
@@ -87,6 +87,10 @@ def accuracy_figures(results: Results, colours: Colours) -> dict[str, PlotFigure
             Table.of_columns({"threshold": otb.PRECISION_THRESHOLDS, **precision}),
         ),
     }
+    if (svg := plots.ranking_plot(curves, colours)) is not None:
+        rows = [[name, scores.precision_20, scores.success_auc] for name, scores in curves.items()]
+        figures["ranking"] = PlotFigure(svg, Table(["tracker", "precision_20", "success_auc"], rows))
+    return figures
 
 
 def speed_figures(results: Results, summaries: Summaries, colours: Colours) -> dict[str, PlotFigure]:

@@ -48,6 +48,7 @@ def write_report(
     date: str = "",
     labels: Labels | None = None,
     seen: Mapping[str, Sequence[str]] | None = None,
+    chosen: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Write ``report.html``, ``summary`` and ``sequences`` as JSON and CSV, and ``plots/`` into a folder.
 
@@ -62,6 +63,7 @@ def write_report(
         date: of the run, as it shall be shown.
         labels: the data set's attributes of each sequence, by its name.
         seen: by tracker, the sequences that it has seen in training.
+        chosen: sequences that are shown over time and as film strips, in that order; the hardest without any.
 
     Returns:
         What ``summary.json`` holds: each tracker's figures as ``summary.summarise`` gives them, best first; of one that
@@ -84,7 +86,8 @@ def write_report(
     summaries = {name: summaries[name] for name in order}
     results = {name: results[name] for name in order}
     colours = {name: index for index, name in enumerate(order)}
-    by_sequence = _hardest_first(results)
+    by_sequence = _chosen_first(_hardest_first(results), chosen)
+    strips, panels = (len(chosen), max(len(chosen), PANELS)) if chosen else (STRIPS, PANELS)
     attributes = by_attribute(results, labels)
     drawn = (
         figures.accuracy_figures(results, colours)
@@ -92,8 +95,8 @@ def write_report(
         | figures.attribute_figures(attributes, colours)
     )
     overlaps = {
-        name: figures.overlap_figure(of_sequence, colours, wide=place < STRIPS)
-        for place, (name, of_sequence) in enumerate(list(by_sequence.items())[:PANELS])
+        name: figures.overlap_figure(of_sequence, colours, wide=place < strips)
+        for place, (name, of_sequence) in enumerate(list(by_sequence.items())[:panels])
     }
     out = Path(out_dir)
     _write_files(out, results, summaries, drawn, overlaps, by_sequence)
@@ -106,7 +109,8 @@ def write_report(
         best=_best(summaries),
         colours=colours,
         attributes=[(row, f"attribute-{plot_style.file_name(row.code)}") for row in attributes],
-        panels=_panels(by_sequence, colours, overlaps, labels),
+        panels=_panels(by_sequence, colours, overlaps, labels, strips),
+        chosen=chosen,
         sequence_rows=_sequence_rows(results, seen),
         seen=seen,
         has_states=any(any(result.states) for of_tracker in results.values() for result in of_tracker),
@@ -144,12 +148,13 @@ def _panels(
     colours: Mapping[str, int],
     overlaps: Mapping[str, PlotFigure],
     labels: Labels,
+    strips: int,
 ) -> list[_SequencePanel]:
-    """A panel for each of the hardest sequences, the first few with a film strip."""
+    """A panel for each sequence that is shown, the first few with a film strip."""
     panels = []
     for place, (name, plot) in enumerate(overlaps.items()):
         of_sequence = by_sequence[name]
-        strip = film_strip(of_sequence, colours) if place < STRIPS else []
+        strip = film_strip(of_sequence, colours) if place < strips else []
         panels.append(
             _SequencePanel(
                 name,
@@ -171,6 +176,13 @@ def _hardest_first(results: Results) -> dict[str, dict[str, SequenceResult]]:
         return sum(areas.values()) / len(areas)
 
     return dict(sorted(_by_sequence(results).items(), key=mean_area))
+
+
+def _chosen_first(
+    by_sequence: Mapping[str, Mapping[str, SequenceResult]], chosen: Sequence[str]
+) -> Mapping[str, Mapping[str, SequenceResult]]:
+    """The same with the chosen sequences before the others, as far as they have a result."""
+    return {name: by_sequence[name] for name in chosen if name in by_sequence} | dict(by_sequence)
 
 
 def _areas(of_sequence: Mapping[str, SequenceResult]) -> dict[str, float]:

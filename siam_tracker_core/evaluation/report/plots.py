@@ -193,6 +193,27 @@ def speed_plot(summaries: Mapping[str, Mapping[str, Any]], colours: Mapping[str,
         return plot_style.svg(figure, "speed")
 
 
+def ranking_plot(curves: Mapping[str, otb.Scores], colours: Mapping[str, int]) -> str | None:
+    """Success AUC against precision at 20 px, a mark a tracker; None where there are fewer than two."""
+    if len(curves) < 2:
+        return None
+    places = {name: (scores.precision_20, scores.success_auc) for name, scores in curves.items()}
+    with matplotlib.rc_context(plot_style.STYLE):
+        figure = Figure(figsize=(5.4, 4.2), layout="constrained")
+        axes = figure.subplots()
+        for name, place in places.items():
+            colour, marker = palette.series_colour(colours[name]), palette.series_marker(colours[name])
+            axes.plot(*place, marker, color=colour, markersize=9)
+        across, up = (np.array(values) for values in zip(*places.values(), strict=True))
+        margins = [max(0.15 * float(np.ptp(values)), 0.03) for values in (across, up)]
+        axes.set(xlim=(across.min() - margins[0], across.max() + 3 * margins[0]))
+        axes.set(ylim=(up.min() - margins[1], up.max() + margins[1]))
+        axes.set(xlabel="precision at 20 px", ylabel="success AUC")
+        axes.set_title("Success and precision")
+        plot_style.label_points(axes, [(*place, name) for name, place in places.items()])
+        return plot_style.svg(figure, "ranking")
+
+
 def _curve_plot(
     lines: Sequence[_Line],
     thresholds: NDArray[np.float64],

@@ -40,6 +40,7 @@ def write_vot_report(
     provenance: Mapping[str, Provenance] | None = None,
     warnings: Sequence[str] = (),
     date: str = "",
+    chosen: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Write ``report.html``, ``summary`` and ``sequences`` as JSON and CSV, and ``plots/`` into a folder.
 
@@ -47,7 +48,7 @@ def write_vot_report(
         out_dir: made if missing; files of an earlier report are replaced.
         evaluation: what ``evaluate_vot`` gives.
         sequences: what it ran on.
-        title, command, notes, provenance, warnings, date: as for ``report.write_report``.
+        title, command, notes, provenance, warnings, date, chosen: as for ``report.write_report``.
 
     Returns:
         What ``summary.json`` holds: for each tracker, the highest EAO first, the figures of the first experiment, and
@@ -95,14 +96,15 @@ def write_vot_report(
         main=scores[main],
         best={experiment: _best(of_tracker) for experiment, of_tracker in scores.items()},
         lengths=lengths,
-        panels=_panels(evaluation, main, scores[main], sequences, colours),
+        chosen=chosen,
+        panels=_panels(evaluation, main, scores[main], sequences, colours, chosen),
     )
     return summaries
 
 
 def figures_of(scores: VotScores) -> dict[str, Any]:
     """One tracker's figures in one experiment, ready for JSON; what could not be measured is None."""
-    names = ("eao", "accuracy", "robustness", "failures", "failures_total", "failures_per_100", "fps")
+    names = ("eao", "accuracy", "robustness", "failures", "failures_total", "failures_per_100", "fps", "efo")
     values = {name: float(getattr(scores, name)) for name in names}
     return {name: None if math.isnan(value) else value for name, value in values.items()} | {
         "sequences": len(scores.per_sequence),
@@ -167,6 +169,9 @@ def _figures(experiment: str, scores: Mapping[str, VotScores], colours: Mapping[
     if (svg := vot_plots.speed_plot(scores, colours, name("speed"))) is not None:
         rows = [[label, one.fps, one.eao] for label, one in scores.items()]
         figures[name("speed")] = PlotFigure(svg, Table(["tracker", "fps", "eao"], rows))
+    if (svg := vot_plots.efo_plot(scores, colours, name("efo"))) is not None:
+        rows = [[label, one.efo, one.eao] for label, one in scores.items()]
+        figures[name("efo")] = PlotFigure(svg, Table(["tracker", "efo", "eao"], rows))
     return figures
 
 
@@ -211,8 +216,9 @@ def _panels(
     scores: Mapping[str, VotScores],
     sequences: Sequence[VideoSequence],
     colours: Mapping[str, int],
+    chosen: Sequence[str],
 ) -> list[dict[str, Any]]:
-    """The sequences with most failures, by the mean over trackers, with film strips of the first repetition."""
+    """The chosen sequences, or those with most failures by the mean over trackers; strips of the first repetition."""
 
     def hardness(sequence: VideoSequence) -> tuple[float, float]:
         figures = [one.per_sequence[sequence.name] for one in scores.values() if sequence.name in one.per_sequence]
@@ -222,7 +228,9 @@ def _panels(
         return -float(means[1]), float(means[0])
 
     panels = []
-    for sequence in sorted(sequences, key=hardness)[:STRIPS]:
+    by_name = {sequence.name: sequence for sequence in sequences}
+    shown = [by_name[name] for name in chosen if name in by_name] or sorted(sequences, key=hardness)[:STRIPS]
+    for sequence in shown:
         runs = {
             name: evaluation.runs[name][experiment][sequence.name][0]  # type: ignore[index]
             for name, one in scores.items()

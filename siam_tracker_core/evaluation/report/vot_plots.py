@@ -96,19 +96,29 @@ def tags_plot(scores: Scores, colours: Colours, name: str) -> str | None:
 
 
 def speed_plot(scores: Scores, colours: Colours, name: str) -> str | None:
-    """Speed against EAO; None where fewer than two trackers have both."""
-    timed = {label: one for label, one in scores.items() if not np.isnan([one.fps, one.eao]).any()}
+    """Frames a second against EAO; None where fewer than two trackers have both."""
+    return _speed_plot({label: (one.fps, one.eao) for label, one in scores.items()}, colours, "frames per second", name)
+
+
+def efo_plot(scores: Scores, colours: Colours, name: str) -> str | None:
+    """Normalised speed against EAO, as VOT's reports have it; None where fewer than two trackers have both."""
+    places = {label: (one.efo, one.eao) for label, one in scores.items()}
+    return _speed_plot(places, colours, "equivalent filter operations (EFO)", name)
+
+
+def _speed_plot(places: Mapping[str, tuple[float, float]], colours: Colours, unit: str, name: str) -> str | None:
+    timed = {label: place for label, place in places.items() if not np.isnan(place).any()}
     if len(timed) < 2:
         return None
     with matplotlib.rc_context(plot_style.STYLE):
         figure = Figure(figsize=(5.6, 3.6), layout="constrained")
         axes = figure.subplots()
-        speeds = [one.fps for one in timed.values()]
+        speeds = [speed for speed, _ in timed.values()]
         axes.set_xscale("log")
-        axes.set(xlim=(min(speeds) / 1.6, max(speeds) * 2.6), xlabel="frames per second", ylabel="EAO")
-        axes.set_ylim(0, max(one.eao for one in timed.values()) * 1.25 + 0.02)
+        axes.set(xlim=(min(speeds) / 1.6, max(speeds) * 2.6), xlabel=unit, ylabel="EAO")
+        axes.set_ylim(0, max(eao for _, eao in timed.values()) * 1.25 + 0.02)
         plot_style.plain_log_ticks(axes)
-        _labelled_points(axes, {label: (one.fps, one.eao) for label, one in timed.items()}, colours)
+        _labelled_points(axes, timed, colours)
         return plot_style.svg(figure, name)
 
 

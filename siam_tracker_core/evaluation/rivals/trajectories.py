@@ -3,7 +3,8 @@
 Both lie as ``TRACKER/EXPERIMENT/SEQUENCE/SEQUENCE_001.txt``, one a repetition, and the text is the same: a region a
 line, or a code (see ``vot.files``). The old layout, of the challenges of 2013 to 2019, has ``SEQUENCE_time.txt`` with a
 column a repetition; the new one, vot-toolkit's, has ``SEQUENCE_001_time.value``, may keep a trajectory as
-``SEQUENCE_001.bin`` (votchallenge/toolkit:vot/region/io.py), and may have its trackers in a folder ``results``.
+``SEQUENCE_001.bin`` (votchallenge/toolkit:vot/region/io.py), and may have its trackers in a folder ``results``. With
+``TRACKER/performance.txt``, which the old toolkit wrote, a tracker has an EFO.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.rivals.one_pass import NAMED, PUBLISHED
 from siam_tracker_core.evaluation.vot.campaign import FOLDERS, Experiment
+from siam_tracker_core.evaluation.vot.efo import read_performance
 from siam_tracker_core.evaluation.vot.evaluate import VotEvaluation
 from siam_tracker_core.evaluation.vot.files import load_run, parse_run
 from siam_tracker_core.evaluation.vot.runs import SupervisedRun
@@ -49,7 +51,14 @@ def with_vot_rivals(
                 raise DatasetError(f"{folder}: there are results of {tracker} in another folder too; give one of them")
             runs[label] = {experiment: of_tracker.get(experiment, {}) for experiment in experiments}
             scores[label] = {
-                experiment: vot_scores(found, sequences, evaluation.year, bounded=rules.bounded, rule=rules.rule)
+                experiment: vot_scores(
+                    found,
+                    sequences,
+                    evaluation.year,
+                    bounded=rules.bounded,
+                    rule=rules.rule,
+                    filter_seconds=read_performance(_place(Path(folder), tracker)),
+                )
                 for experiment, found in of_tracker.items()
             }
             warnings += _gaps(label, of_tracker, sequences)
@@ -66,7 +75,7 @@ def read_vot_rivals(
     """
     if not folder.is_dir():
         raise DatasetError(f"{folder} is not a folder; expected published results in it, as {LAYOUT}")
-    inside = folder / "results" if (folder / "results").is_dir() else folder
+    inside = _inside(folder)
     places = [inside] if _is_tracker(inside) else sorted(path for path in inside.iterdir() if _is_tracker(path))
     found: dict[str, dict[Experiment, Runs]] = {}
     for place in places:
@@ -77,6 +86,16 @@ def read_vot_rivals(
     if not found:
         raise DatasetError(f"{folder} holds no result on any of the sequences; expected {LAYOUT}")
     return found
+
+
+def _inside(folder: Path) -> Path:
+    return folder / "results" if (folder / "results").is_dir() else folder
+
+
+def _place(folder: Path, tracker: str) -> Path:
+    """The folder of one tracker in an archive, which may be the archive itself."""
+    inside = _inside(folder)
+    return inside if _is_tracker(inside) else inside / tracker
 
 
 def _is_tracker(folder: Path) -> bool:

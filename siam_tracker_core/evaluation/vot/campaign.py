@@ -102,6 +102,10 @@ class Campaign:
                     self._done[pair.key][repetition] = earlier
             self.resumed += sum(number <= self._wanted(pair) for number in self._done[pair.key])
 
+    def has_runs(self, spec: TrackerSpec) -> bool:
+        """Whether there is any run of a tracker yet."""
+        return any(self._done[pair.key] for pair in self._pairs if pair.spec is spec)
+
     def run(self, workers: Workers, bar: tqdm) -> None:
         """Make what is missing. How many repetitions a pair needs can depend on its first ones, hence the rounds."""
         while waiting := self._waiting():

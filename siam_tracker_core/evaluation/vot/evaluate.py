@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence as Many
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from siam_tracker_core.evaluation.vot.campaign import (
     experiment_folder,
 )
 from siam_tracker_core.evaluation.vot.eao import interval_of
+from siam_tracker_core.evaluation.vot.efo import FILE as PERFORMANCE
+from siam_tracker_core.evaluation.vot.efo import read_performance, write_performance
 from siam_tracker_core.evaluation.vot.realtime import RealTime
 from siam_tracker_core.evaluation.vot.runs import SupervisedRun
 from siam_tracker_core.evaluation.vot.scores import VotScores, vot_scores
@@ -71,6 +74,7 @@ def evaluate_vot(
     fresh: bool = False,
     supervision: Supervision | None = None,
     real_time: RealTime | None = None,
+    filter_seconds: Callable[[], float] | None = None,
     show_progress: bool = True,
 ) -> VotEvaluation:
     """Evaluate trackers by VOT's rules, one file a run under ``out/results/TRACKER/EXPERIMENT/SEQUENCE``.
@@ -94,6 +98,8 @@ def evaluate_vot(
             of another tracker of the same name, or by other rules.
         supervision: the rules; VOT's by default.
         real_time: the clock; 25 frames per second and a grace of 3 by default.
+        filter_seconds: measures VOT's filter where the runs are made, for EFO (``efo.filter_seconds``); it is kept with
+            the runs. Without one there is no EFO but for runs that have it already.
         show_progress: a bar with the time left.
 
     Raises:
@@ -125,6 +131,8 @@ def evaluate_vot(
         ]
         campaign = Campaign(pairs, out, settings, sure)
         campaign.resume(fresh)
+        for spec in specs:
+            _keep_performance(out / "results" / spec.label, filter_seconds, campaign.has_runs(spec))
         with tqdm(unit="frame", disable=not show_progress or None, smoothing=0.05, total=0) as bar:
             campaign.run(workers, bar)
     runs = {
@@ -133,7 +141,14 @@ def evaluate_vot(
     chosen = settings.supervision
     scores = {
         label: {
-            experiment: vot_scores(found, sequences, year, bounded=chosen.bounded, rule=chosen.rule)
+            experiment: vot_scores(
+                found,
+                sequences,
+                year,
+                bounded=chosen.bounded,
+                rule=chosen.rule,
+                filter_seconds=read_performance(out / "results" / label),
+            )
             for experiment, found in of_label.items()
             if found
         }
@@ -143,6 +158,14 @@ def evaluate_vot(
     return VotEvaluation(
         year, runs, scores, failures, campaign.resumed, identities, settings.supervision, settings.real_time
     )
+
+
+def _keep_performance(folder: Path, measure: Callable[[], float] | None, has_runs: bool) -> None:
+    """Measure the filter for a tracker's first runs; of runs without a measurement the machine is not known."""
+    if not has_runs:
+        (folder / PERFORMANCE).unlink(missing_ok=True)
+        if measure is not None:
+            write_performance(folder, measure())
 
 
 def _rules(experiment: Experiment, settings: Settings) -> dict[str, Any]:

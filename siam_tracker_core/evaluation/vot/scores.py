@@ -21,6 +21,7 @@ from siam_tracker_core.datasets import Sequence, read_image
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.otb import frames_per_second
 from siam_tracker_core.evaluation.vot.eao import FloatArray, Segment, eao, eao_curve, interval_of, segments
+from siam_tracker_core.evaluation.vot.efo import equivalent_filter_operations
 from siam_tracker_core.evaluation.vot.polygons import Rule, overlaps
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun, truth_regions
 
@@ -63,6 +64,7 @@ class VotScores:
             frame of every run weighs the same.
         frames: in all sequences together.
         fps: frames per second of ``update``, the mean over sequences; NaN where no time was measured.
+        efo: VOT's normalised speed, see ``efo``; NaN where a time or that of the filter was not measured.
     """
 
     accuracy: float
@@ -77,6 +79,7 @@ class VotScores:
     per_tag: dict[str, TagScores]
     frames: int
     fps: float
+    efo: float
 
     @property
     def ar_point(self) -> tuple[float, float]:
@@ -93,6 +96,7 @@ def vot_scores(
     sensitivity: float = SENSITIVITY,
     bounded: bool = True,
     rule: Rule = "exact",
+    filter_seconds: float | None = None,
 ) -> VotScores:
     """The figures of one tracker.
 
@@ -104,6 +108,7 @@ def vot_scores(
         sensitivity: frames S of ``exp(-S F / N)``.
         bounded: count only what lies inside the image.
         rule: how overlap is measured; see ``polygons.overlaps``.
+        filter_seconds: of VOT's filter on the machine of the runs, for EFO; None where it is not known.
 
     Raises:
         ConfigError: for an unknown year.
@@ -137,6 +142,7 @@ def vot_scores(
         per_tag=_per_tag(judged),
         frames=int(lengths.sum()),
         fps=float(measured.mean()) if measured.size else float("nan"),
+        efo=equivalent_filter_operations({one.sequence.name: one.runs for one in judged}, filter_seconds),
     )
 
 

@@ -103,7 +103,7 @@ def logits(stack: Stack, features: torch.Tensor, dropout_masks: Sequence[torch.T
 
 
 def hardest(stack: Stack, pool: torch.Tensor, again: torch.Tensor, count: int) -> torch.Tensor:
-    """The negatives that look most like the target (MDNet section 3.3: hard minibatch mining).
+    """The negatives that look most like the target (MDNet section 4.2: hard minibatch mining).
 
     They are compared in the type in which the features are kept.
 

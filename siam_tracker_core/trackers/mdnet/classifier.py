@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.networks.mdnet import FEATURES, HIDDEN
+from siam_tracker_core.networks.mdnet import HIDDEN
 from siam_tracker_core.trackers.common.sampling import Samples, Spread, draw
 from siam_tracker_core.trackers.mdnet.batched_head import Head, SGDConfig, logits, stacked
 from siam_tracker_core.trackers.mdnet.config import ClassifierConfig
@@ -62,7 +62,7 @@ class Classifier:
             self.negatives = self._memory(config.short_memory, config.short_memory * config.update_negatives)
 
     def _memory(self, frames: int, rows: int) -> FrameMemory:
-        return FrameMemory(frames, rows, FEATURES, self.network.dtype, self.network.device)
+        return FrameMemory(frames, rows, self.network.network.width, self.network.dtype, self.network.device)
 
     def remember_only(self, positives: torch.Tensor, negatives: torch.Tensor) -> FrameMemory:
         """Have nothing but the features of a target's own frame in memory, however many negatives there are.

@@ -8,7 +8,7 @@ import torch
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.inference import inference_dtype
-from siam_tracker_core.networks.mdnet import CONTEXT, CROP_SIZE, FEATURES, MDNet
+from siam_tracker_core.networks.mdnet import CROP_SIZE, MDNet
 from siam_tracker_core.runtimes import as_images
 from siam_tracker_core.trackers.common.sampling import Boxes
 
@@ -40,20 +40,22 @@ class PatchNetwork:
         self.batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
 
     def patches(self, frame: Frame, boxes: Boxes) -> torch.Tensor:
-        """What is in boxes and 16 pixels around it, (n, 3, 107, 107) BGR, see ``Frame.patches``.
+        """What is in boxes and the network's margin around it, (n, 3, 107, 107) BGR, see ``Frame.patches``.
 
         Args:
             frame: where they are.
             boxes: (n, 4) of ``x, y, width, height`` in pixels.
         """
         with torch.no_grad():
-            return frame.patches(with_margin(boxes), CROP_SIZE)
+            return frame.patches(with_margin(boxes, self.network.context), CROP_SIZE)
 
     def features(self, patches: torch.Tensor) -> torch.Tensor:
         """Features (n, 4608) of BGR patches (n, 3, 107, 107), in ``dtype``."""
         with torch.no_grad():
             parts = [self.network.features(as_images(part, self.dtype)) for part in patches.split(self.batch)]
-            return torch.cat(parts) if parts else torch.empty(0, FEATURES, dtype=self.dtype, device=self.device)
+            return (
+                torch.cat(parts) if parts else torch.empty(0, self.network.width, dtype=self.dtype, device=self.device)
+            )
 
     def look(self, frame: Frame, boxes: Boxes) -> torch.Tensor:
         """Features (n, 4608) of what is in boxes, see ``patches``; not all patches are held at once."""
@@ -61,7 +63,7 @@ class PatchNetwork:
         return torch.cat([self.features(self.patches(frame, part)) for part in parts])
 
 
-def with_margin(boxes: Boxes) -> Boxes:
-    """Boxes (n, 4) enlarged around their centres, so that a patch of 107 pixels has 16 around the box."""
-    sizes = boxes[:, 2:] * CONTEXT
+def with_margin(boxes: Boxes, context: float) -> Boxes:
+    """Boxes (n, 4) enlarged ``context`` times around their centres."""
+    sizes = boxes[:, 2:] * context
     return np.concatenate([boxes[:, :2] - (sizes - boxes[:, 2:]) / 2, sizes], axis=1)

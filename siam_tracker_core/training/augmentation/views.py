@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
@@ -105,11 +106,15 @@ class Jitter:
         shift: largest displacement along each axis in crop pixels, drawn uniformly.
         scale: largest relative change of scale, drawn uniformly.
         stretch: largest relative change along each axis by itself, on top of that.
+        rotation: largest turn about the middle in degrees, drawn uniformly.
+        shear: largest slant, columns a row, drawn uniformly.
     """
 
     shift: NotNegative = 0.0
     scale: Annotated[float, Ge(0), Lt(1)] = 0.0
     stretch: Annotated[float, Ge(0), Lt(1)] = 0.0
+    rotation: Annotated[float, Ge(0), Le(180)] = 0.0
+    shear: Annotated[float, Ge(0), Lt(1)] = 0.0
 
     __pydantic_config__ = STRICT
 
@@ -122,11 +127,13 @@ class Views:
         shift: (N, 2), where a view's middle lies, in crop pixels (x, y) from the crop's middle.
         scale: (N, 2), crop pixels for each pixel of the view along x and y.
         flip: bool (N,), the crop is mirrored left and right about its middle first.
+        turn: (N, 2, 2), what turns and slants offsets in the view, already scaled, to those in the crop; None for none.
     """
 
     shift: torch.Tensor
     scale: torch.Tensor
     flip: torch.Tensor
+    turn: torch.Tensor | None = None
 
     @classmethod
     def draw(cls, jitter: Jitter, flip: torch.Tensor, generator: torch.Generator) -> Views:
@@ -143,7 +150,11 @@ class Views:
 
         shift = uniform(2) * jitter.shift
         scale = 1 + uniform(1) * jitter.scale + uniform(2) * jitter.stretch
-        return cls(shift.to(flip.device), scale.to(flip.device), flip)
+        turn = None
+        if jitter.rotation or jitter.shear:
+            angle, slant = uniform(1)[:, 0] * math.radians(jitter.rotation), uniform(1)[:, 0] * jitter.shear
+            turn = turns(angle, slant).to(flip.device)
+        return cls(shift.to(flip.device), scale.to(flip.device), flip, turn)
 
     def boxes(self, sizes: torch.Tensor) -> torch.Tensor:
         """Where targets in the middle of the crops lie in the views.
@@ -152,9 +163,23 @@ class Views:
             sizes: (N, 2), width and height in crop pixels.
 
         Returns:
-            (N, 4): centre (x, y) from the view's middle, width and height, in pixels of the view.
+            (N, 4): centre (x, y) from the view's middle, width and height, in pixels of the view. Of a target that is
+            turned they are those around the ellipse that fills its box, which grow less than those around the box.
         """
-        return torch.cat((-self.shift / self.scale, sizes / self.scale), dim=1)
+        if self.turn is None:
+            return torch.cat((-self.shift / self.scale, sizes / self.scale), dim=1)
+        to_view = torch.linalg.inv(self.turn) / self.scale[:, :, None]
+        centres = torch.einsum("nij,nj->ni", to_view, -self.shift)
+        extents = (to_view * sizes[:, None]).square().sum(dim=2).sqrt()
+        return torch.cat((centres, extents), dim=1)
+
+    def _turned(self, offsets: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+        """Where the pixels of views lie in the crops, (N, size, size, 2) from their middles, in crop pixels."""
+        assert self.turn is not None
+        rows, columns = torch.meshgrid(offsets, offsets, indexing="ij")
+        scaled = torch.stack((columns, rows), dim=-1) * self.scale[:, None, None]
+        places = torch.einsum("nij,nrcj->nrci", self.turn, scaled) + self.shift[:, None, None]
+        return places * torch.stack((sign, torch.ones_like(sign)), dim=1)[:, None, None]
 
     def resample(self, crops: torch.Tensor, size: int) -> torch.Tensor:
         """The views of context crops.
@@ -171,10 +196,24 @@ class Views:
         side = crops.shape[1]
         offsets = torch.arange(size, device=crops.device, dtype=torch.float32) + 0.5 - size / 2
         sign = 1.0 - 2.0 * self.flip.float()
+        if self.turn is not None:
+            grid = self._turned(offsets, sign) * (2 / side)
+            sampled = functional.grid_sample(images - mean, grid, mode="bilinear", align_corners=False)
+            return (sampled + mean).contiguous(memory_format=torch.channels_last)
         along_x = (self.shift[:, :1] + offsets * self.scale[:, :1]) * sign[:, None] * (2 / side)
         along_y = (self.shift[:, 1:] + offsets * self.scale[:, 1:]) * (2 / side)
         sampled = sample_grid(images - mean, along_x, along_y)
         return (sampled + mean).contiguous(memory_format=torch.channels_last)
+
+
+def turns(angle: torch.Tensor, slant: torch.Tensor) -> torch.Tensor:
+    """Matrices (N, 2, 2) that slant by so many columns a row and then turn by an angle (N,) in radians.
+
+    Angles go from the x axis towards the y axis, which points down.
+    """
+    cos, sin, one, zero = torch.cos(angle), torch.sin(angle), torch.ones_like(angle), torch.zeros_like(angle)
+    turned = torch.stack((cos, -sin, sin, cos), dim=1).view(-1, 2, 2)
+    return turned @ torch.stack((one, slant, zero, one), dim=1).view(-1, 2, 2)
 
 
 def draw_flips(count: int, probability: float, device: torch.device, generator: torch.Generator) -> torch.Tensor:

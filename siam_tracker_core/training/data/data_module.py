@@ -9,44 +9,32 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import cv2
-import numpy as np
 import pytorch_lightning as lightning
 import torch
-from annotated_types import Gt, Le
+from annotated_types import Ge, Lt
 from torch.utils.data import DataLoader, IterableDataset, default_collate, get_worker_info
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.limits import Count, NotNegative, Positive, Whole
+from siam_tracker_core.limits import Count, NotNegative, Whole
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
-from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler, number_of
-from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
-from siam_tracker_core.training.data.streams import Reading, Stream, Supply, Wanted, parts_of_rank
+from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler
+from siam_tracker_core.training.data.selection import (
+    Source,
+    beyond_share,
+    domains_of,
+    held_out_videos,
+    sequences_of,
+    supply_of,
+    validating_videos,
+    videos_of,
+)
+from siam_tracker_core.training.data.shards import open_prepared
+from siam_tracker_core.training.data.streams import Reading, Stream, Supply, parts_of_rank
 
 Batch = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A prepared data set and how much of it is drawn.
-
-    Attributes:
-        path: folder or address that ``siam-tracker prepare`` wrote, see ``shards``.
-        weight: share of the samples, relative to the other sources' weights.
-        share: of its videos that are drawn from, as in Figure 10 of SiamRPN; the same ones with every seed, and a
-            smaller share's are among a larger one's.
-        loose: its boxes are interpolated, labelled by a tracker or otherwise inexact: they teach where targets are, and
-            a teacher, where there is one, how large. Every sample carries this as ``loose``.
-    """
-
-    path: str
-    weight: Positive = 1.0
-    share: Annotated[float, Gt(0), Le(1)] = 1.0
-    loose: bool = False
-
-    __pydantic_config__ = STRICT
 
 
 @dataclass(frozen=True)
@@ -66,7 +54,13 @@ class TrainingData:
         shuffle_buffer: draws that wait in a stream's shuffle buffer of each source. A draw takes about 30 kB, encoded.
         draws: samples from a track each time that it is read from its shard. More read less and repeat a track sooner.
         memory: gigabytes; sources that take no more than this all together are read into memory once, in each process.
+        same_samples: every epoch has the samples of the first: a fixed set of ``steps_per_epoch`` batches, as SRT's
+            50,000 pairs and DSiam's 2,000 clips.
         held_out: videos, or tracks whose videos, are left out.
+        validation_share: of each source's videos that is left out too, and that validates; the same ones with every
+            seed.
+        validation_samples: of these videos, the same after every epoch, whose loss is told as ``validation_loss``; 0
+            tells none.
         seed: of the draw.
     """
 
@@ -83,7 +77,10 @@ class TrainingData:
     shuffle_buffer: Count = 128
     draws: Count = 8
     memory: NotNegative = 1.0
+    same_samples: bool = False
     held_out: tuple[str, ...] = ()
+    validation_share: Annotated[float, Ge(0), Lt(1)] = 0.0
+    validation_samples: Whole = 0
     seed: Whole = 0
 
     __pydantic_config__ = STRICT
@@ -95,6 +92,11 @@ class TrainingData:
             raise ConfigError(
                 f"{self.workers} workers cannot share {self.streams} streams evenly; give 0, {', '.join(divisors)}, or "
                 "other streams"
+            )
+        if bool(self.validation_samples) != bool(self.validation_share):
+            raise ConfigError(
+                f"validation_samples is {self.validation_samples} and validation_share {self.validation_share}; "
+                "give both, or neither"
             )
 
 
@@ -125,17 +127,31 @@ class ShardData(lightning.LightningDataModule):
             )
         sets = [open_prepared(source.path) for source in config.sources]
         common_crop_size(sets)
-        held_out = _held_out_videos(sets, config.held_out)
-        left_out = [
-            held_out | _beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
+        held_out = held_out_videos(sets, config.held_out)
+        beyond = [
+            held_out | beyond_share(each, source.share) for each, source in zip(sets, config.sources, strict=True)
         ]
-        self.domains = _domains(sets, left_out)
-        self.sequences = _sequences(sets, left_out)
+        validating = [
+            validating_videos(each, config.validation_share) - out for each, out in zip(sets, beyond, strict=True)
+        ]
+        left_out = [out | videos for out, videos in zip(beyond, validating, strict=True)]
+        self.domains = domains_of(sets, left_out)
+        self.sequences = sequences_of(sets, left_out)
         self.sampler = _sampler(config, self.domains)
         self.supplies = [
-            _supply(each, source, unwanted, self.sampler, config.kind)
+            supply_of(each, source, unwanted, self.sampler, config.kind)
             for each, source, unwanted in zip(sets, config.sources, left_out, strict=True)
         ]
+        others = [videos_of(each) - videos for each, videos in zip(sets, validating, strict=True)]
+        self.validating = [
+            supply_of(each, source, unwanted, self.sampler, config.kind)
+            for each, source, unwanted, videos in zip(sets, config.sources, others, validating, strict=True)
+            if videos
+        ]
+        if config.validation_samples and not self.validating:
+            raise DatasetError(
+                f"a validation_share of {config.validation_share:g} has no video to validate with; give a larger one"
+            )
         self.fits = sum(each.size for each in sets) <= config.memory * 1e9
 
     def steps(self) -> int:
@@ -162,16 +178,26 @@ class ShardData(lightning.LightningDataModule):
         Raises:
             DatasetError: if a source has fewer samples than there are processes, or cannot be read into memory.
         """
-        config = self.config
         if self.fits:
             for supply in self.supplies:
                 supply.hold()
+        place = (0 if self.config.same_samples else epoch, rank, ranks)
+        return self._loader(self.supplies, steps or self.steps(), place, self.config.workers)
+
+    def validation_loader(self) -> DataLoader[Any]:
+        """The samples that validate, the same every time; every process reads all of them."""
+        steps = -(-self.config.validation_samples // self.config.batch_size)
+        return self._loader(self.validating, steps, (0, 0, 1), workers=0)
+
+    def _loader(self, supplies: list[Supply], steps: int, place: tuple[int, int, int], workers: int) -> DataLoader[Any]:
+        """Batches of some supplies; ``place`` is epoch, rank and number of ranks."""
+        config = self.config
         buffer, batch_size = config.shuffle_buffer, config.batch_size
         reading = Reading(config.seed, config.draws, buffer, min(buffer, 4 * batch_size), config.streams)
         return _Loader(
-            _Batches(self.supplies, self.sampler, reading, batch_size, steps or self.steps(), epoch, rank, ranks),
+            _Batches(supplies, self.sampler, reading, batch_size, steps, *place),
             batch_size=None,
-            num_workers=config.workers,
+            num_workers=workers,
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_one_thread,
         )
@@ -239,86 +265,6 @@ class _Batches(IterableDataset[Batch]):
 
 def _one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
-
-
-def _held_out_videos(sets: list[PreparedSet], names: tuple[str, ...]) -> set[str]:
-    """The videos that are left out: those named, and those that hold a track that is named.
-
-    Raises:
-        DatasetError: for a name that is neither a video nor a track.
-    """
-    wanted, found, videos = set(names), set(), set()
-    for each in sets:
-        for shard in each.shards:
-            for video, track in zip(shard.videos, shard.tracks, strict=True):
-                named = wanted & {video, track}
-                if named:
-                    found |= named
-                    videos.add(video)
-    if wanted - found:
-        places = ", ".join(each.info.location for each in sets)
-        raise DatasetError(f"held_out names {', '.join(sorted(wanted - found))}, which is in none of {places}")
-    return videos
-
-
-def _beyond_share(prepared: PreparedSet, share: float) -> set[str]:
-    """The videos of a data set that a share of it leaves out: each has its place in 0..1 by the hash of its name."""
-    videos = {video for shard in prepared.shards for video in shard.videos}
-    return {video for video in videos if number_of(prepared.info.data_set, video) % 2**32 >= share * 2**32}
-
-
-def _domains(sets: list[PreparedSet], left_out: list[set[str]]) -> list[tuple[str, str]]:
-    """Data set and name of all tracks that are trained on, in an order that depends on them alone."""
-    return sorted(
-        {
-            (each.info.data_set, track)
-            for each, unwanted in zip(sets, left_out, strict=True)
-            for shard in each.shards
-            for video, track in zip(shard.videos, shard.tracks, strict=True)
-            if video not in unwanted
-        }
-    )
-
-
-def _sequences(sets: list[PreparedSet], left_out: list[set[str]]) -> list[str]:
-    """Names of the tracks of videos that are trained on, so that an evaluation can tell what has been seen."""
-    return sorted(
-        {
-            track
-            for each, unwanted in zip(sets, left_out, strict=True)
-            if each.info.kind == "video"
-            for shard in each.shards
-            for video, track in zip(shard.videos, shard.tracks, strict=True)
-            if video not in unwanted
-        }
-    )
-
-
-def _supply(prepared: PreparedSet, source: Source, left_out: set[str], sampler: Sampler, kind: str) -> Supply:
-    """The samples of a data set that are trained on.
-
-    Raises:
-        DatasetError: if it is of a kind that does not have what is wanted, or nothing is left of it.
-    """
-    info = prepared.info
-    if info.kind == "photographs" or (sampler.needs_video and info.kind != "video"):
-        needed = "videos" if sampler.needs_video else "videos or stills with boxes"
-        raise DatasetError(f"{info.location} holds {info.kind}, of which no {kind} can be made; give {needed}")
-    shards = []
-    for shard in prepared.shards:
-        kept = [
-            place
-            for place, (video, length) in enumerate(zip(shard.videos, shard.lengths, strict=True))
-            if video not in left_out and length >= sampler.least
-        ]
-        if kept:
-            shards.append(Wanted(shard.file, np.array(kept, dtype=np.intp)))
-    if not shards:
-        raise DatasetError(
-            f"nothing of {info.location} is left to train on: all of it is held out, beyond the share, or shorter "
-            f"than {sampler.least} frames"
-        )
-    return Supply(info, tuple(shards), source.weight, source.loose)
 
 
 def loading_rate(data: ShardData, seconds: float = 10.0) -> float:

@@ -40,6 +40,8 @@ class Preparation:
         quality: of the JPEG files, 1..100.
         shard_size: frames after which a shard is full.
         longest: frames in a sample; longer tracks are cut into stretches of equal length.
+        spread: longer tracks are not cut into stretches, but a sample takes every second frame of a track, or every
+            third ..., so that its frames lie all over it; for samples of any two frames or more, not for clips.
         every: take every n-th frame of a track.
         windows: random square windows of a photograph without targets.
         seed: of the order of the tracks in the shards, and of the windows.
@@ -51,6 +53,7 @@ class Preparation:
     quality: Annotated[int, Ge(1), Le(100)] = 92
     shard_size: Count = 1000
     longest: Annotated[int, Ge(1), Le(9999)] = 100
+    spread: bool = False
     every: Count = 1
     windows: Count = 2
     seed: Whole = 0
@@ -209,7 +212,8 @@ def _of_track(sequence: Sequence, settings: Preparation, left: LeftOut) -> list[
     _note(sequence.name, wanted, reasons, left)
     if not len(kept):
         return []
-    parts = np.array_split(kept, -(-len(kept) // settings.longest))
+    count = -(-len(kept) // settings.longest)
+    parts = [kept[number::count] for number in range(count)] if settings.spread else np.array_split(kept, count)
     # What no crop needs is not kept in memory.
     bare = replace(sequence, polygons=None, tags={}, attributes=frozenset())
     return [

@@ -9,7 +9,7 @@ from annotated_types import Ge
 
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.limits import Count, Share, Whole
+from siam_tracker_core.limits import Count, NotNegative, Share, Whole
 
 
 @dataclass(frozen=True)
@@ -17,13 +17,16 @@ class PairSampling:
     """Settings of image pairs.
 
     Attributes:
-        frame_range: largest distance in frames between the two; SiamFC takes 100.
+        frame_range: largest distance in annotated frames between the two; SiamFC takes 100.
+        seconds: the same in time, for data sets that are not annotated in every frame; it takes the place of
+            ``frame_range`` unless it is 0. 100 frames of ILSVRC are 3.34 s, in which YouTube-BB has three.
         negative_share: share of pairs whose search crop shows another video's target (DaSiamRPN, section 3.2).
         cutouts: folder of objects with alpha (PNG), to compose pairs of; none by default.
         cutout_share: share of composed pairs, where there are cut-outs.
     """
 
     frame_range: Whole = 100
+    seconds: NotNegative = 0.0
     negative_share: Share = 0.0
     cutouts: str | None = None
     cutout_share: Share = 0.35

@@ -6,10 +6,11 @@ wait in a shuffle buffer; ``finish`` decodes them and makes the sample, for whic
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping
 from collections.abc import Sequence as Many
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from siam_tracker_core.training.data.box_samples import negative_boxes, positive
 from siam_tracker_core.training.data.crop_store import decode
 from siam_tracker_core.training.data.cutouts import CutOuts
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
-from siam_tracker_core.training.data.shards import TrackCrops
+from siam_tracker_core.training.data.shards import SetInfo, TrackCrops
 
 Sample = dict[str, Any]
 
@@ -84,6 +85,9 @@ class Sampler(Protocol):
     least: int
     needs_video: bool
 
+    def of(self, info: SetInfo) -> Sampler:
+        """The sampler for a data set: settings in time become frames of it."""
+
     def draw(self, crops: TrackCrops, every: int, rng: np.random.Generator) -> Draw | None:
         """Pick frames of a track whose successive frames are ``every`` apart; None if it lacks what is needed."""
 
@@ -112,6 +116,23 @@ class Pairs:
     def __init__(self, config: PairSampling) -> None:
         self.config = config
         self.cutouts = CutOuts(config.cutouts) if config.cutouts else None
+
+    def of(self, info: SetInfo) -> Pairs:
+        """With the range in frames of the data set, where it is set in seconds.
+
+        Raises:
+            DatasetError: if the data set does not tell its frame rate.
+        """
+        if not self.config.seconds or info.kind != "video":
+            return self
+        if info.rate is None:
+            raise DatasetError(
+                f"{info.location} does not tell its frame rate, so that pairs.seconds cannot be had; prepare it again, "
+                "or give pairs.frame_range"
+            )
+        same = copy.copy(self)
+        same.config = replace(self.config, frame_range=int(self.config.seconds * info.rate), seconds=0.0)
+        return same
 
     def draw(self, crops: TrackCrops, every: int, rng: np.random.Generator) -> Draw:
         return _two_frames(crops, self.config.frame_range, rng)
@@ -176,6 +197,9 @@ class Clips:
     def __init__(self, config: ClipSampling) -> None:
         self.config, self.least = config, config.length
 
+    def of(self, info: SetInfo) -> Clips:
+        return self
+
     def draw(self, crops: TrackCrops, every: int, rng: np.random.Generator) -> Draw | None:
         length = self.config.length
         steps = np.diff(crops.frames) <= self.config.gap * every
@@ -204,6 +228,9 @@ class BoxPairs:
 
     def __init__(self, config: BoxPairSampling) -> None:
         self.config = config
+
+    def of(self, info: SetInfo) -> BoxPairs:
+        return self
 
     def draw(self, crops: TrackCrops, every: int, rng: np.random.Generator) -> Draw:
         return _two_frames(crops, self.config.frame_range, rng)
@@ -241,6 +268,9 @@ class Domains:
 
     def __init__(self, config: DomainSampling, numbers: Mapping[tuple[str, str], int]) -> None:
         self.config, self.numbers = config, numbers
+
+    def of(self, info: SetInfo) -> Domains:
+        return self
 
     def draw(self, crops: TrackCrops, every: int, rng: np.random.Generator) -> Draw:
         wanted = self.config.frames

@@ -104,6 +104,7 @@ class SetInfo:
         kind: ``video``, ``stills`` (one frame a track), or ``photographs`` (windows without target).
         crop_size: side of the crops in pixels.
         every: distance of successive frames in their track.
+        rate: frames of a track in a second; None where they do not agree, or the index is of an older version.
     """
 
     location: str
@@ -111,6 +112,7 @@ class SetInfo:
     kind: Kind
     crop_size: int
     every: int
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ def write_index(folder: Path, prepared: PreparedSet, more: dict[str, Any]) -> No
         "kind": info.kind,
         "crop_size": info.crop_size,
         "every": info.every,
+        "rate": info.rate,
         "samples": sum(len(shard) for shard in prepared.shards),
         "tracks": prepared.tracks,
         "frames": prepared.frames,
@@ -342,7 +345,8 @@ def open_prepared(location: str | Path) -> PreparedSet:
     content = read_index(location)
     try:
         shards = tuple(Shard.from_json(entry) for entry in content["shards"])
-        info = SetInfo(str(location), content["data_set"], content["kind"], content["crop_size"], content["every"])
+        told = (content["data_set"], content["kind"], content["crop_size"], content["every"])
+        info = SetInfo(str(location), *told, content.get("rate"))
     except (KeyError, TypeError) as error:
         raise DatasetError(f"{address(str(location), INDEX)} lacks {error}; prepare the data set again") from error
     if not any(len(shard) for shard in shards):

@@ -157,7 +157,8 @@ class Buffer:
     def __init__(
         self, supply: Supply, part: Many[Wanted], sampler: Sampler, reading: Reading, rng: np.random.Generator
     ) -> None:
-        self.supply, self.part, self.sampler, self.reading, self.rng = supply, part, sampler, reading, rng
+        self.supply, self.part, self.reading, self.rng = supply, part, reading, rng
+        self.sampler = sampler.of(supply.info)
         self.waiting: list[Draw] = []
         self._source = self._draws()
 

@@ -128,6 +128,15 @@ class Recipe:
         return self.steps_per_epoch * self.accumulate_grad_batches
 
 
+# Of a backbone, see ``networks.backbone``; they travel in the metadata of weights.
+BackboneOptions = dict[str, bool | int | str]
+
+
+def described(name: str, options: BackboneOptions) -> dict[str, Any]:
+    """A backbone as the metadata of weights describe it, see ``networks.described_backbone``."""
+    return {"backbone": name, **({"backbone_options": dict(options)} if options else {})}
+
+
 RecipeT = TypeVar("RecipeT", bound=Recipe)
 
 

@@ -202,6 +202,7 @@ def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[li
         logger=[_csv_logger(out), TensorBoardLogger(out, name="", version="tensorboard")],
         log_every_n_steps=min(20, recipe.batches_per_epoch),
         enable_model_summary=False,
+        num_sanity_val_steps=0,
         profiler=waiting,
         plugins=[WholeCheckpoints()],
         callbacks=[

@@ -140,7 +140,7 @@ class FearXS:
         # Pixels of the student's view for each pixel of the teacher's: the box that came before is the exemplar's.
         pixels = sides * self.search_extent / self.search_size
         views = clear.search_views
-        search = Views(views.shift, views.scale * pixels, views.flip)
+        search = Views(views.shift, views.scale * pixels, views.flip, views.turn)
         exemplars = exemplar.resample(batch["exemplar"], self.template_size).flip(1)
         searches = search.resample(batch["search"], self.search_size).flip(1)
         logits, distances = [], []

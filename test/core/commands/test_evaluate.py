@@ -12,6 +12,7 @@ import pytest
 from siam_tracker_core.cli import main
 from siam_tracker_core.commands.evaluate import REPETITIONS, VERSIONS, evaluate, tracker_names
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.evaluation.vot.efo import read_performance
 from siam_tracker_core.zoo import read_zoo
 
 needs_kcf = pytest.mark.skipif(not hasattr(cv2, "TrackerKCF_create"), reason="this OpenCV has no KCF")
@@ -54,6 +55,8 @@ def test_a_folder_alone_will_do(root: Path, tmp_path: Path) -> None:
     assert main(["evaluate", str(root), *arguments]) == 0
     assert main(["evaluate", str(root / "one"), *arguments, "--fresh"]) == 0
     assert json.loads((tmp_path / "out" / "summary.json").read_text())["kcf"]["sequences"] == 1
+    assert main(["evaluate", str(root), *arguments, "--sequences", "two"]) == 0
+    assert json.loads((tmp_path / "out" / "sequences.json").read_text())[0]["sequence"] == "two"
 
 
 @needs_kcf
@@ -90,7 +93,9 @@ def test_a_folder_with_a_file_of_attributes(root: Path, tmp_path: Path, capsys: 
 
 
 @needs_kcf
-def test_vot_from_the_words_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_vot_from_the_words_to_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("shapely")
     root, out = tmp_path / "vot", tmp_path / "out"
     write_sequence(root / "bag", 12)
@@ -102,12 +107,16 @@ def test_vot_from_the_words_to_the_report(tmp_path: Path, capsys: pytest.Capture
     (root / "bag" / "groundtruth_rect.txt").unlink()
     (root / "bag" / "groundtruth.txt").write_text("20,30,40,30\n" * 12)
     (root / "list.txt").write_text("bag\n")
+    monkeypatch.setattr("siam_tracker_core.evaluation.vot.efo.REPETITIONS", 1)
     words = ["vot", "--root", str(root), "--trackers", "kcf", "--version", "2016", "--experiments", "supervised"]
     assert main(["evaluate", *words, "--out", str(out), "--repetitions", "2"]) == 0
     figures = json.loads((out / "summary.json").read_text())["kcf"]
     assert figures["eao"] is None, "12 frames are too few for an EAO"
     assert figures["failures"] == 0
     assert figures["accuracy"] > 0.9
+    seconds = read_performance(out / "results" / "kcf")
+    assert seconds is not None
+    assert 0 < figures["efo"] < figures["fps"] * seconds * 1.5, "frames/s times the filter's seconds, but for the start"
     assert "| kcf " in capsys.readouterr().out
     assert "by the protocol of VOT-2016" in (out / "report.html").read_text()
     words[-1] = "realtime"
@@ -129,6 +138,7 @@ def test_vot_from_the_words_to_the_report(tmp_path: Path, capsys: pytest.Capture
         (["dtb70", "--root", "{root}", "--version", "2"], "dtb70 has no version '2'; it has one only"),
         (["folder", "--root", "{root}/none"], "is not a folder"),
         (["folder", "--root", "{root}", "--frames", "0"], "frames is 0"),
+        (["folder", "--root", "{root}", "--sequences", "one three"], "no sequence three; known are one, two"),
         (["folder", "--root", "{root}", "--trackers", "nobody"], "no tracker 'nobody'"),
         (["vot", "--root", "{root}"], "list.txt"),
     ],

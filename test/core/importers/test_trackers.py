@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from siam_tracker_core import load_tracker
 from siam_tracker_core.commands.import_checkpoint import import_checkpoint as command
+from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.importers import KINDS, import_checkpoint, load_published
 from siam_tracker_core.networks import backbone
@@ -98,7 +99,7 @@ def test_pysot_siamrpn_alex(saved):
     close(proposals.distances.flatten(1, 2), answers["loc"])
 
 
-def test_py_mdnet(saved):
+def test_py_mdnet(saved, tmp_path):
     state = made_mdnet()
     path = saved({"shared_layers": OrderedDict(state)}, "mdnet_imagenet_vid.pth")
     network = load_published("py-mdnet", path)
@@ -117,3 +118,16 @@ def test_py_mdnet(saved):
             close(features, x)
     alone = import_checkpoint("py-mdnet", path, part="backbone")
     load_into(backbone("vgg_m"), alone.state, str(path))
+    _tracks_as_published(path, tmp_path)
+
+
+def _tracks_as_published(path, folder):
+    command("py-mdnet", path, folder / "mdnet.safetensors")
+    few = {"init_positives": 8, "init_negatives": 16, "init_rounds": 2, "hard_pool": 16, "batch_negatives": 8}
+    config = {"candidates": 8, "regression_samples": 0, "classifier": few}
+    tracker = load_tracker(folder / "mdnet.safetensors", device="cpu", config=config, precision="single")
+    assert tracker.config.failure == "move"
+    assert tracker.model.patches.network.context == pytest.approx(1.299, abs=1e-3)
+    made = made_sequence(frames=2, size=(160, 120), seed=2)
+    tracker.init(made.frames[0], made.boxes[0])
+    assert 0 <= tracker.update(made.frames[1]).score <= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shlex
@@ -15,6 +16,7 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.datasets.otb import RANGES, targets
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks import backbone
 from siam_tracker_core.reproduction.experiments import (
     Experiment,
     PaperTracker,
@@ -23,6 +25,7 @@ from siam_tracker_core.reproduction.experiments import (
     read_trackers,
     read_trainings,
 )
+from siam_tracker_core.reproduction.page import tables
 from siam_tracker_core.reproduction.plan import FOLDERS, Planner
 from siam_tracker_core.resources import RECIPES, shipped
 
@@ -87,6 +90,7 @@ def test_the_list_has_all_and_docs_have_the_list(capsys: pytest.CaptureFixture[s
     for experiment in read_experiments():
         row = next((line for line in page.splitlines() if f"`{experiment.command}`" in line), "")
         assert f"| {experiment.status} |" in row, experiment.command
+    assert page.endswith(tables()), "python scripts/papers_page.py writes them"
 
 
 @pytest.fixture
@@ -130,7 +134,11 @@ def test_an_experiment_runs_to_its_report(
     assert rows["CSK", "precision at 20 px, DEF"]["ours"] is None
     assert any("another tracker, to be quick" in sentence for sentence in told["left_out"])
     assert any("Only the first 2 frames" in sentence for sentence in told["left_out"])
+    drawn = json.loads((out / "srt" / "table1" / "plots" / "compared-otb2013-precision-at-20-px-DEF.json").read_text())
+    assert {"name": "ASLA", "paper": 0.445, "ours": 1.0} in drawn
+    assert {row["name"] for row in drawn if row["ours"] is None} >= {"CSK"}
     page = (out / "srt" / "table1" / "report.html").read_text()
+    assert page.count("<svg") == len({row["metric"] for row in told["rows"]})
     assert "precision at 20 px, DEF" in page
     assert "otb2013/report.html" in page
     assert (out / "srt" / "table1" / "otb2013" / "report.html").is_file()
@@ -167,6 +175,37 @@ def test_a_changed_recipe_stops_and_finished_steps_stay(tmp_path: Path, capfd: p
     assert "finished before: siam-tracker zoo" in capfd.readouterr().out
     with pytest.raises(ConfigError, match="changed since that training began; remove the folder"):
         _run(Step(("zoo",), result, recipe="epochs: 60"), launcher="")
+
+
+def test_a_backbone_with_options_is_pretrained_once_and_begins_its_trainings(tmp_path: Path) -> None:
+    (tmp_path / "trainings" / "imagenet_ciresnet22").mkdir(parents=True)
+    (tmp_path / "trainings" / "imagenet_ciresnet22" / "last.ckpt").touch()
+    plan = Planner(tmp_path, tmp_path, "train", strict=False).plan(chosen("siamdw", 8)[0])
+    pretrained = {str(step.result): step for step in plan.steps if step.words[0] == "pretrain"}
+    trained = [step for step in plan.steps if step.words[0] == "train"]
+    assert len(trained) == 4 * 8
+    for step in trained:
+        words = dict(itertools.pairwise(step.words))
+        before = dict(itertools.pairwise(pretrained[words["--start"]].words))
+        assert before["--student"] == words.get("--training.backbone", "ciresnet22")
+        assert before.get("--student_options") == words.get("--training.backbone_options")
+        built = backbone(before["--student"], **json.loads(before.get("--student_options", "{}")))
+        assert built.stride in (4, 8, 16)
+    resumed = [step for step in pretrained.values() if "--resume" in step.words]
+    assert [Path(str(step.result)).parent.name for step in resumed] == ["imagenet_ciresnet22"]
+
+
+def test_a_cascade_is_joined_of_its_halves(tmp_path: Path) -> None:
+    (experiment,) = chosen("cascade", None, 3)
+    for weights in ("zoo", "train"):
+        plan = Planner(tmp_path / "data", tmp_path / "out", weights, strict=False).plan(experiment)  # type: ignore[arg-type]
+        joined = {step.result.stem: step for step in plan.steps if step.result and step.words[0] == "join"}
+        assert ("cascade" in joined) == (weights == "train"), "the zoo has one"
+        step = joined["cascade_alexnet"]
+        before = plan.steps[: plan.steps.index(step)]
+        made = {str(one.result) for one in before}
+        for half in step.words[1:3]:
+            assert half in made if weights == "train" else Path(half).is_file()
 
 
 def test_a_data_set_is_found_whatever_its_folder_is_called(tmp_path: Path) -> None:

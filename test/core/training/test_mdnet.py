@@ -76,6 +76,21 @@ def test_training_sees_patches_as_the_tracker_does():
     assert difference.amax() < 12
 
 
+def test_training_and_tracking_see_the_scale_that_the_recipe_names(tmp_path):
+    image = np.random.default_rng(1).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8)
+    boxes = torch.tensor([[[30.0, 40, 25, 18]]])
+    larger = torch.tensor([[[30 - 25 * 0.15, 40 - 18 * 0.15, 25 * 1.3, 18 * 1.3]]])
+    images = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    torch.testing.assert_close(sample_boxes(images, boxes, 1.3), sample_boxes(images, larger, 1.0), atol=0.05, rtol=0)
+    trained = module(context=1.3)
+    path = tmp_path / "mdnet.safetensors"
+    save_weights(path, trained.shipped(trained.network), {**trained.description(), "provenance": {}})
+    assert load_tracker(path, device="cpu", precision="single").model.patches.network.context == 1.3
+    start_from(module(context=1.3), path)
+    with pytest.raises(ConfigError, match=r"learned from crops of 1\.3000 times the box; give that"):
+        start_from(module(), path)
+
+
 def test_a_mirrored_frame_has_mirrored_patches():
     images = torch.rand(2, 3, SIDE, SIDE)
     boxes = torch.tensor([[[10.0, 20, 30, 16]], [[50, 30, 20, 40]]])
@@ -178,6 +193,16 @@ def test_what_is_trained_can_be_loaded_without_its_domains(tmp_path):
     torch.testing.assert_close(
         tracker.model.patches.network.fc4[0].weight, trained.network.fc4[0].weight.detach(), atol=1e-3, rtol=1e-2
     )
+
+
+def test_other_convolutions_travel_to_the_tracker(tmp_path):
+    trained = module(backbone="alexnet")
+    path = tmp_path / "mdnet.safetensors"
+    save_weights(path, trained.shipped(trained.network), {**trained.description(), "provenance": {}})
+    tracker = load_tracker(path, device="cpu", precision="single")
+    network = tracker.model.patches.network
+    assert network.width == 256 * 3 * 3, "107 -> 49 -> 24 -> 20 -> 9 -> 3 cells"
+    assert tracker.model.patches.features(torch.zeros(2, 3, 107, 107)).shape == (2, network.width)
 
 
 def test_weights_are_shipped_without_domains_and_can_be_gone_on_from(tmp_path):

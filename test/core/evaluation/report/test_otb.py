@@ -17,11 +17,13 @@ from siam_tracker_core.commands.tables import accuracy_table, command_line, mark
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.report import palette, plots
+from siam_tracker_core.evaluation.report.facts import provenance_of, tuning_warnings
 from siam_tracker_core.evaluation.report.film_strip import chosen_frames, film_strip
 from siam_tracker_core.evaluation.report.otb import PANELS, write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.evaluation.tuning_record import read_record
 
 
 def made_result(
@@ -98,6 +100,50 @@ def test_a_report_on_many_is_one_file_that_needs_no_other(
     assert f"better [{summaries['better']['success_auc']:.3f}]" in page.text, "legends as in the papers"
     assert f"worse [{summaries['worse']['precision_20']:.3f}]" in page.text
     assert "#0072b2" not in text.split("</style>", 1)[1], "plots take their colours from the page"
+
+
+def test_chosen_sequences_are_shown_in_their_order(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
+    chosen = ["fifth", "first & <last>", "third", "fourth", "sixth"]
+    write_report(tmp_path / "out", many, title="t", command="c", chosen=chosen)
+    text = (tmp_path / "out" / "report.html").read_text()
+    assert text.count("data:image/jpeg") == 5 * 8, "a strip for each, and none for the sixth that was not chosen"
+    headings = re.findall(r"<h3>([^<]*) <small>", text)
+    assert headings == ["fifth", "first &amp; &lt;last&gt;", "third", "fourth", "sixth", "second/2"]
+
+
+def test_the_ranking_plot_has_both_scores_of_each_tracker(
+    tmp_path: Path, many: dict[str, list[SequenceResult]]
+) -> None:
+    write_report(tmp_path / "out", many, title="t", command="c")
+    rows = {row["tracker"]: row for row in json.loads((tmp_path / "out" / "plots" / "ranking.json").read_text())}
+    for name, of_tracker in many.items():
+        areas, shares = [], []
+        for result in of_tracker:  # by the definitions, frame by frame
+            frames = [frame for frame in range(len(result)) if not np.isnan(result.truth[frame]).any()]
+            shift = {frame: result.predicted[frame, 0] - result.truth[frame, 0] for frame in frames}
+            shift[0] = 0.0
+            overlap = [0.0 if np.isnan(shift[f]) else max(0.0, (40 - shift[f]) / (40 + shift[f])) for f in frames]
+            areas.append(np.mean([np.mean([value > step / 20 for value in overlap]) for step in range(21)]))
+            shares.append(np.mean([shift[frame] <= 20 for frame in frames]))
+        assert rows[name]["success_auc"] == pytest.approx(np.mean(areas))
+        assert rows[name]["precision_20"] == pytest.approx(np.mean(shares))
+    drawn = (tmp_path / "out" / "plots" / "ranking.svg").read_text()
+    assert "precision at 20 px" in drawn
+    assert "worse" in drawn
+
+
+def test_settings_that_others_tuned_are_marked_with_what_they_were_tuned_on(repository_root: Path) -> None:
+    for year in ("vot2015", "vot2016", "vot2017", "otb2015"):
+        for name in ("siamfc_ciresnet22", "siamfc_ciresinception22", "siamfc_ciresnext22", "siamrpn_ciresnet22"):
+            path = repository_root / "config" / "trackers" / f"{name}_{year}.yaml"
+            path = path if path.is_file() else path.with_name(f"{name}.yaml")  # SiamRPN+'s own are VOT-2017's
+            record = read_record(path)
+            assert record is not None
+            assert record["tuned_on"].lower().replace("-", "") == year
+            identity = {"weights": {}, "settings": path.name, "tuning": record}
+            (line,) = tuning_warnings({name: identity}, [])
+            assert f"that researchmm/SiamDW tuned on {record['tuned_on']} for other weights" in line
+            assert provenance_of(identity).tuned_on.startswith(f"{record['tuned_on']} by researchmm/SiamDW")
 
 
 def test_files_lie_beside_the_report(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:

@@ -78,12 +78,17 @@ def test_both_layouts_give_the_same_runs(layout: str, tmp_path: Path, sequences:
 
 
 def test_the_report_holds_them_beside_ours(
-    tmp_path: Path, sequences: list[Sequence], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    sequences: list[Sequence],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     cv2 = pytest.importorskip("cv2")
     if not hasattr(cv2, "TrackerKCF_create"):
         pytest.skip("this OpenCV has no KCF")
+    monkeypatch.setattr("siam_tracker_core.evaluation.vot.efo.REPETITIONS", 1)
     archive, out = write_archive(tmp_path, "old"), tmp_path / "out"
+    (archive / "KCF" / "performance.txt").write_text("nonlinear_native=0.36\n")
     words = ["evaluate", "vot", "--root", str(tmp_path / "vot"), "--trackers", "kcf", "--version", "2016"]
     words += ["--experiments", "supervised", "--repetitions", "1", "--out", str(out), "--rivals", str(archive)]
     (archive / "KCF" / "baseline" / "two" / "two_001.txt").unlink()
@@ -92,6 +97,7 @@ def test_the_report_holds_them_beside_ours(
     summary = json.loads((out / "summary.json").read_text())
     assert set(summary) == {"kcf", "KCF"}
     assert summary["KCF"]["failures"] == 1
+    assert summary["KCF"]["efo"] == pytest.approx(0.36 / 0.02), "a frame takes 0.02 s"
     told = capsys.readouterr().out
     assert "1 of 2 sequences are missing (two)" in told
     assert main([*words, "--frames", "5"]) == 1

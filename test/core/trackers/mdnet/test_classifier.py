@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.networks.mdnet import FEATURES, MDNet
+from siam_tracker_core.networks.mdnet import FEATURES, PY_MDNET_CONTEXT, MDNet
 from siam_tracker_core.trackers.mdnet.batched_head import (
     Head,
     SGDConfig,
@@ -342,7 +342,14 @@ def test_patches_show_sixteen_pixels_around_their_box(network):
     inside = np.zeros((107, 107), bool)
     inside[16:91, 16:91] = True
     np.testing.assert_array_equal(patch[0, 0].numpy() > 127, inside)
-    np.testing.assert_allclose(with_margin(np.array([[80.0, 100, 75, 75]])), [[64, 84, 107, 107]])
+    np.testing.assert_allclose(with_margin(np.array([[80.0, 100, 75, 75]]), 107 / 75), [[64, 84, 107, 107]])
+
+
+def test_py_mdnet_s_patches_have_sixteen_107ths_of_the_box_around_it():
+    # crop_image2 of modules/utils.py: w += 2 * padding * w / img_size, around the same middle.
+    x, y, w, h, padding = 80.0, 100.0, 53.5, 214.0, 16
+    expected = [x - padding * w / 107, y - padding * h / 107, w + 2 * padding * w / 107, h + 2 * padding * h / 107]
+    np.testing.assert_allclose(with_margin(np.array([[x, y, w, h]]), PY_MDNET_CONTEXT), [expected])
 
 
 def test_no_patches_have_no_features(network):

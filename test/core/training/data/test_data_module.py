@@ -90,6 +90,31 @@ def test_the_batches_that_the_engine_relies_on(root):
     assert len(set.union(*by_shade.values())) == len(by_shade)
 
 
+def test_every_epoch_can_have_the_samples_of_the_first(root):
+    data = ShardData(config(root, "videos", same_samples=True))
+    assert equal(batches(data, epoch=0), batches(data, epoch=3))
+    assert not equal(batches(ShardData(config(root, "videos")), epoch=3), batches(data))
+
+
+def test_samples_that_validate_are_of_other_videos_and_stay_the_same(root):
+    options = {"validation_share": 0.3, "validation_samples": 10}
+    data = ShardData(config(root, "videos", "one", **options))
+    loader = data.validation_loader()
+    validated = list(loader)
+    assert len(validated) == 3, "ten samples in batches of four"
+    assert equal(validated, list(loader))
+    seen = {shade for batch in validated for shade in shades(batch)}
+    trained = {shade for epoch in range(3) for batch in batches(data, epoch) for shade in shades(batch)}
+    assert seen
+    assert trained
+    assert not seen & trained, "of the same videos in both sources"
+    assert not {f"v{shade:02d}" for shade in seen} & set(data.description()["sequences"])
+    with pytest.raises(ConfigError, match=r"validation_samples is 4 and validation_share 0\.0; give both, or neither"):
+        config(root, "videos", validation_samples=4)
+    with pytest.raises(DatasetError, match="give a larger one"):
+        ShardData(config(root, "videos", validation_samples=4, validation_share=1e-9))
+
+
 def test_other_kinds_of_batches(root):
     clips = batches(ShardData(config(root, "videos", kind="clips", clips=ClipSampling(length=4))))[0]
     assert clips["crops"].shape == (4, 4, SIZE, SIZE, 3)

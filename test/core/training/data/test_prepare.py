@@ -102,6 +102,20 @@ def test_long_tracks_are_cut_into_equal_stretches(videos, tmp_path):
     assert open_prepared(tmp_path / "out").info.every == 2
 
 
+def test_long_tracks_can_be_spread_over_samples(videos, tmp_path):
+    prepare("folder", videos, tmp_path / "out", jobs=1, longest=5, spread=True)
+    prepared = open_prepared(tmp_path / "out")
+    assert prepared.info.rate == 30.0
+    by_track = {}
+    for shard in prepared.shards:
+        for crops in read_shard(prepared.info, shard.file, range(len(shard))):
+            by_track.setdefault(crops.track, []).append(crops.frames.tolist())
+    for pieces in by_track.values():
+        whole = sorted(frame for piece in pieces for frame in piece)
+        count = -(-len(whole) // 5)
+        assert sorted(pieces) == [whole[number::count] for number in range(count)]
+
+
 def test_content_does_not_depend_on_the_number_of_processes(videos, tmp_path):
     for jobs in (1, 2):
         prepare("folder", videos, tmp_path / str(jobs), jobs=jobs, shard_size=4, longest=2)

@@ -18,6 +18,7 @@ from siam_tracker_core.training.data.box_samples import negative_boxes, positive
 from siam_tracker_core.training.data.cutouts import CutOuts, compose
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Draw, Pairs
+from siam_tracker_core.training.data.shards import SetInfo
 
 
 def rng(seed=0):
@@ -44,6 +45,26 @@ def test_pairs_reach_every_frame_within_the_range_and_no_other():
         assert sample["search_size"].tolist() == [40 + FRAMES.index(frame_of(sample["search"])), 30]
         assert not sample["negative"]
     assert seen == {(a, b) for a in FRAMES for b in FRAMES if abs(a - b) <= 5}
+
+
+@pytest.mark.parametrize(("rate", "reach"), [(30.0, 100), (1.0, 3), (25.0, 83)])
+def test_a_range_in_seconds_is_one_in_frames_of_each_data_set(rate, reach):
+    sampler = Pairs(PairSampling(seconds=3.34))
+    crops = made_track("a", [0, 1, 3, 4, 83, 84, 100, 101, 300], shade=100)
+    own = sampler.of(SetInfo("made", "youtube-bb", "video", SIZE, 1, rate))
+    found = [own.draw(crops, 1, rng(seed)) for seed in range(300)]
+    widths = {(int(draw.sizes[0, 0]) - 40, int(draw.sizes[1, 0]) - 40) for draw in found}
+    distances = {abs(int(crops.frames[a] - crops.frames[b])) for a, b in widths}
+    possible = {abs(int(a - b)) for a in crops.frames for b in crops.frames}
+    assert max(distances) == max(distance for distance in possible if distance <= reach)
+
+
+def test_a_data_set_of_unknown_rate_has_no_range_in_seconds():
+    old = SetInfo("shards/old", "folder", "video", SIZE, 1)
+    with pytest.raises(DatasetError, match=r"shards/old does not tell its frame rate.*prepare it again, or give pairs"):
+        Pairs(PairSampling(seconds=1.0)).of(old)
+    stills = SetInfo("shards/coco", "coco", "stills", SIZE, 1)
+    assert Pairs(PairSampling(seconds=1.0)).of(stills).config.seconds == 1.0
 
 
 def test_a_still_makes_a_pair_with_itself():
