@@ -36,7 +36,9 @@ def _could_be_tracker(text: str) -> bool:
 
 def is_file_with_settings(text: str) -> bool:
     """Whether a text with spaces or commas in it is one tracker: the path of a weights file, perhaps with settings."""
-    return Path(split_settings(text)[0]).is_file()
+    name, settings = split_settings(text)
+    one_word = not set(name) & {" ", ","}
+    return Path(name).is_file() or (one_word and settings is not None and settings.is_file())
 
 
 class FrameTracker(Protocol):
