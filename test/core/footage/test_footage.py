@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from made_streams import motion_jpeg, rtsp
 from PIL import Image
 
 from siam_tracker_core.errors import DatasetError, OutputError
@@ -138,6 +139,23 @@ def test_http(avi: Path) -> None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         assert numbers(f"http://127.0.0.1:{server.server_port}/{avi.name}") == list(range(COUNT))
         server.shutdown()
+
+
+def test_a_camera_that_sends_motion_jpeg_over_http() -> None:
+    with motion_jpeg([cv2.imencode(".jpg", picture(number))[1].tobytes() for number in range(COUNT)]) as address:
+        assert numbers(address) == list(range(COUNT))
+
+
+def test_rtsp(tmp_path: Path) -> None:
+    stream = tmp_path / "camera.ts"
+    writer = cv2.VideoWriter(str(stream), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp2v"), 25, (64, 48))
+    if not writer.isOpened():
+        pytest.skip("this OpenCV writes no MPEG transport stream to send")
+    for number in range(COUNT):
+        writer.write(picture(number))
+    writer.release()
+    with rtsp(stream) as address:
+        assert numbers(address)[: COUNT - 2] == list(range(COUNT - 2))  # the decoder keeps the last ones
 
 
 def test_standard_input(avi: Path) -> None:
