@@ -21,6 +21,7 @@ from siam_tracker_core.pixels.files import Orientation
 # Containers that count their frames; of others OpenCV estimates the number from the duration.
 _COUNTED = frozenset({".avi", ".mp4", ".m4v", ".mov", ".3gp"})
 _ESTIMATE_SLACK = 2
+_MOST_FRAMES = 10_000_000  # four days at 30 Hz; a container that tells of more is damaged
 _TIMEOUT_MS = 15_000
 USUAL_RATE = 30.0
 
@@ -63,7 +64,7 @@ def open_video(source: str | int, name: str, orientation: Orientation = "exif", 
     if orientation == "stored":
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
     count, rate = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), float(capture.get(cv2.CAP_PROP_FPS))
-    return Opened(capture, count if count > 0 else None, rate if 0 < rate < 1000 else 0.0)
+    return Opened(capture, count if 0 < count < _MOST_FRAMES else None, rate if 0 < rate < 1000 else 0.0)
 
 
 class VideoFile:

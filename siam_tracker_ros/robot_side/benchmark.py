@@ -72,9 +72,16 @@ class Camera:
         self._info = self.node.create_publisher(CameraInfo, "camera_info", image_qos("best_effort", 1))
         self._depth = self.node.create_publisher(Image, "depth", image_qos("best_effort", 1))
         self._detections = self.node.create_publisher(TrackedTargetArray, "detections", output_qos(1))
-        executor = SingleThreadedExecutor()
-        executor.add_node(self.node)
-        threading.Thread(target=executor.spin, daemon=True).start()
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown()
+        self._thread.join(5.0)
+        self.node.destroy_node()
 
     @property
     def box(self) -> Any:
@@ -177,6 +184,7 @@ def measure(
                         _until_seen(camera, client)
                         pair[name] = asdict(camera.film(client, count, node.pid))
                     halves.append(pair)
+            camera.close()
     finally:
         rclpy.try_shutdown()
     more = {
