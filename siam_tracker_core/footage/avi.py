@@ -63,7 +63,9 @@ def _frames(data: mmap.mmap, layout: Layout) -> AviFrames | None:
     samples = [each.chunk for each in walked.steps] or list(layout.entries)
     jpeg = 2 * sum(_begins(data, chunk) for chunk in samples) > len(samples)
     certain = True
-    if layout.entries:
+    if layout.entries and len(layout.entries) >= len(
+        walked.steps
+    ):  # an index that leaves frames out is not to be believed
         count: int | None = len(layout.entries)
         found, numbers = _by_index(data, layout, [each.chunk for each in walked.steps], jpeg)
     else:

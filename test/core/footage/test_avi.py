@@ -82,6 +82,11 @@ DAMAGES: dict[str, tuple[Damage, list[int], list[int]]] = {
     ),
     "bytes that are gone": (lambda p: p.data[: p.frames[4] - 20] + p.data[p.frames[4] + 40 :], [4], [3]),
     "the index": (lambda p: without_index(p.data), [], []),
+    "the index of the last frames": (
+        lambda p: p.data[: p.index + 4] + struct.pack("<I", 16 * 5) + p.data[p.index + 8 : p.index + 8 + 16 * 5],
+        [],
+        [],
+    ),
     "the index and a frame's name": (lambda p: without_index(p.with_bytes((p.frames[4], junk(4)))), [4], []),
     "cut in a frame": (lambda p: p.data[: p.frames[7] + 30], [7, 8, 9, 10, 11], []),
     "cut in a picture": (lambda p: p.data[: p.frames[8] - 12], [8, 9, 10, 11], [7]),
