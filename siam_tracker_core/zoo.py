@@ -11,6 +11,7 @@ import torch
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
+from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.resources import WEIGHTS, fetched_weights, find_config, shipped
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import read_weights
@@ -55,6 +56,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         return path
     zoo = read_zoo()
     if text not in zoo:
+        if Path(text).is_file() and (what := impostor(Path(text))):
+            raise WeightsError(f"{text} {what}")
         if Path(text).exists():
             raise WeightsError(f"{text} is no weights file of this package, which ends in .safetensors")
         raise WeightsError(

@@ -1,19 +1,22 @@
-"""Make the pictures of docs/console.md from real footage.
+"""Make the pictures of docs/console.md and README.md from made footage, in which a cat's face wanders over a meadow.
 
-``python docs/tools/console_pictures.py ../shared/data/test``, a folder with the sequences Crossing and Human7.
+``python docs/tools/console_pictures.py`` writes into docs/images. ``--lost FOLDER`` writes pictures of the page with a
+LOST target instead, at three widths, light and dark, to be looked at.
 
 Needs chromium, chromium-driver and selenium. Everything on the pictures is the running page.
 """
 
 from __future__ import annotations
 
+import argparse
 import io
 import shutil
-import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image
 from selenium import webdriver
@@ -21,25 +24,33 @@ from selenium.webdriver.common.by import By
 
 from siam_tracker_core.console import Access, ConsoleServer
 from siam_tracker_core.console.video import VideoSession
-from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
+from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 OUT = Path(__file__).resolve().parents[1] / "images"
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
-GIF_WIDTH, GIF_COLOURS, GIF_PERIOD = 640, 96, 130  # pixels, colours, milliseconds
+WIDTHS = {360: 740, 1280: 800, 2560: 1300}  # of the window, with its height
+GIF_WIDTH, GIF_COLOURS, GIF_PERIOD = 520, 128, 150  # pixels, colours, milliseconds
+STILL_WIDTH, STILL_COLOURS = 720, 256
+SEEN = 30  # frames of the footage before its target goes behind a pillar
+EVERY = 2  # frames of the footage from one picture of the animation to the next
+LEFT = 60  # frames of the footage in which the target leaves the picture
+PATIENCE = 120.0
 
 
 class Page:
-    """The console of one sequence in a browser."""
+    """The console of a made sequence in a browser."""
 
-    def __init__(self, sequence: Path) -> None:
-        self.box = read_rectangles(sequence / GROUND_TRUTH)[0]
-        self._session = VideoSession(str(sequence), DEFAULT_TRACKER, "cpu", Path(tempfile.mkdtemp()))
+    def __init__(self, kind: Literal["demo", "leaves"], frames: int, folder: Path) -> None:
+        made = made_sequence(kind, frames)
+        self.box = made.boxes[0]
+        source = made.write_otb_form(folder / "wandering_cat")
+        self._session = VideoSession(str(source), DEFAULT_TRACKER, "cpu", folder / "recordings")
         self._server = ConsoleServer(self._session, Access.of("127.0.0.1", 0))
         self._session.start()
         self._server.start()
         options = webdriver.ChromeOptions()
-        for option in (*OPTIONS, f"--user-data-dir={tempfile.mkdtemp()}"):
+        for option in (*OPTIONS, f"--user-data-dir={folder / 'profile'}"):
             options.add_argument(option)
         options.binary_location = str(shutil.which("chromium"))
         self.driver: Any = webdriver.Chrome(options, webdriver.ChromeService(str(shutil.which("chromedriver"))))
@@ -52,31 +63,59 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         if not self.driver.current_url.startswith("http"):
             self.driver.get(self._server.link)
-            time.sleep(2)
-        time.sleep(0.5)
+        self.wait("return document.getElementById('picture').width > 300", "a picture")
+        time.sleep(0.5)  # for the new layout
+
+    def js(self, script: str) -> Any:
+        """What a script in the page returns."""
+        return self.driver.execute_script(script)
+
+    def wait(self, script: str, what: str) -> Any:
+        """The first true value of a script."""
+        deadline = time.monotonic() + PATIENCE
+        while not (value := self.js(script)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{what} did not come")
+            time.sleep(0.02)
+        return value
+
+    @property
+    def place(self) -> int:
+        """The number of the frame that is shown, from 1."""
+        return int(self.js("return parseInt(document.getElementById('place').textContent) || 1"))
 
     def corners(self) -> tuple[float, float, float, float]:
         """The target's first box in the window's pixels."""
         _, width = self._session.feed.newest.pixels.shape[:2]  # type: ignore[union-attr]
         frame = "document.getElementById('frame').getBoundingClientRect()"
-        left, top, across, _ = self.driver.execute_script(
-            f"const f = {frame}; return [f.left, f.top, f.width, f.height]"
-        )
+        left, top, across, _ = self.js(f"const f = {frame}; return [f.left, f.top, f.width, f.height]")
         scale = across / width
         x, y, w, h = (float(value) for value in self.box)
         return left + x * scale, top + y * scale, left + (x + w) * scale, top + (y + h) * scale
 
     def mouse(self, kind: str, x: float, y: float) -> None:
         """One event of the mouse, its left button held."""
-        event = {
-            "type": kind,
-            "x": x,
-            "y": y,
-            "button": "left",
-            "buttons": int(kind != "mouseReleased"),
-            "clickCount": 1,
-        }
+        held = int(kind != "mouseReleased")
+        event = {"type": kind, "x": x, "y": y, "button": "left", "buttons": held, "clickCount": 1}
         self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+    def draw(self) -> Iterator[None]:
+        """Drag a box around the target, step by step."""
+        x0, y0, x1, y1 = self.corners()
+        self.mouse("mousePressed", x0, y0)
+        for step in range(1, 6):
+            self.mouse("mouseMoved", x0 + (x1 - x0) * step / 5, y0 + (y1 - y0) * step / 5)
+            yield
+        self.mouse("mouseReleased", x1, y1)
+        self.wait("return !document.getElementById('box-bar').hidden", "the question")
+
+    def follow(self, name: str) -> None:
+        """Draw the box, name it and send it."""
+        for _ in self.draw():
+            pass
+        self.driver.find_element(By.ID, "box-label").send_keys(name)
+        self.driver.find_element(By.ID, "box-send").click()
+        self.wait("return document.querySelector('.card')", "the target")
 
     def shot(self) -> Image.Image:
         """What the window shows."""
@@ -89,23 +128,31 @@ class Page:
         self._session.close()
 
 
-def film(page: Page) -> list[Image.Image]:
+@contextmanager
+def page(kind: Literal["demo", "leaves"], frames: int) -> Iterator[Page]:
+    """A page for a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Page(kind, frames, Path(folder))
+        try:
+            yield made
+        finally:
+            made.close()
+
+
+def film(shown: Page) -> list[Image.Image]:
     """A box is drawn, sent, and followed."""
-    x0, y0, x1, y1 = page.corners()
-    shots = [page.shot()] * 4
-    page.mouse("mousePressed", x0, y0)
-    for step in range(1, 6):
-        page.mouse("mouseMoved", x0 + (x1 - x0) * step / 5, y0 + (y1 - y0) * step / 5)
-        shots.append(page.shot())
-    page.mouse("mouseReleased", x1, y1)
-    time.sleep(0.3)
-    shots += [page.shot()] * 3
-    page.driver.find_element(By.ID, "box-label").send_keys("walker")
-    shots += [page.shot()] * 4
-    page.driver.find_element(By.ID, "box-send").click()
-    for _ in range(22):
-        shots.append(page.shot())
-        time.sleep(0.1)
+    shots = [shown.shot()] * 3
+    shots += [shown.shot() for _ in shown.draw()]
+    shots += [shown.shot()] * 2
+    shown.driver.find_element(By.ID, "box-label").send_keys("cat")
+    shots += [shown.shot()] * 3
+    shown.driver.find_element(By.ID, "box-send").click()
+    shown.wait("return document.querySelector('.card')", "the target")
+    last = 0
+    while (place := shown.place) < SEEN:
+        if place >= last + EVERY:
+            last = place
+            shots.append(shown.shot())
     return shots
 
 
@@ -113,32 +160,63 @@ def save_gif(shots: list[Image.Image], path: Path) -> None:
     """Write an animation small enough for a page."""
     height = round(shots[0].height * GIF_WIDTH / shots[0].width)
     small = [shot.resize((GIF_WIDTH, height), Image.Resampling.LANCZOS) for shot in shots]
-    palette = small[-1].quantize(GIF_COLOURS)
+    both = Image.new("RGB", (GIF_WIDTH, 2 * height))
+    both.paste(small[len(small) // 3], (0, 0))  # while the box is asked about
+    both.paste(small[-1], (0, height))
+    palette = both.quantize(GIF_COLOURS, Image.Quantize.MAXCOVERAGE)
     frames = [shot.quantize(palette=palette, dither=Image.Dither.NONE) for shot in small]
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=GIF_PERIOD, loop=0, optimize=True)
 
 
-def main(footage: Path) -> None:
-    """Make all pictures from a folder with the sequences Crossing and Human7."""
-    page = Page(footage / "Crossing")
-    page.open(1200, 760, dark=False)
-    save_gif(film(page), OUT / "console.gif")
-    page.close()
-    page = Page(footage / "Human7")
-    page.open(1200, 800, dark=True)
-    page.driver.find_element(By.ID, "response").click()
-    x0, y0, x1, y1 = page.corners()
-    for kind, x, y in (("mousePressed", x0, y0), ("mouseMoved", x1, y1), ("mouseReleased", x1, y1)):
-        page.mouse(kind, x, y)
-    page.driver.find_element(By.ID, "box-label").send_keys("pedestrian")
-    page.driver.find_element(By.ID, "box-send").click()
-    time.sleep(6)
-    page.shot().save(OUT / "console_dark.jpg", quality=84, optimize=True)
-    page.open(360, 740, dark=False, scale=1.5)
-    time.sleep(1)
-    page.shot().save(OUT / "console_phone.jpg", quality=84, optimize=True)
-    page.close()
+def save_still(shot: Image.Image, path: Path, width: int = STILL_WIDTH) -> None:
+    """Write a picture of few colours."""
+    height = round(shot.height * width / shot.width)
+    small = shot.resize((width, height), Image.Resampling.LANCZOS)
+    small.quantize(STILL_COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+
+
+def make_all() -> None:
+    """The pictures of the documentation."""
+    with page("demo", SEEN) as shown:
+        shown.open(1100, 700, dark=False)
+        save_gif(film(shown), OUT / "console.gif")
+        save_still(shown.shot(), OUT / "console.png")
+    with page("demo", SEEN) as shown:
+        shown.open(1200, 800, dark=True)
+        shown.driver.find_element(By.ID, "response").click()
+        shown.follow("cat")
+        while shown.place < SEEN:
+            time.sleep(0.05)
+        save_still(shown.shot(), OUT / "console_dark.png")
+        shown.open(360, 740, dark=False, scale=1.5)
+        save_still(shown.shot(), OUT / "console_phone.png", 540)
+
+
+def make_lost(folder: Path) -> None:
+    """The page with a target that has left the picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with page("leaves", LEFT) as shown:
+        shown.open(1280, 800, dark=False)
+        shown.follow("cat")
+        while shown.place < LEFT:
+            time.sleep(0.05)
+        shown.wait("return document.querySelector('.card')?.dataset.state === 'lost'", "a target that is lost")
+        for width, height in WIDTHS.items():
+            for dark in (False, True):
+                shown.open(width, height, dark)
+                shown.shot().save(folder / f"lost_{width}_{'dark' if dark else 'light'}.png")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lost", type=Path, metavar="FOLDER", help="for pictures with a LOST target")
+    folder = parser.parse_args().lost
+    if folder is None:
+        make_all()
+    else:
+        make_lost(folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

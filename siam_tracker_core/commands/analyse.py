@@ -62,6 +62,8 @@ def analyse(
         print("\n".join([backbone, *_table(analysis), *_claims(module, analysis), "", *_judgement(judged)]))
         answer |= {"backbone": backbone, **asdict(analysis), "guidelines": [asdict(verdict) for verdict in judged]}
         _draw(module, analysis, backbone, picture, fusion)
+        if border is not None:
+            _draw_border(backbone, border, sequence)
 
 
 def _draw(module: nn.Module, analysis: Analysis, backbone: str, picture: Path | None, fusion: Path | None) -> None:
@@ -78,15 +80,22 @@ def _draw(module: nn.Module, analysis: Analysis, backbone: str, picture: Path | 
 
         save_fusion_picture(fusion, Path(backbone))
         print(f"\npicture: {fusion}")
-    if border is not None:
-        if sequence is None:
-            raise ConfigError("whose target is to be at the border? give the folder of a sequence: --sequence")
-        from siam_tracker_core.analysis.border_picture import save_border_picture  # alone needs matplotlib
 
-        found = looks(load_siamfc(Path(backbone)), read_sequence(sequence))
-        save_border_picture(border, Path(backbone).stem, found)
-        errors = ", ".join(f"{look.error:.1f}" for look in found)
-        print(f"\npeaks off the target by {errors} cells\npicture: {border}")
+
+def _draw_border(backbone: str, border: Path, sequence: Path | None) -> None:
+    """Responses to a target in the middle and at the borders.
+
+    Raises:
+        ConfigError: without a sequence.
+    """
+    if sequence is None:
+        raise ConfigError("whose target is to be at the border? give the folder of a sequence: --sequence")
+    from siam_tracker_core.analysis.border_picture import save_border_picture  # alone needs matplotlib
+
+    found = looks(load_siamfc(Path(backbone)), read_sequence(sequence))
+    save_border_picture(border, Path(backbone).stem, found)
+    errors = ", ".join(f"{look.error:.1f}" for look in found)
+    print(f"\npeaks off the target by {errors} cells\npicture: {border}")
 
 
 def find_backbone(name: str, options: dict[str, Any]) -> nn.Module:

@@ -20,6 +20,7 @@ from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
 from siam_tracker_core.errors import BoxError, ConfigError, DatasetError, SiamTrackerError
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.workers import WorkerDied, Workers
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.labelling.footage import find_videos, name_of
 from siam_tracker_core.labelling.job import Task, VideoReport, label_video
@@ -97,6 +98,7 @@ def label(
         },
         "options",
     )
+    check_outputs({"--out": out}, [source, truth])
     videos = find_videos(source)
     folders = folders_of(peer_models)
     there, back = (TrackerSpec.of(name, device, folders) for name in (tracker, back_tracker or tracker))

@@ -9,6 +9,7 @@ from siam_tracker_core.bags import BagOptions, write_sequence_bag
 from siam_tracker_core.datasets import read_sequence
 from siam_tracker_core.datasets.video import read_video
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.files import check_outputs, check_outside
 
 
 def make_bag(
@@ -39,6 +40,8 @@ def make_bag(
     """
     options = BagOptions(storage, image_topic, truth_topic, compressed, frame_id)
     source = Path(sequence)
+    check_outside("OUT", out, source)
+    check_outputs({"OUT": out}, [boxes])
     if source.is_dir():
         if boxes:
             raise DatasetError(f"{source} is a folder and has its own groundtruth_rect.txt; boxes are for a video file")

@@ -17,6 +17,7 @@ from siam_tracker_core.commands.pack import MARK, PLAN
 from siam_tracker_core.commands.train import train
 from siam_tracker_core.config import merged, read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.files import check_outputs
 from siam_tracker_core.training.engine.checkpoints import LAST
 from siam_tracker_core.training.engine.curves import gather_log, write_curves
 from siam_tracker_core.training.engine.deadline import PACE
@@ -57,6 +58,7 @@ def train_packed(
         precision: auto is bf16 where the machine computes with it.
         device: auto, cpu or cuda.
     """
+    check_outputs({"--out": out}, [packed])
     end = time.monotonic() + 60 * minutes
     trainings = _chosen(packed, [only] if isinstance(only, str) and only else list(only))
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())

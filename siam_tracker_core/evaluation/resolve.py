@@ -36,8 +36,9 @@ def _could_be_tracker(text: str) -> bool:
 
 def is_file_with_settings(text: str) -> bool:
     """Whether a text with spaces or commas is one tracker: the path of weights or an export, perhaps with settings."""
-    name = split_settings(text)[0]
-    return Path(name).is_file() or is_exported(name)
+    name, settings = split_settings(text)
+    one_word = not set(name) & {" ", ","}
+    return Path(name).is_file() or is_exported(name) or (one_word and settings is not None and settings.is_file())
 
 
 class FrameTracker(Protocol):

@@ -32,6 +32,22 @@ def check_outputs(outputs: Mapping[str, Path | str | None], inputs: Iterable[Pat
             raise OutputError(f"{first} and {second} both write {path}; give two names")
 
 
+def check_outside(option: str, path: Path | str, source: Path | str) -> None:
+    """Refuse an output that is, contains or lies in the folder or file that it is made of.
+
+    Args:
+        option: that gave the output.
+        path: the output.
+        source: what it is made of.
+
+    Raises:
+        OutputError: if the output would change its own source.
+    """
+    check_outputs({option: path}, [source])
+    if Path(source).exists() and Path(source).resolve() in Path(path).resolve().parents:
+        raise OutputError(f"{option} {path} lies in its own source {source}; give a place outside it")
+
+
 def _check(option: str, path: Path, source: Path) -> None:
     target, origin = path.resolve(), source.resolve()
     if target == origin:

@@ -15,16 +15,15 @@ class FrameNumbers:
     Args:
         rate: frames a second.
         count: how many frames the container says it has; None where it does not.
-        intact: for an AVI file, whether each frame's chunk is there (see ``avi``); None otherwise.
+        found: for an AVI file, the number of each frame that is there (see ``avi``); None otherwise.
         decodable: counts the frames that can be decoded at all, which takes a while.
     """
 
     def __init__(
-        self, rate: float, count: int | None, intact: Sequence[bool] | None, decodable: Callable[[], int]
+        self, rate: float, count: int | None, found: Sequence[int] | None, decodable: Callable[[], int]
     ) -> None:
         self._rate, self._count, self._decodable = rate, count, decodable
-        whole = intact is not None and count == len(intact)
-        self._chunks = [number for number, there in enumerate(intact) if there] if whole and intact else None
+        self._found = found
         self._origin: float | None = None
         self._place = -1
         self._by_time: bool | None = None
@@ -42,8 +41,8 @@ class FrameNumbers:
         if stamped != following and self._by_time is None:
             self._by_time = self._count is not None and self._decodable() < self._count
         self._place = max(stamped, following) if self._by_time else following
-        if self._chunks is not None and self._place < len(self._chunks):
-            return self._chunks[self._place]
+        if self._found is not None and self._place < len(self._found):
+            return self._found[self._place]
         return self._place
 
 

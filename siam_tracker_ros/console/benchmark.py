@@ -64,9 +64,16 @@ class Camera:
         self._messages = [bgr_to_message(frame) for frame in made.frames[:30]]
         self._publisher = self.node.create_publisher(Image, "image", image_qos("best_effort", 1))
         self._seconds = seconds
-        executor = SingleThreadedExecutor()
-        executor.add_node(self.node)
-        threading.Thread(target=executor.spin, daemon=True).start()
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Leave the ROS graph."""
+        self._executor.shutdown()
+        self._thread.join(5.0)
+        self.node.destroy_node()
 
     def publish(self, number: int) -> None:
         """One image; the sequence goes to and fro."""
@@ -196,6 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             report["delay_ms"]["p95"] = round(float(np.percentile(delays, 95)), 1)
     report["load_after"] = os.getloadavg()
     print(json.dumps(report, indent=2))
+    camera.close()
     rclpy.try_shutdown()
     return 0
 

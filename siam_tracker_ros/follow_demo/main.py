@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,6 +18,7 @@ from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 
 _FOLLOWER = (sys.executable, "-m", "siam_tracker_ros.follower.main")
+_TRUTHS = 100  # kept, so that the one of the picture that was answered last is among them
 _WORLD = (sys.executable, "-m", "siam_tracker_ros.follow_demo.world_node")
 CAMERA = {
     "image": "/camera/image_raw",
@@ -35,8 +37,10 @@ def operate(distance: float, timeout: float) -> int:
 
     rclpy.init()
     node = rclpy.create_node("follow_demo")
-    truths: list[Any] = []
-    node.create_subscription(TrackedTargetArray, "/made_world/truth", truths.append, output_qos(10))
+    truths: deque[Any] = deque(maxlen=_TRUTHS)
+    node.create_subscription(
+        TrackedTargetArray, "/made_world/truth", lambda truth: truths.append(truth), output_qos(_TRUTHS)
+    )
     said = [0.0]
 
     def tell(feedback: Any) -> None:
@@ -48,11 +52,14 @@ def operate(distance: float, timeout: float) -> int:
         with TrackerClient(node) as client:
             client.wait_until_ready(180.0)
             deadline = time.monotonic() + 60.0
-            while not (truths and truths[-1].targets) and time.monotonic() < deadline:
+            # The tracker hears the camera a moment after it is ready; a box on a picture from before that is refused.
+            while not (seen := _answered(truths, client.latest)) and time.monotonic() < deadline:
                 rclpy.spin_once(node, timeout_sec=0.1)
             if not truths:
                 raise TrackerError("the made world is not there: nothing has come on /made_world/truth in 60 seconds")
-            box = truths[-1].targets[0]
+            if seen is None:
+                raise TrackerError("the tracker has answered no picture of the made world in 60 seconds")
+            box = seen.targets[0]
             target = client.set_target(box, stamp=box, label="figure")
             print(f"following target {target} at {distance:g} m")
             result = client.follow(target, distance, timeout=timeout, on_feedback=tell)
@@ -64,6 +71,13 @@ def operate(distance: float, timeout: float) -> int:
         rclpy.try_shutdown()
     print(f"{result.message}: bearing {result.bearing:+.2f} rad, distance {result.distance:.2f} m")
     return 0 if result.outcome == FollowTarget.Result.OUTCOME_REACHED else 1
+
+
+def _answered(truths: Iterable[Any], tracks: Any) -> Any:
+    """The truth of the picture that the tracker answered last; None where there is none with a target."""
+    if tracks is None:
+        return None
+    return next((each for each in truths if each.targets and each.header.stamp == tracks.header.stamp), None)
 
 
 def run(distance: float, timeout: float, size: Sequence[int], rate: float) -> int:

@@ -91,6 +91,9 @@ def test_trackers_are_listed_and_others_refused(tmp_path):
     (tmp_path / "model.pth").write_bytes(b"")
     with pytest.raises(WeightsError, match=r"model\.pth is no weights file of this package"):
         load_tracker(tmp_path / "model.pth")
+    (tmp_path / "model.pth").write_text("<!DOCTYPE html><html>quota exceeded</html>")
+    with pytest.raises(WeightsError, match=r"model\.pth is a web page"):
+        load_tracker(tmp_path / "model.pth")
     for device in ("gpu", torch.device("meta"), 3.5):
         with pytest.raises(ConfigError, match="is unknown"):
             load_tracker("siamfc", device=device)

@@ -5,7 +5,7 @@ const TARGETS = ["#4aa8ff", "#ffb02e", "#2fd6b5", "#f27bff", "#ffe45c", "#ff7d6e
 export const targetColour = (id) => TARGETS[(id - 1) % TARGETS.length];
 
 export const STATE_WORDS = { tracking: "Tracking", uncertain: "Uncertain", lost: "Lost" };
-export const STATE_DASHES = { tracking: [], uncertain: [10, 5], lost: [2.5, 5] };
+export const STATE_DASHES = { tracking: [], uncertain: [10, 5], lost: [4, 4] };
 
 /** A colour between transparent blue and solid yellow, for a cell of a response map: 0..255 each. */
 export function heatColour(value) {

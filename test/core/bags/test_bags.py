@@ -30,7 +30,7 @@ from siam_tracker_core.bags.types import (
 from siam_tracker_core.bags.writer import START, _Messages
 from siam_tracker_core.commands.make_bag import make_bag
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
-from siam_tracker_core.errors import BagError, DatasetError
+from siam_tracker_core.errors import BagError, DatasetError, OutputError
 
 FRAMES = 6
 STORAGES = ["mcap", "sqlite3"]
@@ -96,6 +96,10 @@ def test_make_bag_takes_a_folder_and_a_video(made: MadeSequence, tmp_path: Path)
     with pytest.raises(DatasetError, match="6 frames but there are 7 boxes"):
         make_bag(str(video), str(tmp_path / "unequal"))
     assert not (tmp_path / "unequal").exists()
+    with pytest.raises(OutputError, match="lies in its own source"):
+        make_bag(str(folder), str(folder / "bag"))
+    with pytest.raises(OutputError, match="lies in its own source"):
+        make_bag(str(video), str(video / "bag"))
     with pytest.raises(DatasetError, match=r"nothing\.mp4 does not exist"):
         make_bag(str(tmp_path / "nothing.mp4"), str(tmp_path / "none"))
 

@@ -165,6 +165,16 @@ def test_zoo_stands_for_all_of_the_zoo() -> None:
     assert tracker_names("zoo kcf") == [*read_zoo(), "kcf"]
 
 
+def test_paths_with_spaces_are_one_word(tmp_path: Path) -> None:
+    folder = tmp_path / "it's a+b run"
+    folder.mkdir()
+    for name in ("w.safetensors", "s.yaml"):
+        (folder / name).write_text("")
+    for text in (f"{folder}/w.safetensors", f"siamfc+{folder}/s.yaml", f"{folder}/w.safetensors+{folder}/s.yaml"):
+        assert tracker_names(text) == [text]
+    assert tracker_names(f"kcf siamfc+{tmp_path}/s.yaml") == ["kcf", f"siamfc+{tmp_path}/s.yaml"]
+
+
 def test_no_tracker_is_a_mistake(root: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no tracker was named"):
         evaluate("folder", root, [], tmp_path)

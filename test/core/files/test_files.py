@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from siam_tracker_core.errors import ConfigError, DatasetError, OutputError
-from siam_tracker_core.files import check_outputs, check_writable, naturally, read_text, whole_file, write_text
+from siam_tracker_core.files import (
+    check_outputs,
+    check_outside,
+    check_writable,
+    naturally,
+    read_text,
+    whole_file,
+    write_text,
+)
 from siam_tracker_core.files.kinds import impostor
 from siam_tracker_core.files.writing import made_folder
 
@@ -74,6 +82,17 @@ def test_outputs_that_are_inputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="--out and --overlay both write"):
         check_outputs({"--out": tmp_path / "x", "--overlay": tmp_path / "x"}, [])
     check_outputs({"--out": tmp_path / "new.csv", "--overlay": None, "--other": dangling}, [source, None, "siamfc"])
+
+
+def test_a_bag_may_not_touch_its_own_source(tmp_path: Path) -> None:
+    source = tmp_path / "in" / "sequence"
+    source.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(source)
+    for path in (source, source.parent, source / "bag", source / "img" / "bag", tmp_path / "link" / "bag"):
+        with pytest.raises(OutputError, match=r"OUT .* (is the input|holds the input|lies in its own source)"):
+            check_outside("OUT", path, source)
+    check_outside("OUT", tmp_path / "in" / "sequence_bag", source)
+    check_outside("OUT", tmp_path / "bag", source)
 
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:

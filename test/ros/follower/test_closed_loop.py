@@ -23,7 +23,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 from tracker_graph import RELIABLE, TRACKER, Graph, Inbox, wait_ready, wait_until
 
-from siam_tracker_core.simulation import FollowWorld, Picture, Script
+from siam_tracker_core.simulation import FollowWorld, Script
 from siam_tracker_ros.client import TrackerClient, TrackerError, TrackerTimeout
 from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_message, header_at, image_message
 from siam_tracker_ros.follower.settings import FollowerSettings
@@ -31,6 +31,7 @@ from siam_tracker_ros.interfaces import FollowTarget, TargetEvent, TrackedTarget
 from siam_tracker_ros.node_process import NodeProcess
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
+SIZE = (240, 180)
 PERIOD = 0.1
 PATIENCE = 120.0  # seconds of the machine's clock for an answer, however loaded the machine is
 AGAIN = 2.0  # seconds after which what has no answer is sent again: its subscribers are best-effort
@@ -42,7 +43,7 @@ class Loop:
     """The made world on this side of ROS; a step is one picture, its positions, and the commands that follow."""
 
     def __init__(self, graph: Graph, client: TrackerClient) -> None:
-        self.world = FollowWorld(image_size=(320, 240))
+        self.world = FollowWorld(image_size=SIZE)
         self.client = client
         self.graph = graph
         self._seconds = 100.0
@@ -57,7 +58,7 @@ class Loop:
     def begin(self, script: Script) -> int:
         """A world from its beginning, with its target set."""
         self.client.remove_all(timeout=PATIENCE)
-        self.world = FollowWorld(script, (320, 240))
+        self.world = FollowWorld(script, SIZE)
         self.log = []
         header = self.look()
         target = self.client.set_target(self.world.box, stamp=header, label="figure", timeout=PATIENCE)
@@ -65,22 +66,21 @@ class Loop:
         return target
 
     def look(self, image: bool = True) -> Any:
-        """Publish what is seen now, and wait until it was answered."""
+        """Publish what is seen now, and wait until it was answered; gives the header of the picture that was."""
         self._seconds += PERIOD
-        header = header_at(self._seconds)
-        if image:
-            picture = self.world.picture()
-            self._publish_depth(header, picture)
+        if not image:
+            return header_at(self._seconds)
+        picture = self.world.picture()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            header = header_at(self._seconds)
+            self._info.publish(camera_info_message(header, self.world.calibration))
+            self._depth.publish(depth_message(header, picture.depth))
             self.image.publish(image_message(header, picture.image))
-            deadline = time.monotonic() + PATIENCE
-            while not self._is_answered(header):
-                assert time.monotonic() < deadline, "no positions came for a picture"
-                self._publish_depth(header, picture)
-        return header
-
-    def _publish_depth(self, header: Any, picture: Picture) -> None:
-        self._info.publish(camera_info_message(header, self.world.calibration))
-        self._depth.publish(depth_message(header, picture.depth))
+            if self._is_answered(header):
+                return header
+            self._seconds += PERIOD  # the world stands still, and the same picture comes anew
+        raise AssertionError("no positions came for a picture")
 
     def _is_answered(self, header: Any) -> bool:
         try:
@@ -157,7 +157,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         )
         stack.enter_context(
             NodeProcess(
-                {"use_sim_time": True, "give_up": 6.0, "patience": 5.0}, environment=environment, program=FOLLOWER
+                {"use_sim_time": True, "give_up": 6.0, "patience": 1.0}, environment=environment, program=FOLLOWER
             )
         )
         client = stack.enter_context(TrackerClient(graph.node, TRACKER))
@@ -213,6 +213,7 @@ def test_it_stops_when_blind_and_goes_on_when_it_sees_again(loop: Loop) -> None:
     assert "does not know target" in ends[0].message
 
 
+@pytest.mark.slow
 def test_a_target_that_is_gone_is_searched_for_and_given_up(loop: Loop) -> None:
     target = loop.begin(Script(walk=0.0, pillar=False, look_alike=False, vanishes=1.0))
     with loop.following(target, 1.0, keep=True) as (thread, ends):
@@ -247,6 +248,7 @@ def test_the_frame_must_be_known(loop: Loop) -> None:
         loop.client.follow(target, 1.0, frame_id="gripper", timeout=PATIENCE)
 
 
+@pytest.mark.slow
 def test_the_example_follows_the_best_detection(loop: Loop, repository_root: Path) -> None:
     """Its process is on the clock of the machine; the world waits for it as long as it starts."""
     loop.begin(Script(walk=0.0, pillar=False))
@@ -261,6 +263,17 @@ def test_the_example_follows_the_best_detection(loop: Loop, repository_root: Pat
         stdout=subprocess.PIPE,
         text=True,
     )
+    try:
+        said = _operated(loop, example, publisher, found)
+    finally:
+        example.kill()
+    assert example.returncode == 0, said
+    assert "the target is where it should be (at 1." in said
+    assert "was set" in said
+
+
+def _operated(loop: Loop, example: subprocess.Popen[str], publisher: Any, found: TrackedTarget) -> str:
+    """Run the world until the example has ended; what it said."""
     waiting = threading.Thread(target=example.wait)
     waiting.start()
     loop.commands.messages.clear()
@@ -275,6 +288,4 @@ def test_the_example_follows_the_best_detection(loop: Loop, repository_root: Pat
             break
         loop.step(waiting)
     said, _ = example.communicate(timeout=PATIENCE)
-    assert example.returncode == 0, said
-    assert "the target is where it should be (at 1." in said
-    assert "was set" in said
+    return said

@@ -70,6 +70,23 @@ def test_a_flood_of_requests_is_answered_to_the_last(asked: Asked) -> None:
     assert asked.client.remove_all() == 4
 
 
+def test_sixteen_callers_at_once_get_sixteen_answers(asked: Asked) -> None:
+    """As sixteen ``ros2 service call`` do: a client each, with the usual QoS of services, which keeps ten messages."""
+    box = SetTarget.Request(x=60.0, y=70.0, width=48.0, height=48.0)
+    callers = [asked.graph.node.create_client(SetTarget, f"{TRACKER}/set_target") for _ in range(16)]
+    try:
+        wait_until(lambda: all(caller.service_is_ready() for caller in callers), what="sixteen clients")
+        futures = [caller.call_async(box) for caller in callers]
+        wait_until(lambda: all(future.done() for future in futures), 30.0, "sixteen answers")
+        answers = [future.result() for future in futures]
+    finally:
+        for caller in callers:
+            asked.graph.node.destroy_client(caller)
+    assert [answer.success for answer in answers].count(True) == PARAMETERS["max_targets"]
+    assert all(answer.success or "max_targets is 4" in answer.message for answer in answers)
+    assert asked.client.remove_all() == 4
+
+
 def test_requests_go_by_one_that_waits_for_its_image(asked: Asked) -> None:
     newest = asked.show(0)
     stamp = newest.header.stamp

@@ -34,7 +34,7 @@ from siam_tracker_core import Box
 from siam_tracker_core.datasets.otb_form import read_sequence
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient, TrackerError
-from siam_tracker_ros.image_conversion import image_to_bgr
+from siam_tracker_ros.image_conversion import BgrImage, image_to_bgr
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess
 
@@ -442,6 +442,62 @@ def test_qos_that_does_not_fit_is_logged_in_words(setup: Setup) -> None:
     setup.camera.wait_connected()
     wait_until(lambda: setup.client.latest is not None)
     setup.show(0)
+
+
+def wide(image: BgrImage, low: int, high: int) -> Image:
+    """The scene as a camera of two bytes a pixel gives it: black is ``low``, white ``high``."""
+    values = low + cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float64) * (high - low) / 255
+    rows, columns = values.shape
+    data = array.array("B", np.rint(values).astype("<u2").tobytes())
+    return Image(height=rows, width=columns, encoding="mono16", step=2 * columns, data=data)
+
+
+def followed(setup: Setup, message_of: Callable[[BgrImage], Image]) -> list[TrackedTarget]:
+    """The target's tracks while the scene is sent in another encoding."""
+    setup.client.remove_all()
+    first = setup.answered(setup.camera.stamp(message_of(setup.scene.image(0))))
+    target = setup.client.set_target(setup.scene.box(0), stamp=first)
+    sent = [setup.answered(setup.camera.stamp(message_of(setup.scene.image(moment)))) for moment in range(1, 9)]
+    return [setup.track(target, message) for message in sent]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 4095), (8000, 8255)], ids=["12 bits", "thermal"])
+def test_wide_images_are_tracked_as_well_as_narrow_ones(setup: Setup, low: int, high: int) -> None:
+    """Percentiles are the default, and follow at once where the values are others altogether."""
+    narrow = followed(setup, lambda image: wide(image, 0, 65535))
+    tracks = followed(setup, lambda image: wide(image, low, high))
+    for moment, (track, same) in enumerate(zip(tracks, narrow, strict=True), start=1):
+        assert track.state == TrackedTarget.STATE_TRACKING
+        assert box_of(track).iou(setup.scene.box(moment)) > 0.5
+        assert track.score == pytest.approx(same.score, abs=0.1)
+
+
+def test_contrast_is_set_by_parameters(setup: Setup) -> None:
+    """All 65536 levels leave one of a thermal picture's 256; its own range leaves all of them."""
+
+    def configure(contrast: str, low: float, high: float) -> None:
+        assert setup.graph.change("deactivate")
+        for name, value in (("contrast_low", low), ("contrast_high", high), ("contrast", contrast)):
+            assert not setup.graph.set_parameter(name, value)
+        assert setup.graph.change("activate")
+        setup.camera.wait_connected()
+
+    def levels() -> int:
+        with Inbox(setup.graph, Image, f"{TRACKER}/debug_image") as drawings:
+            wait_until(lambda: setup.answered(setup.camera.stamp(message)) and drawings.messages)
+        return len(np.unique(image_to_bgr(drawings.messages[-1])))
+
+    message = wide(setup.scene.image(0), 8000, 8255)
+    try:
+        configure("full", 0.0, 65535.0)
+        assert levels() <= 2
+        configure("range", 8000.0, 8255.0)
+        assert levels() > 100
+        tracks = followed(setup, lambda image: wide(image, 8000, 8255))
+        assert box_of(tracks[-1]).iou(setup.scene.box(len(tracks))) > 0.5
+        assert tracks[-1].state == TrackedTarget.STATE_TRACKING
+    finally:
+        configure("percentiles", 0.0, 65535.0)
 
 
 def test_detections(setup: Setup) -> None:

@@ -268,6 +268,32 @@ def test_detections_move_no_tracked_target_unless_they_may_correct_its_size(chai
     assert box_of(track).iou(chain.box) > 0.6
 
 
+def test_a_detection_corrects_the_size_of_its_own_class_where_it_may(chain: Chain) -> None:
+    chain.begin()
+    target = chain.client.set_target(chain.box, stamp=chain.look(), label="person")
+    small = Box.from_centre(*chain.box.centre, chain.box.width * 0.75, chain.box.height * 0.75)
+    aside = Box(chain.box.x - 1.2 * chain.box.width, chain.box.y, chain.box.width, chain.box.height)
+
+    def width_after(box: Box, kind: str) -> float:
+        """The target's width in the picture after one whose detections have been taken."""
+        for _ in range(3):
+            header = chain.look()
+        chain.detect(header, (box, kind, 0.9))
+        # An empty answer to a request that comes later shows that the detection was taken.
+        with pytest.raises(TrackerError, match="the classes there are"):
+            chain.client.set_target_from_detection(class_id="nothing", stamp=header)
+        return float(chain.client.wait_for_track(target, chain.look()).width)
+
+    usual = width_after(small, "person")
+    assert chain.graph.set_parameter("correct_size", True) == ""
+    assert width_after(small, "dog") == pytest.approx(usual, rel=0.03)
+    assert width_after(aside, "person") == pytest.approx(usual, rel=0.03)
+    assert width_after(small, "person") < 0.93 * usual
+    for _ in range(10):
+        track = chain.client.wait_for_track(target, chain.look())
+    assert box_of(track).iou(chain.box) > 0.6, "the tracker sees for itself what is right"
+
+
 def test_bad_detections_are_said_in_words(chain: Chain) -> None:
     chain.begin()
     header = chain.look()
