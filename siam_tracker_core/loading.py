@@ -26,11 +26,6 @@ from siam_tracker_core.weights import sha256
 _log = logging.getLogger(__name__)
 
 
-# Runtimes that `auto` passes over. ONNX Runtime loses the target of the demo that PyTorch and OpenVINO follow (success
-# 0.17 in place of 0.71), for a reason that is not known yet.
-NOT_BY_ITSELF = ("onnxruntime",)
-
-
 def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     """Build a tracker of a weights file.
 
@@ -52,8 +47,6 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
             )
         return BUILDERS[kind](blueprint)
     names = installed(wish.device) if wish.runtime == "auto" and ONNX.installed else [wish.runtime]
-    if wish.runtime == "auto":
-        names = [name for name in names if name not in NOT_BY_ITSELF]
     if names in ([], ["auto"], ["torch"]):
         return BUILDERS[kind](blueprint)
     model, settings = ON_BACKENDS[kind]

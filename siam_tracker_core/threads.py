@@ -7,7 +7,6 @@ faster. Which number is best depends on the load at that moment, so it is tried 
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,17 +15,14 @@ from dataclasses import dataclass, field
 import cv2
 import torch
 
+from siam_tracker_core.cores import usable_cores
+
 CHOSEN = 0  # the setting that leaves the number to this module
 
 _MOST = 8  # threads; more than this no update of one image has work for
 _REST = 60  # updates between two trials
 _PAIRS = 6  # updates on each number in one trial
 _GAIN = 0.95  # share of the old number's time below which another number is taken
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on, by its affinity."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def use_threads(count: int) -> None:

@@ -183,7 +183,7 @@ def limit_torch_threads(threads: int | None) -> None:
     Its own default knows no control groups: in a container with two of 64 cores it starts 64 threads, which then wait
     for each other.
     """
-    from siam_tracker_core.runtimes.cores import threads_to_use
+    from siam_tracker_core.cores import threads_to_use
 
     most = threads_to_use(threads)
     if threads is not None or torch.get_num_threads() > most:

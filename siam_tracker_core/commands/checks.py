@@ -18,10 +18,10 @@ import cv2
 import torch
 
 import siam_tracker_core
+from siam_tracker_core.cores import usable_cores
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.libraries import ONNXRUNTIME, OPENVINO, TENSORRT
-from siam_tracker_core.threads import usable_cores
 from siam_tracker_core.zoo import read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 

@@ -25,12 +25,12 @@ from siam_tracker_core.benchmarks.stages import STAGES, measure_sizes, measure_u
 from siam_tracker_core.builders import ON_BACKENDS
 from siam_tracker_core.commands.paired import contenders, paired_figures, paired_table
 from siam_tracker_core.commands.tables import markdown
+from siam_tracker_core.cores import usable_cores
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.machine import machine, versions
 from siam_tracker_core.runtimes.choosing import installed
-from siam_tracker_core.runtimes.cores import usable_cores
 from siam_tracker_core.zoo import load_tracker, read_zoo
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 

@@ -6,13 +6,13 @@ whose worker died (seen with joblib 1.6 and distributed 2026.8), and does not sa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from siam_tracker_core.cores import usable_cores
 from siam_tracker_core.errors import ConfigError, SiamTrackerError
 
 Backend = Literal["local", "dask"]
@@ -59,7 +59,7 @@ class Workers:
         self._jobs, self._address = jobs, address
         self._client = _connected(address) if address else None
         self.parallel = jobs > 1 or bool(address)
-        self.threads = 1 if address else max((os.cpu_count() or 1) // jobs, 1)  # Dask gives each core a task
+        self.threads = 1 if address else max(usable_cores() // jobs, 1)  # Dask gives each core a task
 
     def __enter__(self) -> Workers:
         return self

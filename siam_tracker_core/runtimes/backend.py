@@ -22,12 +22,14 @@ class Backend(Protocol):
         precision: ``single``, ``half`` or ``int8``.
         device: where crops come from and answers go to.
         stride: of the response, in pixels of the search crop.
+        threads: of its own pool, whatever PyTorch is told; None where PyTorch's number counts, or none.
     """
 
     runtime: str
     precision: str
     device: torch.device
     stride: int
+    threads: int | None
 
     def template(self, crops: torch.Tensor) -> Tensors:
         """The template branch on exemplar crops (N, 3, S, S).

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
+from siam_tracker_core.cores import threads_to_use
 from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError, SiamTrackerError
 from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.backend import Backend
 from siam_tracker_core.runtimes.checking import CropSizes
-from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.runtimes.export import Subject, Wanted, export, library_versions
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
 from siam_tracker_core.runtimes.libraries import ONNX, ONNXRUNTIME, OPENVINO, TENSORRT

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from siam_tracker_core.cores import threads_to_use
 from siam_tracker_core.runtimes.backend import Tensors
 from siam_tracker_core.runtimes.graphs import search_name
 from siam_tracker_core.runtimes.manifest import Manifest, read_manifest
@@ -46,6 +47,7 @@ class GraphBackend(ABC):
 
     Attributes:
         manifest: of the exported tracker.
+        threads: of the runtime's own pool, whatever PyTorch is told; None where it has none.
 
     Raises:
         RuntimeMissingError: if the runtime is not installed, or the machine cannot run the graphs.
@@ -54,6 +56,7 @@ class GraphBackend(ABC):
 
     runtime: str
     formats: tuple[str, ...]
+    threads: int | None
 
     def __init__(
         self,
@@ -63,7 +66,8 @@ class GraphBackend(ABC):
         manifest: Manifest | None = None,
         precision: str | None = None,
     ) -> None:
-        self.folder, self.device, self.threads = folder, device, threads
+        self.folder, self.device = folder, device
+        self.threads = threads_to_use(threads) if device.type == "cpu" else None
         self.manifest = manifest or read_manifest(folder)
         self.stride, self.precision = self.manifest.stride, precision or self.manifest.precision
         self._sessions: dict[str, Session] = {}

@@ -11,7 +11,6 @@ import torch
 
 from siam_tracker_core.errors import ExportError, RuntimeMissingError
 from siam_tracker_core.runtimes.backend import Tensors
-from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
 from siam_tracker_core.runtimes.graphs import first_line
 from siam_tracker_core.runtimes.libraries import ONNXRUNTIME
@@ -58,7 +57,7 @@ class ONNXRuntimeBackend(GraphBackend):
 
     def _options(self) -> Any:
         options = self._library.SessionOptions()
-        options.intra_op_num_threads = threads_to_use(self.threads)
+        options.intra_op_num_threads = self.threads or 1  # on CUDA the CPU has next to nothing to do
         options.inter_op_num_threads = 1
         options.execution_mode = self._library.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3

@@ -10,7 +10,6 @@ import torch
 
 from siam_tracker_core.errors import ExportError, RuntimeMissingError
 from siam_tracker_core.runtimes.backend import Tensors
-from siam_tracker_core.runtimes.cores import threads_to_use
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
 from siam_tracker_core.runtimes.libraries import OPENVINO
 from siam_tracker_core.runtimes.manifest import Manifest
@@ -47,7 +46,7 @@ class OpenVINOBackend(GraphBackend):
         self._core = OPENVINO.load().Core()
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": threads_to_use(threads),
+            "INFERENCE_NUM_THREADS": self.threads,
             "ENABLE_CPU_PINNING": False,
             "INFERENCE_PRECISION_HINT": "f32" if self.precision != "half" else self._half(),
         }

@@ -29,6 +29,7 @@ class TorchBackend:
     """
 
     runtime = "torch"
+    threads: int | None = None
 
     def __init__(
         self, network: SiameseNetwork, device: torch.device, precision: str = "auto", cpu_batch: int = CPU_BATCH

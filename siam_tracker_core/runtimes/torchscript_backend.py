@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,6 +19,10 @@ class TorchScriptBackend(GraphBackend):
 
     runtime = "torch"
     formats = ("torchscript",)
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.threads = None
 
     def _open(self, path: Path) -> _Script:
         try:

@@ -81,6 +81,11 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
         """What the network runs in; PyTorch, unless a model leaves that to a backend."""
         return "torch"
 
+    @property
+    def threads(self) -> int | None:
+        """Threads that its network runs on, whatever PyTorch is told; None where PyTorch's number counts."""
+        return None
+
     @abstractmethod
     def start(self, frame: Frame, box: Box) -> StateT:
         """The state of a target that is inside ``box``, which has been checked against the frame."""

@@ -110,6 +110,10 @@ class SiamFCModel(SiameseModel[SiamFCTarget, SiamFCOutput]):
     def runtime(self) -> str:
         return self.backend.runtime
 
+    @property
+    def threads(self) -> int | None:
+        return self.backend.threads
+
     @classmethod
     def from_network(
         cls,

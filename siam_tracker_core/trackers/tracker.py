@@ -66,6 +66,11 @@ class Tracker(Generic[StateT, OutputT]):
         return self.model.runtime
 
     @property
+    def threads(self) -> int | None:
+        """Threads that its network runs on, whatever PyTorch is told; None where PyTorch's number counts."""
+        return self.model.threads
+
+    @property
     def state(self) -> StateT:
         """What is known of the target.
 

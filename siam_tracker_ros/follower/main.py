@@ -13,10 +13,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the follower until it is interrupted; gives the exit status."""
     try:
         import rclpy
-        from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+        from rclpy.executors import ExternalShutdownException
 
         from siam_tracker_core.errors import SiamTrackerError
         from siam_tracker_ros.follower.node import TargetFollower
+        from siam_tracker_ros.steady_executor import SteadyExecutor
     except ImportError as error:
         print(f"target_follower cannot start: {error}", file=sys.stderr)
         return 1
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"target_follower cannot start: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
-    executor = MultiThreadedExecutor(num_threads=_THREADS)
+    executor = SteadyExecutor(_THREADS)
     executor.add_node(node)
     with contextlib.suppress(ExternalShutdownException, KeyboardInterrupt):
         executor.spin()

@@ -86,7 +86,14 @@ def load(settings: Settings, loader: Load, device: str, complain: Callable[[str]
         problem = lock_memory()
         if problem:
             complain(problem)
-    return Loaded(tracker, ThreadChooser(numbers), time.monotonic() - began)
+    return Loaded(tracker, _chooser(tracker, numbers), time.monotonic() - began)
+
+
+def _chooser(tracker: Tracker, numbers: tuple[int, ...]) -> ThreadChooser:
+    """Tries the numbers out where they count; a runtime with threads of its own keeps those that it was opened with."""
+    if tracker.threads is None:
+        return ThreadChooser(numbers)
+    return ThreadChooser((tracker.threads,), apply=lambda _: use_threads(numbers[0]))
 
 
 def settle() -> None:

@@ -14,9 +14,9 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-# Images, the two services, the watchdog, diagnostics, camera_info with depth, detections, predictions and everything
-# else, each with a thread; see TrackerNode.
-_THREADS = 9
+# The two services, the watchdog, diagnostics, camera_info with depth, detections, predictions and everything else, each
+# with a thread; see TrackerNode.
+_THREADS = 8
 # Seconds from a signal to the end of the process, whatever is still being done, and for the image in work of that.
 _GRACE = 0.35
 _IMAGE_GRACE = 0.15
@@ -97,9 +97,11 @@ def spin(node: object, ending: Ending) -> NoReturn:
         ending: hears of the interruption.
     """
     import rclpy
-    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+    from rclpy.executors import ExternalShutdownException
 
-    executor = MultiThreadedExecutor(num_threads=_THREADS)
+    from siam_tracker_ros.steady_executor import SteadyExecutor
+
+    executor = SteadyExecutor(_THREADS)
     executor.add_node(node)
 
     def end() -> None:

@@ -75,8 +75,8 @@ class Settings(RobotSettings):
     )
     threads: int = parameter(
         0,
-        "Threads that an update runs on; 0: one on up to two cores, on more cores what short trials while tracking "
-        "show to be best.",
+        "Threads that an update runs on; 0: as many as there are cores for the process, or with runtime torch one on "
+        "up to two cores and on more cores what short trials while tracking show to be best.",
         range=(0, 256),
         changes=Changes.WHILE_UNCONFIGURED,
     )

@@ -23,6 +23,7 @@ from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
 from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
+from siam_tracker_ros.node.intake import ImageIntake
 from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
 from siam_tracker_ros.node.outputs import Outputs
@@ -41,8 +42,8 @@ class TrackerNode(LifecycleNode):
     """Follows targets through the images of one topic.
 
     Configuring loads the network and warms it up, activating subscribes, deactivating unsubscribes and keeps the
-    targets, cleaning up frees the memory. Needs an executor with at least five threads: for images, for each service,
-    for the watchdog and for everything else.
+    targets, cleaning up frees the memory. Takes images in a thread of its own, and needs an executor with at least
+    four threads: for each service, for the watchdog and for everything else.
 
     Args:
         loader: loads the tracker.
@@ -73,9 +74,8 @@ class TrackerNode(LifecycleNode):
         self._outputs: Outputs | None = None
         self._journal: Journal | None = None
         self._robot: RobotSide | None = None
-        self._subscription: Any = None
+        self._intake: ImageIntake | None = None
         self._topic = self._failure = ""
-        self._images = MutuallyExclusiveCallbackGroup()
         self._serve(SetTarget, "~/set_target", self._set_target)
         self._serve(RemoveTarget, "~/remove_target", self._remove_target)
         self.create_service(LabelTarget, "~/label_target", self._label_target)
@@ -227,19 +227,13 @@ class TrackerNode(LifecycleNode):
                 lambda sentence: self._complain("incompatible publisher", sentence),
             )
 
-        self._subscription = self.create_subscription(
-            kind,
-            self._topic,
-            self._supervisor.offer,
-            qos,
-            callback_group=self._images,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
-        )
+        events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
+        self._intake = ImageIntake(self, kind, self._topic, self._supervisor.offer, qos, events, self._complain)
 
     def _unsubscribe(self, patience: float) -> None:
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
+        intake, self._intake = self._intake, None
+        if intake is not None:
+            intake.destroy()
         self._supervisor.stop(patience)
         robot, self._robot = self._robot, None
         if robot is not None:

@@ -23,7 +23,7 @@ class LostConfig:
         enabled: False keeps the reference implementation's behaviour: the box always follows the highest peak.
         uncertain: below this score a result is UNCERTAIN.
         lost: below this score a frame speaks for loss.
-        patience: so many such frames in a row make the target LOST.
+        patience: so many such frames since the last one with a score of ``uncertain`` or more make the target LOST.
         recover: a LOST target is taken up again where the score reaches this, on trial until the next frame confirms.
     """
 
@@ -53,7 +53,9 @@ class Confidence:
 
     Attributes:
         state: after the last score.
-        doubtful: frames in a row that spoke for loss.
+        doubtful: frames that spoke for loss since the target was last seen for certain. A frame between the two
+            thresholds takes nothing away from them: on mere background scores go up and down around ``lost``, and a
+            target that is gone would stay UNCERTAIN for ever.
         on_trial: whether a lost target was taken up again in the last frame and is not confirmed yet.
     """
 
@@ -67,10 +69,12 @@ class Confidence:
             return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover else self
         if self.on_trial and score < config.uncertain:
             return Confidence(TrackState.LOST, self.doubtful)
-        doubtful = self.doubtful + 1 if score < config.lost else 0
+        if score >= config.uncertain:
+            return Confidence()
+        doubtful = self.doubtful + (score < config.lost)
         if doubtful >= config.patience and config.enabled:
             return Confidence(TrackState.LOST, doubtful)
-        return Confidence(TrackState.TRACKING if score >= config.uncertain else TrackState.UNCERTAIN, doubtful)
+        return Confidence(TrackState.UNCERTAIN, doubtful)
 
     def reason(self, score: float, config: LostConfig) -> str:
         """Why the last frame, with this score, did not leave the target in TRACKING, in words; empty if it did."""

@@ -164,6 +164,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def runtime(self) -> str:
         return self.backend.runtime
 
+    @property
+    def threads(self) -> int | None:
+        return self.backend.threads
+
     @classmethod
     def from_network(
         cls,

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_core import TrackerGroup, load_tracker
+from siam_tracker_core import Box, TrackerGroup, load_tracker
+from siam_tracker_core.crop import Frame
 from siam_tracker_core.datasets.otb_form import read_sequence
+from siam_tracker_core.geometry import Window, context_size
 
 LIBRARIES = {"onnxruntime": ("onnx", "onnxruntime"), "openvino": ("onnx", "openvino"), "tensorrt": ("onnx", "tensorrt")}
 
@@ -79,3 +81,34 @@ def test_many_targets_are_each_found_as_alone(runtime, cache, footage):
         for image, results in zip(footage.frames[1:6], together, strict=True):
             alone = tracker.update(image)
             assert np.allclose(alone.box.to_array(), results[key].box.to_array(), atol=1e-3)
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_answers_are_those_of_pytorch_whatever_was_asked_before(runtime, cache, footage):
+    """Two templates in turns, one crop and several at once, and a flat exemplar: nothing of a call is left in the next.
+
+    Boxes of a whole sequence say less: a crop is cut to a 32nd of a pixel, so that differences of rounding grow.
+    """
+    require(runtime)
+    backends = [
+        load_tracker("siamrpn_mobilenetv2", "cpu", precision="single", runtime=name, cache=cache).model.backend
+        for name in ("torch", runtime)
+    ]
+    box = Box.from_array(footage.boxes[0])
+    side = context_size(box.width, box.height)
+    frame = Frame.upload(footage.frames[0], torch.device("cpu"))
+    flat = Frame.upload(np.full((240, 320, 3), 90, np.uint8), torch.device("cpu"))
+    target, beside = Window(*box.centre, side), Window(60.0, 60.0, side)
+    exemplars = [frame.crops([target], 127), frame.crops([beside], 127), flat.crops([target], 127)]
+    crops = frame.crops([target.scaled(2), beside.scaled(2), Window(200.0, 90.0, 2 * side)], 255)
+    with torch.inference_mode():
+        for exemplar in (0, 1, 2, 0):
+            templates = [backend.template(exemplars[exemplar]) for backend in backends]
+            assert_alike(*templates)
+            for some in (crops[:1], crops, crops[1:2]):
+                assert_alike(*(each.search(templates[0], some) for each in backends))
+
+
+def assert_alike(expected, found):
+    for right, own in zip(expected, found, strict=True):
+        assert torch.allclose(own, right, rtol=1e-4, atol=1e-4 * float(right.abs().max()))

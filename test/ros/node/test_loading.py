@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,3 +36,15 @@ def test_settings_that_are_not_there_are_named_with_those_that_are() -> None:
     settings = replace(Settings(), tracker_config="siamrpn_longterm")
     with pytest.raises(ConfigError, match=r"no settings 'siamrpn_longterm'.*siamrpn_long_term"):
         load(settings, load_tracker, "cpu", pytest.fail)
+
+
+@pytest.mark.parametrize(("own", "used"), [(3, 3), (None, 1)])
+def test_the_number_of_threads_that_is_told_is_the_networks(
+    own: int | None, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a pool of its own a runtime takes no notice of what PyTorch is told, so nothing is to be tried out."""
+    monkeypatch.setattr("siam_tracker_core.threads.usable_cores", lambda: 4)
+    tracker = SimpleNamespace(threads=own, warm_up=lambda targets: None)
+    chooser = load(Settings(), lambda *given, **named: tracker, "cpu", pytest.fail).threads  # type: ignore[arg-type, return-value]
+    assert chooser.count == used
+    assert chooser.adaptive is (own is None)

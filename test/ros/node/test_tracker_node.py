@@ -82,6 +82,7 @@ def _figures(message: DiagnosticArray) -> dict[str, Any]:
 def started(ros_environment: Mapping[str, str]) -> Iterator[Setup]:
     environment = dict(ros_environment, OMP_NUM_THREADS="1")
     parameters = {"history_frames": HISTORY, "diagnostics_period": 0.2, "stamp_patience": 0.3, "device": "cpu"}
+    parameters["threads"] = 1
     graph = Graph()
     with NodeProcess(parameters, environment=environment) as node:
         try:

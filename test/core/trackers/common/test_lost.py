@@ -32,7 +32,14 @@ def test_states_follow_the_scores():
     assert states([0.9, 0.5, 0.49, 0.3, 0.9]) == "ttuut"
     assert states([0.2, 0.2, 0.9]) == "uut"
     assert states([0.2, 0.2, 0.2, 0.6, 0.69]) == "uulll"
-    assert states([0.2, 0.3, 0.2, 0.2, 0.2]) == "uuuul"
+    assert states([0.2, 0.2, 0.5, 0.2, 0.2, 0.2]) == "uutuul"
+
+
+def test_a_score_between_the_thresholds_takes_no_doubt_away():
+    """As over the demo's meadow, where a target that is gone has scores of 0.01 to 0.15: it was UNCERTAIN for ever."""
+    assert states([0.2, 0.3, 0.2, 0.49, 0.2]) == "uuuul"
+    meadow = [0.03, 0.001, 0.0, 0.001, 0.059, 0.030, 0.043, 0.039]
+    assert states(meadow, LostConfig(uncertain=0.5, lost=0.05, patience=7, recover=0.9)) == "uuuuuuul"
 
 
 def test_a_find_is_on_trial_until_the_next_frame():

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from siam_tracker_core.runtimes.cores import threads_to_use, usable_cores
+from siam_tracker_core.cores import threads_to_use, usable_cores
 
 
 def machine(root, cgroup, files):

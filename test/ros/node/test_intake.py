@@ -1,0 +1,105 @@
+"""Images come through a thread of their own, and the executor has nothing to do with them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.executors import SingleThreadedExecutor
+from std_msgs.msg import Int32
+
+from siam_tracker_ros.node.intake import ImageIntake
+from siam_tracker_ros.qos import image_qos
+
+QOS = image_qos("reliable", 10)
+
+
+class Taker:
+    """A node with an intake of numbers, and a publisher of them."""
+
+    def __init__(self, offer, events=None):
+        self.context = Context()
+        rclpy.init(args=[], context=self.context)
+        self.node = rclpy.create_node("taker", context=self.context)
+        self.complaints = []
+        self.intake = ImageIntake(
+            self.node, Int32, "numbers", offer, QOS, events or SubscriptionEventCallbacks(), self._complain
+        )
+        self.publisher = self.node.create_publisher(Int32, "numbers", QOS)
+
+    def _complain(self, kind, sentence):
+        self.complaints.append((kind, sentence))
+
+    def close(self):
+        rclpy.try_shutdown(context=self.context)
+
+
+@pytest.fixture
+def taker():
+    made = []
+
+    def make(*arguments):
+        made.append(Taker(*arguments))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def test_messages_are_offered_in_order_and_a_fault_stops_none_of_those_after_it(taker):
+    got, all_there = [], threading.Event()
+
+    def offer(message):
+        got.append((message.data, threading.current_thread().name))
+        if message.data == 2:
+            raise ValueError("two is no image")
+        if message.data == 4:
+            all_there.set()
+
+    made = taker(offer)
+    for number in range(5):
+        made.publisher.publish(Int32(data=number))
+    assert all_there.wait(10)
+    assert got == [(number, "images") for number in range(5)]
+    assert made.complaints == [
+        ("image not taken", "an image could not be taken from the middleware: ValueError('two is no image')")
+    ]
+
+
+def test_the_executor_is_not_woken_by_images_but_by_the_subscriptions_events(taker):
+    heard, matched = threading.Event(), threading.Event()
+    made = taker(lambda message: heard.set(), SubscriptionEventCallbacks(matched=lambda event: matched.set()))
+    handed = []
+    executor = SingleThreadedExecutor(context=made.context)
+    make = executor._make_handler
+    executor._make_handler = lambda entity, *rest: handed.append(entity) or make(entity, *rest)
+    executor.add_node(made.node)
+    made.publisher.publish(Int32(data=1))
+    assert heard.wait(10)
+    for _ in range(100):
+        if matched.is_set():
+            break
+        executor.spin_once(timeout_sec=0.1)
+    assert matched.is_set()
+    assert made.intake._subscription not in handed
+    executor.shutdown()
+
+
+def test_the_thread_ends_with_the_intake(taker):
+    made = taker(print)
+    thread = made.intake._thread
+    made.intake.destroy()
+    assert not thread.is_alive()
+    assert not list(made.node.subscriptions)
+
+
+def test_the_thread_ends_with_ros(taker):
+    made = taker(print)
+    made.close()
+    made.intake._thread.join(10)
+    assert not made.intake._thread.is_alive()
+    made.intake.destroy()
