@@ -52,7 +52,10 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     model, settings = ON_BACKENDS[kind]
     config = blueprint.config(settings)
     sizes = crop_sizes(config)
+    learns = isinstance(config, SiamRPNConfig) and config.online.enabled
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
+    if learns:  # the graphs give features as well
+        key["features"] = True
 
     def on_graphs(name: str) -> Backend:
         return graph_backend(name, key, lambda: subject_of(blueprint), wish)

@@ -230,7 +230,15 @@ class SiamRPNNetwork(SiameseNetwork):
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
         return self.head(self.embed(searches), kernels)  # type: ignore[no-any-return]
 
+    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+        # The head's kernels have an even side, so that its cells lie between those of the features.
+        return functional.avg_pool2d(features, 2, stride=1)
+
     def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As ``compare``, of search images."""
+        return self._boxes(self.detect(searches, self._each(template, len(searches))))
+
+    def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The boxes of all cells of N * M search images, M images in a row for every one of N templates.
 
         Returns:
@@ -238,9 +246,14 @@ class SiamRPNNetwork(SiameseNetwork):
             centre from the crop's middle, width and height in pixels of the crop. A distance that is no finite number,
             as half precision may give, counts as none from the anchor.
         """
-        each = len(searches) // len(template[0])
-        kernels = Kernels(*(part if each == 1 else part.repeat_interleave(each, dim=0) for part in template))
-        proposals = self.detect(searches, kernels)
+        return self._boxes(self.head(features, self._each(template, len(features))))
+
+    def _each(self, template: tuple[torch.Tensor, ...], count: int) -> Kernels:
+        """The kernels of every one of ``count`` images."""
+        each = count // len(template[0])
+        return Kernels(*(part if each == 1 else part.repeat_interleave(each, dim=0) for part in template))
+
+    def _boxes(self, proposals: Proposals) -> tuple[torch.Tensor, torch.Tensor]:
         distances = proposals.distances.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         anchors = self.anchors.grid(distances.shape[-1])
         return proposals.scores, decode(distances.permute(0, 2, 3, 4, 1), anchors)

@@ -127,18 +127,23 @@ class SiamBANNetwork(SiameseNetwork):
 
     def detect(self, searches: torch.Tensor, kernels: PixelKernels) -> Proposals:
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
-        proposals = self.head(self.embed(searches), kernels)
-        return Proposals(*(part[..., 1:, 1:] for part in proposals))
+        return self._proposals(self.embed(searches), kernels)
 
-    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _proposals(self, features: torch.Tensor, kernels: PixelKernels) -> Proposals:
+        return Proposals(*(part[..., 1:, 1:] for part in self.head(features, kernels)))
+
+    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+        return features[..., 1:, 1:]
+
+    def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The boxes of all cells of N * M search images, M images in a row for every one of N templates.
 
         Returns:
             Scores (N * M, 1, rows, columns), the probability of "target", and boxes as in ``boxes``.
         """
-        each = len(searches) // len(template[0])
+        each = len(features) // len(template[0])
         cells = template[0] if each == 1 else template[0].repeat_interleave(each, dim=0)
-        proposals = self.detect(searches, PixelKernels(cells))
+        proposals = self._proposals(features, PixelKernels(cells))
         return proposals.scores, self.boxes(proposals.distances)
 
     def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> Proposals:

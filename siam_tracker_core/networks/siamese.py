@@ -7,6 +7,7 @@ from abc import abstractmethod
 import torch
 from torch import nn
 
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.backbone import Backbone
 
 
@@ -27,5 +28,53 @@ class SiameseNetwork(nn.Module):
         """What the search branch compares with, N rows for N exemplar images."""
 
     @abstractmethod
+    def embed(self, searches: torch.Tensor) -> torch.Tensor:
+        """Features (N, C, rows, columns) of search images, which the templates are compared with."""
+
+    @abstractmethod
+    def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the features of N * M search images say, M images in a row for every one of N templates."""
+
+    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+        """Search features whose middle cell is the middle cell of the map that ``compare`` gives, at its stride.
+
+        Returns:
+            (N, C, rows, columns), as many cells a side as the map has, or an even number more.
+
+        Raises:
+            ConfigError: for networks whose map has no such cells.
+        """
+        raise ConfigError(f"a {type(self).__name__} cannot learn online: its map does not lie on its features' cells")
+
     def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What N * M search images say, M images in a row for every one of N templates."""
+        return self.compare(template, self.embed(searches))
+
+
+class WithFeatures(SiameseNetwork):
+    """A network whose search branch gives its features as well, for trackers that learn from them.
+
+    Args:
+        network: that is run; its answers come first.
+    """
+
+    def __init__(self, network: SiameseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    @property
+    def backbone(self) -> Backbone:  # type: ignore[override]
+        """Of the network that is run."""
+        return self.network.backbone
+
+    def template(self, exemplars: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.network.template(exemplars)
+
+    def embed(self, searches: torch.Tensor) -> torch.Tensor:
+        return self.network.embed(searches)
+
+    def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return *self.network.compare(template, features), self.beside_map(features).float()
+
+    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+        return self.network.beside_map(features)

@@ -30,9 +30,9 @@ class SiamFCNetwork(SiameseNetwork):
         """Float32 features (N, C, h, w) of exemplar images."""
         return (self.embed(exemplars).float(),)
 
-    def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor]:
+    def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor]:
         """Float32 responses (N * M, 1, rows, cols) without the bias; M search images in a row for every template."""
-        return (self.correlation.raw(template[0], self.embed(searches).float()),)
+        return (self.correlation.raw(template[0], features.float()),)
 
     def forward(self, exemplars: torch.Tensor, searches: torch.Tensor) -> torch.Tensor:
         """Response logits (N, 1, rows, cols) of exemplar images against search images."""

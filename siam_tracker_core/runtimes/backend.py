@@ -47,6 +47,7 @@ class Backend(Protocol):
             SiamFC: raw responses (N * M, 1, rows, columns), float32, without the correlation's bias.
             SiamRPN and anchor-free heads: scores (N * M, k, rows, columns), the probability of "target", and boxes
             (N * M, k, rows, columns, 4): centre from the crop's middle, width and height in pixels of the crop; both
-            float32, with k boxes a cell.
+            float32, with k boxes a cell. Of trackers that learn from them, the search features follow, see
+            ``networks.siamese.WithFeatures``.
         """
         ...

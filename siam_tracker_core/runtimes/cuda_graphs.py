@@ -21,11 +21,15 @@ _WARM_UP = 3
 
 
 def torch_backend(
-    network: SiameseNetwork, device: torch.device, precision: str = "auto", cpu_batch: int = CPU_BATCH
+    network: SiameseNetwork,
+    device: torch.device,
+    precision: str = "auto",
+    cpu_batch: int = CPU_BATCH,
+    features: bool = False,
 ) -> TorchBackend:
     """PyTorch as it is fastest on a device; arguments as for ``TorchBackend``."""
     kind = CUDAGraphBackend if device.type == "cuda" else TorchBackend
-    return kind(network, device, precision, cpu_batch)
+    return kind(network, device, precision, cpu_batch, features)
 
 
 def graph_batch(count: int) -> int:
@@ -47,9 +51,14 @@ class CUDAGraphBackend(TorchBackend):
     """``TorchBackend`` whose search branch is recorded; see the module's docstring."""
 
     def __init__(
-        self, network: SiameseNetwork, device: torch.device, precision: str = "auto", cpu_batch: int = CPU_BATCH
+        self,
+        network: SiameseNetwork,
+        device: torch.device,
+        precision: str = "auto",
+        cpu_batch: int = CPU_BATCH,
+        features: bool = False,
     ) -> None:
-        super().__init__(network, device, precision, cpu_batch)
+        super().__init__(network, device, precision, cpu_batch, features)
         self._recorded: dict[tuple[object, ...], _Recorded] = {}
 
     def search(self, template: Tensors, crops: torch.Tensor) -> Tensors:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from siam_tracker_core.networks.inference import inference_dtype, ready
-from siam_tracker_core.networks.siamese import SiameseNetwork
+from siam_tracker_core.networks.siamese import SiameseNetwork, WithFeatures
 from siam_tracker_core.runtimes.backend import Tensors
 
 # Crops that a CPU takes through a network at once. The features of more of them leave its caches.
@@ -22,6 +22,7 @@ class TorchBackend:
         device: where to run.
         precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
         cpu_batch: crops that go through the network at once on a CPU.
+        features: whether the search branch gives its features as well, after its answers; see ``WithFeatures``.
 
     Attributes:
         network: made ready.
@@ -32,11 +33,17 @@ class TorchBackend:
     threads: int | None = None
 
     def __init__(
-        self, network: SiameseNetwork, device: torch.device, precision: str = "auto", cpu_batch: int = CPU_BATCH
+        self,
+        network: SiameseNetwork,
+        device: torch.device,
+        precision: str = "auto",
+        cpu_batch: int = CPU_BATCH,
+        features: bool = False,
     ) -> None:
         self.device, self.dtype = device, inference_dtype(device, precision)
         self.precision = "single" if self.dtype is torch.float32 else "half"
-        self.network = ready(network, device, self.dtype)
+        made = ready(network, device, self.dtype)
+        self.network: SiameseNetwork = WithFeatures(made) if features else made
         self.stride = network.backbone.stride
         self._batch = cpu_batch if device.type == "cpu" else 0
 

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Ge, Gt, Le
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.trackers.cascade.gate import GateConfig
 from siam_tracker_core.trackers.cascade.peaks import PeakConfig
+from siam_tracker_core.trackers.common.gate import GateConfig
 from siam_tracker_core.trackers.common.limits import Count, Odd, Share
 from siam_tracker_core.trackers.mdnet.config import MDNetConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig

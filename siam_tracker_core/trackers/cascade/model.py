@@ -24,10 +24,10 @@ from siam_tracker_core.networks.mdnet import CROP_SIZE, MDNet
 from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.runtimes import Tensors, joined
 from siam_tracker_core.trackers.cascade.config import CascadeConfig
-from siam_tracker_core.trackers.cascade.gate import Decision, Gate
 from siam_tracker_core.trackers.cascade.peaks import find_peaks, ratios, strength
 from siam_tracker_core.trackers.cascade.spots import Spots, placed
 from siam_tracker_core.trackers.common.boxes import bounded, damped, scale_factors, scaled_boxes
+from siam_tracker_core.trackers.common.gate import Decision, Gate
 from siam_tracker_core.trackers.common.random_state import RandomState
 from siam_tracker_core.trackers.common.response import peak_to_sidelobe
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState

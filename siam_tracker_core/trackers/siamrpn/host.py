@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal
+from siam_tracker_core.trackers.siamrpn.proposals import Preference, Proposal, Votes, fused
 
 Map = NDArray[np.float32]
 
@@ -25,6 +25,7 @@ def choose_on_host(
     preferences: Sequence[Preference],
     surroundings: int,
     radius: int,
+    votes: Votes | None = None,
 ) -> tuple[list[Proposal], torch.Tensor]:
     """The first proposal of each window; arguments as for ``rank``, answers as those of ``choose``."""
     given, corners = scores.numpy(), boxes.numpy()
@@ -35,7 +36,8 @@ def choose_on_host(
     with np.errstate(all="ignore"):  # what is no number is told by ``known``, as in PyTorch
         change = shape_change(corners[..., 2], corners[..., 3], width, height)
         factors = np.exp((1 - change) * penalty_k)
-        ranks = values * factors * (1 - influence) + cosine.numpy() * influence
+        liked = values if votes is None else fused(torch.from_numpy(values), votes).numpy()
+        ranks = liked * factors * (1 - influence) + cosine.numpy() * influence
     size = values.shape[-1]
     for number, preference in enumerate(preferences):
         if preference.cells < size:

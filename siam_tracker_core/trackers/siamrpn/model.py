@@ -36,8 +36,11 @@ from siam_tracker_core.trackers.common.siamese import (
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
+from siam_tracker_core.trackers.online import Learner, OnlineConfig, OnlineState, Seen
+from siam_tracker_core.trackers.online.peaks import response_at, rival
+from siam_tracker_core.trackers.results import TrackResult
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
-from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
@@ -67,6 +70,7 @@ class SiamRPNConfig(SiameseConfig):
         candidate_overlap: IoU above which of two proposals only the better one is a candidate.
         lost: log-odds tell much apart, so little speaks for loss, and much for a target that is found again.
         calibration: of log-odds; see ``Calibration``.
+        online: learning while tracking; off by default.
     """
 
     small_search_size: Annotated[int, Ge(64)] = 287
@@ -83,6 +87,7 @@ class SiamRPNConfig(SiameseConfig):
     candidate_overlap: Share = 0.3
     lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
     calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
+    online: OnlineConfig = field(default_factory=OnlineConfig)
 
     __renamed__: ClassVar = {"penalty": "penalty_k", "size_rate": "size_lr"}
 
@@ -107,9 +112,11 @@ class SiamRPNOutput(NetworkOutput):
 
     Attributes:
         proposal: the best one.
+        seen: what the target's filter says, for those that learn.
     """
 
     proposal: Proposal
+    seen: Seen | None = None
 
     @property
     def is_finite(self) -> bool:
@@ -122,10 +129,12 @@ class SiamRPNTarget(NamedTuple):
     Attributes:
         template: kernels of its exemplar.
         search_size: side in pixels of its search crops while it is not lost.
+        online: what is learned of it while it is tracked, for trackers that do.
     """
 
     template: Tensors
     search_size: int
+    online: OnlineState | None = None
 
 
 SiamRPNState = SiameseState[SiamRPNTarget]
@@ -158,6 +167,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def __init__(self, backend: Backend, config: SiamRPNConfig, name: str = "siamrpn") -> None:
         self.backend, self.config, self.name = backend, config, name
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
+        self.learner = Learner(config.online, backend.stride) if config.online.enabled else None
         self._cosine: dict[int, torch.Tensor] = {}
 
     @property
@@ -182,7 +192,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
-        backend = torch_backend(network, device, precision, CPU_BATCH)
+        backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.enabled)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
         return cls(backend, config, name)
 
@@ -194,7 +204,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         template = self.backend.template(frame.crops([Window(*box.centre, side)], config.exemplar_size))
         search = Window(*box.centre, side * size / config.exemplar_size)
         target = SiamRPNTarget(template, size)
-        return self._begun(frame, box, search.size, self._look(target, frame, search, box), target)
+        own = self._look(target, frame, search, box)
+        if self.learner is not None:
+            target = target._replace(online=self._first_lesson(self.learner, target, frame, search, box, own))
+        return self._begun(frame, box, search.size, own, target)
 
     def forward(self, states: Sequence[SiamRPNState], frame: Frame, crops: torch.Tensor) -> list[SiamRPNOutput]:
         windows = [self.search(state).windows for state in states]
@@ -202,12 +215,29 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         template = joined([state.target.template for state, _ in searched])
         size = crops.shape[-1]
         preferences = [self._preference(state, window, size) for state, window in searched]
-        choices, maps = self.respond(template, crops, preferences)
+        choices, maps, seen = self.respond(template, crops, preferences, [state.target.online for state, _ in searched])
         outputs = [
-            _output(window, size, choice, response)
-            for (_, window), choice, response in zip(searched, choices, maps, strict=True)
+            _output(window, size, choice, response, told)
+            for (_, window), choice, response, told in zip(searched, choices, maps, seen, strict=True)
         ]
         return best_of(outputs, [len(own) for own in windows])
+
+    def locate(self, state: SiamRPNState, output: SiamRPNOutput) -> tuple[SiamRPNState, TrackResult]:
+        moved, result = super().locate(state, output)
+        if self.learner is None or (online := moved.target.online) is None:
+            return moved, result
+        online = self._judged(self.learner, online, moved, output)
+        moved = replace(moved, target=moved.target._replace(online=online))
+        return moved, replace(result, learning=str(online.decision))
+
+    def adapt(self, states: Sequence[SiamRPNState], frame: Frame) -> list[SiamRPNState]:
+        if self.learner is None:
+            return list(states)
+        learned = self.learner.learn([state.target.online for state in states])
+        return [
+            replace(state, target=state.target._replace(online=online))
+            for state, online in zip(states, learned, strict=True)
+        ]
 
     def warm_up(self, targets: int = 1) -> None:
         exemplar = self.config.exemplar_size
@@ -225,21 +255,36 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             crops: (N, 3, S, S) BGR search crops.
             preferences: N.
         """
-        scores, boxes = self.backend.search(template, crops)
+        scores, boxes, *_ = self.backend.search(template, crops)
         return rank(scores, boxes, self._window(scores.shape[-1]), preferences)
 
     def respond(
-        self, template: Tensors, crops: torch.Tensor, preferences: Sequence[Preference]
-    ) -> tuple[list[Proposal], torch.Tensor]:
-        """The best proposal in each window, and the score maps (N, rows, columns); arguments as for ``rank``."""
-        scores, boxes = self.backend.search(template, crops)
+        self,
+        template: Tensors,
+        crops: torch.Tensor,
+        preferences: Sequence[Preference],
+        online: Sequence[OnlineState | None] = (),
+    ) -> tuple[list[Proposal], torch.Tensor, list[Seen | None]]:
+        """The best proposal in each window.
+
+        Args:
+            template, crops, preferences: as for ``rank``.
+            online: what is learned of the target of each window; none by default.
+
+        Returns:
+            N proposals, the score maps (N, rows, columns), and what the filters say where there are any.
+        """
+        scores, boxes, *features = self.backend.search(template, crops)
+        seen, votes = self._votes(online, features, scores.shape[-1])
         cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
         surroundings, radius = scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride
         if self.device.type == "cpu":
-            return choose_on_host(scores, boxes, cosine, preferences, surroundings, radius)
-        return choose(rank(scores, boxes, cosine, preferences), surroundings, radius)
+            choices, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings, radius, votes)
+        else:
+            choices, maps = choose(rank(scores, boxes, cosine, preferences, votes), surroundings, radius)
+        return choices, maps, seen or [None] * len(choices)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.
@@ -282,8 +327,8 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         size = target.search_size
         scale = size / window.size
         preference = Preference(box.width * scale, box.height * scale)
-        choices, maps = self.respond(target.template, frame.crops([window], size), [preference])
-        return _output(window, size, choices[0], maps[0])
+        choices, maps, seen = self.respond(target.template, frame.crops([window], size), [preference], [target.online])
+        return _output(window, size, choices[0], maps[0], seen[0])
 
     def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""
@@ -292,6 +337,50 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         if state.is_lost:
             return Preference(width, height, penalty_k=config.penalty_k)
         return Preference(width, height, config.window_influence, config.penalty_k, config.centre_cells or math.inf)
+
+    def _votes(
+        self, online: Sequence[OnlineState | None], features: Sequence[torch.Tensor], size: int
+    ) -> tuple[list[Seen | None], Votes | None]:
+        """What the filters of all windows say, if every target has one."""
+        states = [state for state in online if state is not None]
+        if self.learner is None or not states or len(states) < len(online):
+            return [], None
+        seen = self.learner.look(states, features[0], size)
+        votes = Votes(torch.stack([told.response for told in seen]), [told.share for told in seen])
+        return list(seen), votes
+
+    def _first_lesson(
+        self, learner: Learner, target: SiamRPNTarget, frame: Frame, window: Window, box: Box, own: SiamRPNOutput
+    ) -> OnlineState:
+        """What is learned of a target's own frame."""
+        size = target.search_size
+        crops, centres = learner.views(frame, window, size)
+        scores, _, *features = self.backend.search(target.template, crops)
+        scale = size / window.size
+        sides = box.width * scale, box.height * scale
+        return learner.begin(features[0], centres, scores.shape[-1], sides, own.peak)
+
+    def _judged(self, learner: Learner, online: OnlineState, state: SiamRPNState, output: SiamRPNOutput) -> OnlineState:
+        """What is learned of a target after it was looked for."""
+        if state.is_lost or output.seen is None:
+            return learner.refuse(online, "the target is lost", at_once=True)
+        if state.confidence.on_trial:
+            return learner.refuse(online, "the target has just been found again, to be confirmed by the next frame")
+        proposal, stride = output.proposal, self.stride
+        centre = proposal.dx / stride, proposal.dy / stride
+        half = proposal.width / stride / 2, proposal.height / stride / 2
+        liked = self._liked(output.seen, proposal)
+        other = rival(output.response, centre, half) / max(proposal.score, 1e-6)
+        return learner.decide(online, output.seen, (proposal.dx, proposal.dy), (proposal.score, liked), other)
+
+    def _liked(self, seen: Seen, proposal: Proposal) -> float:
+        """The filter's response at a proposal."""
+        return response_at(seen.response, (proposal.dx / self.stride, proposal.dy / self.stride))
+
+    def _score(self, evidence: tuple[float, float], output: SiamRPNOutput) -> float:
+        if output.seen is None or not output.seen.share:
+            return super()._score(evidence, output)
+        return self.config.online.calibration.score(*evidence, self._liked(output.seen, output.proposal))
 
     def _evidence(self, own_peak: float, output: SiamRPNOutput) -> tuple[float, float]:
         return log_odds(output.peak), evidence_vector(output.peak, own_peak, output.psr)[1]
@@ -320,5 +409,7 @@ def _in_image(window: Window, size: int, dx: float, dy: float, width: float, hei
     )
 
 
-def _output(window: Window, size: int, proposal: Proposal, response: torch.Tensor) -> SiamRPNOutput:
-    return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)
+def _output(
+    window: Window, size: int, proposal: Proposal, response: torch.Tensor, seen: Seen | None = None
+) -> SiamRPNOutput:
+    return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal, seen)

@@ -40,6 +40,18 @@ class Preference(NamedTuple):
     cells: float = math.inf
 
 
+class Votes(NamedTuple):
+    """A second opinion on N windows, from a filter that learns (``trackers.online``).
+
+    Attributes:
+        responses: (N, rows, columns), 1 where a cell is as much like the target as it can be.
+        shares: N, the share of each in the scores that proposals are put in order by.
+    """
+
+    responses: torch.Tensor
+    shares: Sequence[float]
+
+
 class Ranking(NamedTuple):
     """The proposals of N windows in order.
 
@@ -78,7 +90,13 @@ class Proposal(NamedTuple):
     factor: float
 
 
-def rank(scores: torch.Tensor, boxes: torch.Tensor, cosine: torch.Tensor, preferences: Sequence[Preference]) -> Ranking:
+def rank(
+    scores: torch.Tensor,
+    boxes: torch.Tensor,
+    cosine: torch.Tensor,
+    preferences: Sequence[Preference],
+    votes: Votes | None = None,
+) -> Ranking:
     """Put the proposals of each window in order.
 
     A score that is no number, as half precision may give, counts as 0.
@@ -87,6 +105,7 @@ def rank(scores: torch.Tensor, boxes: torch.Tensor, cosine: torch.Tensor, prefer
         scores, boxes: of N windows, see ``Ranking``.
         cosine: (size, size), the window on displacement.
         preferences: N, one for each window.
+        votes: of N windows; they change the order, and no score.
     """
     table = torch.from_numpy(np.array(preferences, dtype=np.float32)).to(cosine.device)[..., None, None, None]
     width, height, influence, penalty_k, cells = table.unbind(dim=1)
@@ -95,8 +114,17 @@ def rank(scores: torch.Tensor, boxes: torch.Tensor, cosine: torch.Tensor, prefer
     change = shape_change(boxes[..., 2:], torch.stack((width, height), dim=-1))
     # The printed exponent grows with the change; published implementations use this one.
     factors = torch.exp(-(change - 1) * penalty_k)
-    ranks = scores * factors * (1 - influence) + cosine * influence
+    ranks = fused(scores, votes) * factors * (1 - influence) + cosine * influence
     return Ranking(scores, boxes, factors, ranks.masked_fill(~centre_region(len(cosine), cells), -1.0), known)
+
+
+def fused(scores: torch.Tensor, votes: Votes | None) -> torch.Tensor:
+    """Scores (N, k, rows, columns) with the share of the votes for each window."""
+    if votes is None:
+        return scores
+    shares = torch.tensor(votes.shares, dtype=scores.dtype).to(scores.device)[:, None, None, None]
+    liked = votes.responses.nan_to_num(nan=0.0).clamp(0, 1)[:, None]
+    return scores * (1 - shares) + liked * shares
 
 
 def choose(ranking: Ranking, surroundings: int, radius: int) -> tuple[list[Proposal], torch.Tensor]:

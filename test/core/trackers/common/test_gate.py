@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from siam_tracker_core.trackers.cascade.gate import Gate, GateConfig
+from siam_tracker_core.trackers.common.gate import Gate, GateConfig
 
 EDGE = 1e-9
 
