@@ -15,6 +15,7 @@ from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.importers import KINDS, import_checkpoint
 from siam_tracker_core.networks import backbone
+from siam_tracker_core.trackers.mdnet import MDNetConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig
 from siam_tracker_core.weights import load_into, read_weights
@@ -177,11 +178,11 @@ def test_the_commands_help_names_every_kind():
     assert all(kind in documented for kind in KINDS)
 
 
-TRACKERS = {"siamfc": SiamFCConfig, "siamrpn": SiamRPNConfig}
+TRACKERS = {"mdnet": MDNetConfig, "siamfc": SiamFCConfig, "siamrpn": SiamRPNConfig}
 
 
 def test_settings_are_ones_that_the_trackers_have():
     told = {kind: definition.metadata for kind, definition in KINDS.items() if "tracker" in definition.metadata}
-    assert len(told) == 11
+    assert len(told) == 12
     for kind, metadata in told.items():
         read_config(TRACKERS[metadata["tracker"]], metadata["config"], kind)

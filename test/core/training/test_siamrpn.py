@@ -323,4 +323,7 @@ def test_the_paper_s_recipe(name):
     assert len(recipe.ratios) == anchors
     assert recipe.head == "up_channel"
     whole = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
-    assert whole["data"]["pairs"]["frame_range"] == 100
+    seconds = whole["data"]["pairs"]["seconds"]
+    assert (int(seconds * 30), int(seconds * 1)) == (100, 3), (
+        "frames of VID, and annotations of YouTube-BB, in an interval"
+    )
