@@ -79,7 +79,8 @@ class Graph:
 
     def change(self, transition: str) -> bool:
         request = ChangeState.Request(transition=Transition(id=getattr(Transition, f"TRANSITION_{transition.upper()}")))
-        return bool(self.call(ChangeState, f"{TRACKER}/change_state", request).success)
+        # The first configuration of all writes the network's graphs and measures the runtimes.
+        return bool(self.call(ChangeState, f"{TRACKER}/change_state", request, timeout=120.0).success)
 
     def set_parameter(self, name: str, value: Any) -> str:
         """Empty if it was accepted, else the reason why not."""
