@@ -47,11 +47,12 @@ class Classifier:
         head: the target's own layers.
         positives, negatives: features that are remembered.
         rounds_left: of the updates that have been asked for.
+        remembered, taught: numbers of the last frames whose features it has been given and whose rounds it has run.
     """
 
     def __init__(self, network: PatchNetwork, config: ClassifierConfig) -> None:
         self.network, self.config = network, config
-        self.rounds_left = 0
+        self.rounds_left = self.remembered = self.taught = 0
         self._term = Term.LONG
         self._generator = torch.Generator(network.device).manual_seed(config.seed)
         # Tensors that are made in inference mode could not be learned from.

@@ -6,6 +6,7 @@ whether the caller waits for it now or, at the latest, when the next frame is an
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
@@ -39,6 +40,9 @@ class OnlineUpdate(NamedTuple):
 class Learner:
     """Lets the targets of one network learn, all of them together.
 
+    Where that fails for one of them, the guard of an update (``trackers/update.py``) asks for each alone. What a target
+    has done with a frame by then it does not do again, for its classifier changes in place.
+
     Args:
         network: whose features they learn from.
         in_worker: learn in a thread of its own, on CUDA in a stream of its own; else in the call.
@@ -50,10 +54,14 @@ class Learner:
         self._worker: ThreadPoolExecutor | None = None
         self._stream: torch.cuda.Stream | None = None
         self._running: Future[None] | None = None
+        self._frame: weakref.ref[Frame] | None = None
+        self._number = 0  # of the frame
 
     def teach(self, frame: Frame, updates: Sequence[OnlineUpdate]) -> None:
         """Let targets learn from a frame. The frame is not looked at any more when this returns."""
         self.wait()
+        if self._frame is None or self._frame() is not frame:
+            self._frame, self._number = weakref.ref(frame), self._number + 1
         remembered = [update.remember for update in updates if update.remember]
         patches = None
         if remembered:
@@ -110,10 +118,11 @@ class Learner:
         with torch.inference_mode(False):
             if patches is not None:
                 self._remember(self.network.features(patches), updates)
-            for update in updates:
+            due = [update for update in updates if update.classifier.taught != self._number]
+            for update in due:
                 if update.term:
                     update.classifier.request(update.term)
-            run_pending([update.classifier for update in updates], self.budget)
+            run_pending([update.classifier for update in due], self.budget, self._number)
 
     def _remember(self, features: torch.Tensor, updates: Sequence[OnlineUpdate]) -> None:
         """Hand out the features of all targets' boxes, which lie one target's after the other's."""
@@ -122,12 +131,20 @@ class Learner:
             if update.remember:
                 middle = begin + len(update.remember.positives)
                 end = middle + len(update.remember.negatives)
-                update.classifier.remember(features[begin:middle], features[middle:end])
+                if update.classifier.remembered != self._number:
+                    update.classifier.remember(features[begin:middle], features[middle:end])
+                    update.classifier.remembered = self._number
                 begin = end
 
 
-def run_pending(classifiers: Sequence[Classifier], budget: int = 0) -> None:
-    """Run rounds that were asked for, at most ``budget`` of each target (0: all), together where they are alike."""
+def run_pending(classifiers: Sequence[Classifier], budget: int = 0, number: int = 0) -> None:
+    """Run rounds that were asked for, at most ``budget`` of each target (0: all), together where they are alike.
+
+    Args:
+        classifiers: of the targets.
+        budget: see above.
+        number: of the frame that they are taught.
+    """
     groups: dict[int, list[Classifier]] = {}
     for classifier in classifiers:
         if classifier.rounds_left and classifier.can_learn:
@@ -137,6 +154,7 @@ def run_pending(classifiers: Sequence[Classifier], budget: int = 0) -> None:
         run_rounds(members, rounds, members[0].sgd(members[0].config.update_lr))
         for classifier in members:
             classifier.rounds_left -= rounds
+            classifier.taught = number
 
 
 def run_rounds(classifiers: Sequence[Classifier], rounds: int, settings: SGDConfig) -> None:

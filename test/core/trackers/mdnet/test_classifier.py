@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import numpy as np
@@ -312,6 +313,33 @@ def test_learning_aside_equals_learning_at_once(network, picture):
         ends.append([parameters(classifier) for classifier in classifiers])
     for one, other in zip(*ends, strict=True):
         assert torch.equal(one, other)
+
+
+def test_a_frame_is_learned_once_though_learning_fails_for_all_together(network, picture, monkeypatch):
+    """The guard of an update asks for each target alone then, with the same frame."""
+    learner, frame = Learner(network, False, 0), Frame.upload(picture, CPU)
+    pair = [taught(network, seed, frames=1) for seed in (1, 2)]
+    twin = taught(network, 1, frames=1)
+    known = [len(each.positives) for each in pair]
+    boxes = pair[0].samples(TARGET, SIZE, np.random.default_rng(0))
+    updates = [OnlineUpdate(each, boxes, Term.LONG) for each in pair]
+
+    def fail(some, *settings):
+        if pair[1] in some:
+            raise RuntimeError("no convergence")
+        run_rounds(some, *settings)
+
+    monkeypatch.setattr("siam_tracker_core.trackers.mdnet.update.run_rounds", fail)
+    for some in (updates, updates[:1], updates[:1], updates[1:]):
+        with contextlib.suppress(RuntimeError):
+            learner.teach(frame, some)
+    Learner(network, False, 0).teach(frame, [OnlineUpdate(twin, boxes, Term.LONG)])
+    assert torch.equal(parameters(pair[0]), parameters(twin))
+    assert [len(each.positives) - before for each, before in zip(pair, known, strict=True)] == [
+        len(boxes.positives)
+    ] * 2
+    learner.teach(Frame.upload(picture, CPU), updates[:1])
+    assert not torch.equal(parameters(pair[0]), parameters(twin)), "another frame is learned"
 
 
 def test_what_fails_in_the_worker_is_told(network, picture):
