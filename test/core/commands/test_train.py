@@ -86,7 +86,8 @@ def test_commands_from_distillation_to_a_tracker(videos, shards, objects, teache
     assert metadata["provenance"]["validation"]["epochs"] == best + 1
 
     content = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
-    assert content["training"]["search_view"] == {"shift": 32.0, "scale": 0.06, "stretch": 0.05}
+    view = {"shift": 32.0, "scale": 0.06, "stretch": 0.05, "rotation": 0.0, "shear": 0.0}
+    assert content["training"]["search_view"] == view
     again = read_recipe(SiamFCTraining, content["training"])
     assert again == replace(SiamFCTraining(), **tiny)
 
