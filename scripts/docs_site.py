@@ -58,6 +58,7 @@ SECTIONS = {
         "srt",
         "mdnet",
         "cascade",
+        "online",
         "performance",
     ],
     "Laboratory": ["figures", "laboratory"],

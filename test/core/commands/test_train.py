@@ -28,6 +28,9 @@ from siam_tracker_core.weights import read_weights, save_weights
 from siam_tracker_core.zoo import load_tracker
 
 CONFIGS = sorted((Path(__file__).resolve().parents[3] / "config" / "train").glob("*.yaml"))
+# One of each kind of training; the others differ in numbers, and take minutes together.
+QUICK = {"siamban_mobilenetv2", "siamrpn_mobilenetv2", "siamfc", "mdnet", "distil_alexnet"}
+EACH = [pytest.param(path, id=path.stem, marks=[] if path.stem in QUICK else pytest.mark.slow) for path in CONFIGS]
 
 
 def crash_in_second_epoch(self, trainer, *_):
@@ -145,7 +148,7 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
     return content
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
+@pytest.mark.parametrize("path", EACH)
 def test_every_configuration_trains(path, shards, videos, objects, teacher, classes, tmp_path):
     content = make_small(yaml.safe_load(path.read_text()), shards, videos, objects, tmp_path)
     (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))

@@ -319,6 +319,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
     """Small frames of a target that comes and goes beside a look-alike; the memories fill and turn over."""
     classifier = {"init_positives": 4, "init_negatives": 8, "init_rounds": 1, "update_positives": 1}

@@ -117,6 +117,7 @@ def test_what_was_learned_in_doubt_is_taken_back_with_a_word():
     assert str(state.decision).endswith("; the last 2 lessons are taken back")
 
 
+@pytest.mark.slow
 def test_ten_thousand_lessons_take_the_memory_of_a_few():
     learner = Learner(CONFIG, STRIDE)
     state = begun(learner)
