@@ -37,6 +37,17 @@ def use_threads(count: int) -> None:
     cv2.setNumThreads(count)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread inside: for steps so small that several threads only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def candidates(setting: int, cores: int | None = None) -> tuple[int, ...]:
     """The numbers of threads that may be used.
 

@@ -6,6 +6,7 @@ Those that need a node or a robot run beside the tests of these (test/ros), and 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import re
@@ -106,7 +107,11 @@ def test_webcam_with_the_console(repository_root: Path, footage: tuple[Path, NDA
     folder, boxes = footage
     command = [sys.executable, str(repository_root / "examples" / "webcam_console.py"), "video.mp4", "0"]
     environment = {**os.environ, "PYTHONPATH": str(repository_root)}
-    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    # A shell's background jobs, and all that they start, ignore Ctrl-C.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as process:
         try:
             assert process.stdout is not None
             link = re.search(r"http://\S+/", process.stdout.readline())

@@ -23,6 +23,7 @@ from torch.nn import functional
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation.vot.runs import SupervisedRun
 from siam_tracker_core.files import write_text
+from siam_tracker_core.threads import one_thread
 
 FILE = "performance.txt"
 KEY = "nonlinear_native"
@@ -38,15 +39,11 @@ def max_filter(image: torch.Tensor) -> torch.Tensor:
 def filter_seconds() -> float:
     """Mean seconds of the filter on one core of this machine over 20 times, as the toolkit; measured once a process."""
     image = torch.rand((SIDE, SIDE), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         started = time.perf_counter()
         for _ in range(REPETITIONS):
             max_filter(image)
         return (time.perf_counter() - started) / REPETITIONS
-    finally:
-        torch.set_num_threads(threads)
 
 
 def equivalent_filter_operations(runs: Mapping[str, Many[SupervisedRun]], seconds: float | None) -> float:

@@ -23,6 +23,7 @@ from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
+from siam_tracker_core.threads import one_thread
 from siam_tracker_core.trackers.common.boxes import bounded, damped
 from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
 from siam_tracker_core.trackers.common.limits import Count, Share, Whole
@@ -233,7 +234,8 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def adapt(self, states: Sequence[SiamRPNState], frame: Frame) -> list[SiamRPNState]:
         if self.learner is None:
             return list(states)
-        learned = self.learner.learn([state.target.online for state in states])
+        with one_thread():
+            learned = self.learner.learn([state.target.online for state in states])
         return [
             replace(state, target=state.target._replace(online=online))
             for state, online in zip(states, learned, strict=True)
@@ -345,7 +347,8 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         states = [state for state in online if state is not None]
         if self.learner is None or not states or len(states) < len(online):
             return [], None
-        seen = self.learner.look(states, features[0], size)
+        with one_thread():
+            seen = self.learner.look(states, features[0], size)
         votes = Votes(torch.stack([told.response for told in seen]), [told.share for told in seen])
         return list(seen), votes
 
