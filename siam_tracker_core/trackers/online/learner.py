@@ -133,8 +133,10 @@ class Learner:
             features, Projection(*(part.expand(len(features), *part.shape) for part in projection))
         )
         width, height = (max(config.sigma * side / self.stride, _LEAST_DEVIATION) for side in sides)
-        cells = torch.tensor(centres, device=features.device) / self.stride
-        wanted = least_squares.gaussians(cells, torch.tensor([[width, height]], device=features.device), size)
+        cells = torch.tensor(centres, dtype=torch.float32, device=features.device) / self.stride
+        wanted = least_squares.gaussians(
+            cells, torch.tensor([[width, height]], dtype=torch.float32, device=features.device), size
+        )
         around = least_squares.patches(samples, config.kernel, size, config.dilation)
         each = least_squares.statistics(around, wanted.flatten(1), torch.ones_like(wanted.flatten(1)))
         first = Statistics(each.gram.mean(dim=0), each.target.mean(dim=0))
@@ -215,8 +217,8 @@ class Learner:
         config, size = self.config, pupils[0][0].size
         samples = _stacked([lesson.samples for _, lesson in pupils])
         device = samples.device
-        centres = torch.tensor([lesson.centre for _, lesson in pupils], device=device)
-        deviations = torch.tensor([state.deviations for state, _ in pupils], device=device)
+        centres = torch.tensor([lesson.centre for _, lesson in pupils], dtype=torch.float32, device=device)
+        deviations = torch.tensor([state.deviations for state, _ in pupils], dtype=torch.float32, device=device)
         wanted = least_squares.gaussians(centres, deviations, size).flatten(1)
         likeness = _stacked([lesson.likeness for _, lesson in pupils]).flatten(1)
         weights = 1 + config.hard_negatives * (likeness - wanted).clamp_min(0)

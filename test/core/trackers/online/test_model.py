@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from siam_tracker_core import TrackerGroup, load_tracker
+from siam_tracker_core import Box, TrackerGroup, load_tracker
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.networks.siamese import WithFeatures
 from siam_tracker_core.trackers.tracker import Tracker
@@ -69,6 +69,16 @@ def test_many_targets_are_followed_and_learned_like_single_ones(name, made):
             np.testing.assert_allclose(together[number].box.to_array(), alone.box.to_array(), atol=1e-2)
             assert together[number].learning == alone.learning
             assert alone.learning.startswith(("learned", "not learned"))
+
+
+def test_a_box_of_numpys_numbers_is_learned_like_one_of_pythons(made):
+    tracker = learning("siamban_mobilenetv2")
+    weights = []
+    for box in (Box(*made.boxes[0].tolist()), Box(*made.boxes[0])):
+        tracker.init(made.frames[0], box)
+        tracker.update(made.frames[1])
+        weights.append(tracker.state.target.online.notebook.lessons.weights)
+    assert torch.equal(*weights)
 
 
 def test_nothing_is_learned_where_learning_is_off(made):
