@@ -10,7 +10,7 @@ from annotated_types import Ge, Le
 from siam_tracker_core.limits import Share
 from siam_tracker_core.trackers.common.calibration import Calibration
 from siam_tracker_core.trackers.common.lost import LostConfig
-from siam_tracker_core.trackers.siamrpn.model import SiamRPNConfig
+from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
 
 
 @dataclass(frozen=True)

@@ -10,101 +10,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
-from annotated_types import Ge, Le
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.crop_sizes import check_crop_sizes
-from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
 from siam_tracker_core.threads import one_thread
 from siam_tracker_core.trackers.common.boxes import bounded, damped
-from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
-from siam_tracker_core.trackers.common.limits import Count, Share, Whole
-from siam_tracker_core.trackers.common.lost import LostConfig, LostSearch
+from siam_tracker_core.trackers.common.calibration import evidence_vector, log_odds
+from siam_tracker_core.trackers.common.lost import LostSearch
 from siam_tracker_core.trackers.common.response import cosine_window
 from siam_tracker_core.trackers.common.siamese import (
     NetworkOutput,
-    SiameseConfig,
     SiameseModel,
     SiameseState,
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
-from siam_tracker_core.trackers.online import Learner, OnlineConfig, OnlineState, Seen
-from siam_tracker_core.trackers.online.peaks import response_at, rival
+from siam_tracker_core.trackers.online import Learner, OnlineState, Seen
 from siam_tracker_core.trackers.results import TrackResult
+from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
-from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
+from siam_tracker_core.trackers.siamrpn.learning import judged, liked, votes_of
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
 CPU_BATCH = 4
-
-
-@dataclass(frozen=True)
-class SiamRPNConfig(SiameseConfig):
-    """Settings of the tracker; defaults are those of PySOT's AlexNet model (reference values, section 2).
-
-    Attributes:
-        small_search_size: side of the search crop in pixels for small targets (DaSiamRPN:code/run_SiamRPN.py, 287).
-        small_share: targets that take up less of their first image than this are small (likewise); 0 for none.
-        penalty_k: k of equation 13, the penalty on changes of scale and ratio.
-        window_influence: share of the cosine window in the final score.
-        size_lr: share of a change of size that is taken over in one frame, times penalty and score.
-        centre_cells: only boxes of the central so many cells are taken (g of section 4.3); 0 takes all. A map of
-            even size has one more where this is odd, and the other way round.
-        least_side: of the box in pixels, unless it was smaller from the start.
-        lost_search: what is searched while the target is lost, without cosine window and regardless of
-            ``centre_cells``: ``sweep``, windows of the usual size at places that change from frame to frame, or
-            ``enlarge``, one large window at the place of loss (PySOT:pysot/tracker/siamrpnlt_tracker.py).
-        lost_windows: the most windows in a frame of the sweep, which has fewer where they show the picture in 3 s.
-        lost_size: side of the enlarged search crop in pixels, at the usual scale.
-        top_k: so many of the best proposals take part in the suppression of ``SiamRPNModel.candidates``. The paper
-            gives neither this number nor the next one.
-        candidate_overlap: IoU above which of two proposals only the better one is a candidate.
-        lost: log-odds tell much apart, so little speaks for loss, and much for a target that is found again.
-        calibration: of log-odds; see ``Calibration``.
-        online: learning while tracking; off by default.
-    """
-
-    small_search_size: Annotated[int, Ge(64)] = 287
-    small_share: Share = 0.004
-    penalty_k: Annotated[float, Ge(0), Le(2)] = 0.16
-    window_influence: Share = 0.40
-    size_lr: Share = 0.30
-    centre_cells: Whole = 0
-    least_side: Annotated[float, Ge(1)] = 10.0
-    lost_search: Literal["sweep", "enlarge"] = "sweep"
-    lost_windows: Annotated[int, Ge(2), Le(25)] = 3
-    lost_size: Annotated[int, Ge(64), Le(2047)] = 831
-    top_k: Count = 64
-    candidate_overlap: Share = 0.3
-    lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, recover=0.9))
-    calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))
-    online: OnlineConfig = field(default_factory=OnlineConfig)
-
-    __renamed__: ClassVar = {"penalty": "penalty_k", "size_rate": "size_lr"}
-
-    def __post_init__(self) -> None:
-        usual = max(self.search_size, self.small_search_size)
-        if self.lost_search == "enlarge" and self.lost_size <= usual:
-            raise ConfigError(f"lost_size {self.lost_size} enlarges nothing: search crops have {usual} pixels already")
-
-    def searches(self) -> dict[str, int]:
-        """Sides in pixels of the search crops that are in use, by the names of their settings."""
-        sizes = {"search_size": self.search_size}
-        if self.small_share:
-            sizes["small_search_size"] = self.small_search_size
-        if self.lost_search == "enlarge":
-            sizes["lost_size"] = self.lost_size
-        return sizes
 
 
 @dataclass(frozen=True)
@@ -227,7 +165,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         moved, result = super().locate(state, output)
         if self.learner is None or (online := moved.target.online) is None:
             return moved, result
-        online = self._judged(self.learner, online, moved, output)
+        online = judged(self.learner, online, moved, output.seen, output.proposal, output.response)
         moved = replace(moved, target=moved.target._replace(online=online))
         return moved, replace(result, learning=str(online.decision))
 
@@ -277,7 +215,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             N proposals, the score maps (N, rows, columns), and what the filters say where there are any.
         """
         scores, boxes, *features = self.backend.search(template, crops)
-        seen, votes = self._votes(online, features, scores.shape[-1])
+        seen, votes = votes_of(self.learner, online, features, scores.shape[-1])
         cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
@@ -340,18 +278,6 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             return Preference(width, height, penalty_k=config.penalty_k)
         return Preference(width, height, config.window_influence, config.penalty_k, config.centre_cells or math.inf)
 
-    def _votes(
-        self, online: Sequence[OnlineState | None], features: Sequence[torch.Tensor], size: int
-    ) -> tuple[list[Seen | None], Votes | None]:
-        """What the filters of all windows say, if every target has one."""
-        states = [state for state in online if state is not None]
-        if self.learner is None or not states or len(states) < len(online):
-            return [], None
-        with one_thread():
-            seen = self.learner.look(states, features[0], size)
-        votes = Votes(torch.stack([told.response for told in seen]), [told.share for told in seen])
-        return list(seen), votes
-
     def _first_lesson(
         self, learner: Learner, target: SiamRPNTarget, frame: Frame, window: Window, box: Box, own: SiamRPNOutput
     ) -> OnlineState:
@@ -363,27 +289,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         sides = box.width * scale, box.height * scale
         return learner.begin(features[0], centres, scores.shape[-1], sides, own.peak)
 
-    def _judged(self, learner: Learner, online: OnlineState, state: SiamRPNState, output: SiamRPNOutput) -> OnlineState:
-        """What is learned of a target after it was looked for."""
-        if state.is_lost or output.seen is None:
-            return learner.refuse(online, "the target is lost", at_once=True)
-        if state.confidence.on_trial:
-            return learner.refuse(online, "the target has just been found again, to be confirmed by the next frame")
-        proposal, stride = output.proposal, self.stride
-        centre = proposal.dx / stride, proposal.dy / stride
-        half = proposal.width / stride / 2, proposal.height / stride / 2
-        liked = self._liked(output.seen, proposal)
-        other = rival(output.response, centre, half) / max(proposal.score, 1e-6)
-        return learner.decide(online, output.seen, (proposal.dx, proposal.dy), (proposal.score, liked), other)
-
-    def _liked(self, seen: Seen, proposal: Proposal) -> float:
-        """The filter's response at a proposal."""
-        return response_at(seen.response, (proposal.dx / self.stride, proposal.dy / self.stride))
-
     def _score(self, evidence: tuple[float, float], output: SiamRPNOutput) -> float:
         if output.seen is None or not output.seen.share:
             return super()._score(evidence, output)
-        return self.config.online.calibration.score(*evidence, self._liked(output.seen, output.proposal))
+        return self.config.online.calibration.score(*evidence, liked(output.seen, output.proposal, self.stride))
 
     def _evidence(self, own_peak: float, output: SiamRPNOutput) -> tuple[float, float]:
         return log_odds(output.peak), evidence_vector(output.peak, own_peak, output.psr)[1]
