@@ -37,8 +37,8 @@ def _clear(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-# It goes past the pillar and the look-alike in every runtime; the default, which does not learn, takes the look-alike for
-# its target after some starts (docs/online.md).
+# It goes past the pillar and the look-alike in every runtime; the default, which does not learn, takes the look-alike
+# for its target after some starts (docs/online.md).
 _TRACKER = "siamrpn_mobilenetv2_online"
 
 
