@@ -64,7 +64,12 @@ def follow(
     return np.array(boxes), states
 
 
-@pytest.mark.parametrize("name", read_zoo())
+# One network of each kind that is fast; the others take a minute together.
+QUICK = ("siamban_mobilenetv2", "siamfc", "siamrpn_mobilenetv2", "siamrpn_mobilenetv2_online")
+EACH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in read_zoo()]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_a_pedestrian_is_followed(name: str, ros_environment: Mapping[str, str], shared_data: Path) -> None:
     """The first frames of OTB's Crossing."""
     sequence = read_sequence(shared_data / "test" / "Crossing")
