@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
@@ -31,6 +30,7 @@ from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.statistics import percentile
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.qos import image_qos
+from siam_tracker_ros.spinning import Spinning
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _NAMESPACE = "/siam_tracker_benchmark"
@@ -166,17 +166,13 @@ class _Camera:
         self._answered = threading.Event()
         self._figures: dict[str, str] = {}
         node.create_subscription(DiagnosticArray, "/diagnostics", self._note_figures, 10)
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(node)
 
     def run(self) -> OverheadReport:
-        spinning = threading.Thread(target=self._executor.spin, daemon=True)
-        spinning.start()
+        spinning = Spinning(self._node)
         try:
             return self._measure(self._course.seconds)
         finally:
-            self._executor.shutdown()
-            spinning.join()
+            spinning.stop()
 
     def _measure(self, seconds: float) -> OverheadReport:
         with TrackerClient(self._node, _TRACKER, on_tracks=self._note_tracks) as client:

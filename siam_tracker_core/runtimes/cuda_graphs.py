@@ -8,6 +8,7 @@ larger graph, with rows that nobody reads.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -50,16 +51,10 @@ class _Recorded:
 class CUDAGraphBackend(TorchBackend):
     """``TorchBackend`` whose search branch is recorded; see the module's docstring."""
 
-    def __init__(
-        self,
-        network: SiameseNetwork,
-        device: torch.device,
-        precision: str = "auto",
-        cpu_batch: int = CPU_BATCH,
-        features: bool = False,
-    ) -> None:
-        super().__init__(network, device, precision, cpu_batch, features)
-        self._recorded: dict[tuple[object, ...], _Recorded] = {}
+    @cached_property
+    def _recorded(self) -> dict[tuple[object, ...], _Recorded]:
+        """Graphs by the crops that they take."""
+        return {}
 
     def search(self, template: Tensors, crops: torch.Tensor) -> Tensors:
         each = len(crops) // len(template[0])

@@ -27,7 +27,6 @@ import aiohttp
 import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import Image
 
 from siam_tracker_core.datasets.made import made_sequence
@@ -38,6 +37,7 @@ from siam_tracker_ros.console.tracker_facts import TrackerFacts
 from siam_tracker_ros.image_conversion import bgr_to_message
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.qos import image_qos
+from siam_tracker_ros.spinning import Spinning
 from siam_tracker_ros.stamps import from_nanoseconds
 
 _RATE = 30.0
@@ -64,15 +64,11 @@ class Camera:
         self._messages = [bgr_to_message(frame) for frame in made.frames[:30]]
         self._publisher = self.node.create_publisher(Image, "image", image_qos("best_effort", 1))
         self._seconds = seconds
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        self._spinning = Spinning(self.node)
 
     def close(self) -> None:
         """Leave the ROS graph."""
-        self._executor.shutdown()
-        self._thread.join(5.0)
+        self._spinning.stop()
         self.node.destroy_node()
 
     def publish(self, number: int) -> None:

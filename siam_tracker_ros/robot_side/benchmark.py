@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -23,7 +22,6 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
-from rclpy.executors import SingleThreadedExecutor
 from sensor_msgs.msg import CameraInfo, Image
 
 from siam_tracker_core.simulation import FollowWorld, Script
@@ -33,6 +31,7 @@ from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_mes
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.qos import image_qos, output_qos
+from siam_tracker_ros.spinning import Spinning
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"
@@ -72,15 +71,11 @@ class Camera:
         self._info = self.node.create_publisher(CameraInfo, "camera_info", image_qos("best_effort", 1))
         self._depth = self.node.create_publisher(Image, "depth", image_qos("best_effort", 1))
         self._detections = self.node.create_publisher(TrackedTargetArray, "detections", output_qos(1))
-        self._executor = SingleThreadedExecutor()
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
-        self._thread.start()
+        self._spinning = Spinning(self.node)
 
     def close(self) -> None:
         """Leave the ROS graph."""
-        self._executor.shutdown()
-        self._thread.join(5.0)
+        self._spinning.stop()
         self.node.destroy_node()
 
     @property

@@ -85,7 +85,7 @@ def respond(samples: torch.Tensor, filters: torch.Tensor, kernel: int, size: int
         (N, size, size), the middle ones of the samples' cells.
     """
     count, channels = samples.shape[:2]
-    weights = filters.view(count * 1, channels, kernel, kernel)
+    weights = filters.view(count, channels, kernel, kernel)
     stacked = samples.reshape(1, count * channels, *samples.shape[2:])
     padding = dilation * (kernel // 2)
     maps = functional.conv2d(stacked, weights, groups=count, padding=padding, dilation=dilation)[0]
