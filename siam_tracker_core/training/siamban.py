@@ -22,13 +22,14 @@ from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamban import SiamBANConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPNModel
 from siam_tracker_core.trackers.tracker import Tracker
+from siam_tracker_core.training.augmentation.look_alikes import LookAlikes, put_beside
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining
 from siam_tracker_core.training.proposal_pictures import proposal_rows
-from siam_tracker_core.training.teaching.lesson import TeachingLoss, make_lesson, teaching_loss
+from siam_tracker_core.training.teaching.lesson import TeachingLoss, make_lesson, teaching_loss, without_others
 from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
 
 
@@ -44,6 +45,7 @@ class SiamBANTraining(PairTraining):
         teachers: folders of published trackers' ONNX files by name: ``nanotrack_v3``, ``fear_xs``. With none, the
             labels alone teach.
         loss: of scores and boxes.
+        look_alikes: how often another video's target stands beside the pair's own.
         frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
             OpenVINO, where it is installed, computes them some twenty times faster than training does.
         compile: let PyTorch compile what trains, which takes minutes once and halves a step on a CPU.
@@ -56,6 +58,7 @@ class SiamBANTraining(PairTraining):
     kernel: Count = 5
     teachers: Mapping[str, str] = field(default_factory=dict)
     loss: TeachingLoss = field(default_factory=TeachingLoss)
+    look_alikes: LookAlikes = field(default_factory=LookAlikes)
     frozen_front: Whole = 0
     compile: bool = False
 
@@ -125,10 +128,13 @@ class SiamBANModule(PairModule):
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         settings = self.recipe.loss
         with torch.autocast(batch["search"].device.type, enabled=False):
+            beside = put_beside(batch, self.recipe.look_alikes, generator)
+            batch = {**batch, "search": beside.searches}
             pairs, clear = self.look(batch, generator)
             points = self.network.points(self._cells(pairs), pairs.boxes.device)
             answers = [teacher.answer(batch, clear, points) for teacher in self._teachers]
             lesson = make_lesson(answers, pairs.boxes, pairs.negative, batch["loose"], points, settings)
+            lesson = without_others(lesson, pairs.boxes, clear.search_views.place(beside.boxes), points)
         proposals = self._propose_pairs(pairs)
         with torch.autocast(pairs.searches.device.type, enabled=False):
             logits = proposals.logits.float()[:, 1, 0]

@@ -166,11 +166,21 @@ class Views:
             (N, 4): centre (x, y) from the view's middle, width and height, in pixels of the view. Of a target that is
             turned they are those around the ellipse that fills its box, which grow less than those around the box.
         """
+        return self.place(torch.cat((torch.zeros_like(sizes), sizes), dim=1))
+
+    def place(self, boxes: torch.Tensor) -> torch.Tensor:
+        """Where boxes of the crops lie in the views, as ``boxes`` has them.
+
+        Args:
+            boxes: (N, 4), centre (x, y) from the crop's middle, width and height in crop pixels.
+        """
+        sign = torch.where(self.flip, -1.0, 1.0)
+        middles = boxes[:, :2] * torch.stack((sign, torch.ones_like(sign)), dim=1) - self.shift
         if self.turn is None:
-            return torch.cat((-self.shift / self.scale, sizes / self.scale), dim=1)
+            return torch.cat((middles / self.scale, boxes[:, 2:] / self.scale), dim=1)
         to_view = torch.linalg.inv(self.turn) / self.scale[:, :, None]
-        centres = torch.einsum("nij,nj->ni", to_view, -self.shift)
-        extents = (to_view * sizes[:, None]).square().sum(dim=2).sqrt()
+        centres = torch.einsum("nij,nj->ni", to_view, middles)
+        extents = (to_view * boxes[:, None, 2:]).square().sum(dim=2).sqrt()
         return torch.cat((centres, extents), dim=1)
 
     def _turned(self, offsets: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:

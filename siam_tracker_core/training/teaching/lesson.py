@@ -107,6 +107,24 @@ def make_lesson(
     return Lesson(scores.masked_fill(negative[:, None, None], 0.0), boxes, taught * ~negative)
 
 
+def without_others(lesson: Lesson, labels: torch.Tensor, others: torch.Tensor, points: torch.Tensor) -> Lesson:
+    """The lesson with scores of 0 in boxes of what is known not to be the target, but for the target's own box.
+
+    Args:
+        lesson: as teachers and labels have it.
+        labels: (N, 4), the targets by centre and size.
+        others: (N, 4), one box of another target a pair; without extent, nothing is known.
+        points: (rows, columns, 2), of the grid.
+    """
+    other = _inside(points, others) & ~_inside(points, labels)
+    return lesson._replace(scores=lesson.scores.masked_fill(other, 0.0))
+
+
+def _inside(points: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+    """Bool (N, rows, columns), which points (rows, columns, 2) lie in boxes (N, 4) by centre and size."""
+    return ((points - boxes[:, None, None, :2]).abs() < boxes[:, None, None, 2:] / 2).all(dim=-1)
+
+
 def teaching_loss(
     logits: torch.Tensor,
     boxes: torch.Tensor,
