@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.benchmarks.scenes import dull_background, noisy, paste, smooth_colours
 from siam_tracker_core.datasets.made import BgrImage
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.tracker import Tracker
@@ -59,11 +60,9 @@ def look_alike_scene(count: int, seed: int, length: int = 90) -> LookAlikeScene:
         length: frames.
     """
     rng = np.random.default_rng(seed)
-    background = cv2.addWeighted(
-        _smooth(rng, (_HEIGHT, _WIDTH), 24), 0.4, np.full((_HEIGHT, _WIDTH, 3), 128, np.uint8), 0.6, 0
-    )
-    own = _smooth(rng, (_SIDE, _SIDE), 8)
-    others = [_mixed(own, _smooth(rng, (_SIDE, _SIDE), 8)) for _ in range(count)]
+    background = dull_background(rng, (_HEIGHT, _WIDTH))
+    own = smooth_colours(rng, (_SIDE, _SIDE), 8)
+    others = [_mixed(own, smooth_colours(rng, (_SIDE, _SIDE), 8)) for _ in range(count)]
     times = np.arange(length)
     phase = rng.uniform(0, 2 * math.pi, 2)
     way = np.stack(
@@ -85,9 +84,8 @@ def look_alike_scene(count: int, seed: int, length: int = 90) -> LookAlikeScene:
     for places in centres:
         image = background.copy()
         for texture, place in zip([*others[::-1], own], [*places[:0:-1], places[0]], strict=True):
-            _paste(image, texture, place)
-        noisy = image.astype(np.float32) + rng.normal(scale=3, size=image.shape)
-        frames.append(np.clip(noisy, 0, 255).astype(np.uint8))
+            paste(image, texture, place)
+        frames.append(noisy(image, rng))
     sides = np.full_like(centres, _SIDE)
     return LookAlikeScene(frames, np.concatenate([centres - sides / 2, sides], axis=2))
 
@@ -116,21 +114,5 @@ def count_jumps(tracker: Tracker, scenes: Sequence[LookAlikeScene], last: int = 
     return Jumps(len(scenes), jumped / len(scenes), float(np.mean(overlaps)))
 
 
-def _smooth(rng: np.random.Generator, size: tuple[int, int], cell: int) -> BgrImage:
-    """Colours at random, blurred to blobs of about ``cell`` pixels."""
-    small = rng.uniform(0, 255, (max(2, size[0] // cell), max(2, size[1] // cell), 3)).astype(np.float32)
-    large = cv2.resize(small, size[::-1], interpolation=cv2.INTER_CUBIC)
-    return np.clip(large, 0, 255).astype(np.uint8)
-
-
 def _mixed(own: BgrImage, other: BgrImage) -> BgrImage:
     return cv2.addWeighted(own, _ALIKE, other, 1 - _ALIKE, 0).astype(np.uint8)
-
-
-def _paste(image: BgrImage, texture: BgrImage, centre: NDArray[np.float64]) -> None:
-    """Put a texture into an image with the precision of a sixteenth of a pixel, where it is inside."""
-    matrix = np.array([[1, 0, centre[0] - _SIDE / 2], [0, 1, centre[1] - _SIDE / 2]])
-    size = (image.shape[1], image.shape[0])
-    moved = cv2.warpAffine(texture, matrix, size, borderMode=cv2.BORDER_CONSTANT)
-    mask = cv2.warpAffine(np.full(texture.shape[:2], 255, np.uint8), matrix, size) > 127
-    image[mask] = moved[mask]

@@ -26,8 +26,15 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def accuracy_table(summaries: Summaries) -> str:
-    """The trackers' figures as a Markdown table, in the order given."""
+    """The trackers' figures as a Markdown table, in the order given.
+
+    Where targets are absent and come back, what is said of that too: the share of frames with the target in sight that
+    are called LOST, that of frames without it, and that of returns that are found; see ``LostCalls``.
+    """
     header = ["tracker", "success AUC", "precision 20 px", "frames/s", "p50 ms", "p95 ms", "frames", "lost"]
+    calls = {name: figures.get("lost_calls") or {} for name, figures in summaries.items()}
+    absences = any(of_one.get("true_calls") is not None for of_one in calls.values())
+    header += ["LOST in sight", "LOST without", "found again"] * absences
     rows = [
         [
             name,
@@ -38,6 +45,7 @@ def accuracy_table(summaries: Summaries) -> str:
             number(figures["latency_ms"]["p95"], 1),
             str(figures["frames"]),
             str(figures["frames_lost"]),
+            *[percentage(calls[name].get(key)) for key in ("false_calls", "true_calls", "found_again")] * absences,
         ]
         for name, figures in summaries.items()
     ]
@@ -55,6 +63,11 @@ def vot_table(summaries: Summaries) -> str:
 def number(value: float | None, digits: int) -> str:
     """A figure, or a dash where nothing was measured."""
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def percentage(share: float | None) -> str:
+    """A share of 0..1 in percent, or a dash where nothing was measured."""
+    return "–" if share is None else f"{share:.1%}"
 
 
 def command_line(command: str, positional: Sequence[Path | str], options: Mapping[str, tuple[Any, Any]]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.evaluation import otb
+from siam_tracker_core.evaluation.lost_calls import lost_calls
 from siam_tracker_core.evaluation.results import SequenceResult
 
 Results = Mapping[str, Sequence[SequenceResult]]
@@ -20,14 +21,16 @@ def summarise(results: Sequence[SequenceResult]) -> dict[str, Any]:
 
     Returns:
         ``success_auc`` and ``precision_20`` in 0..1, ``fps`` (all three as ``otb.score`` gives them), ``sequences``,
-        ``frames``, ``frames_lost`` (see ``otb.lost_frames``), ``frames_missed`` (answered late or not at all) and
-        ``latency_ms`` with ``p50`` and ``p95`` over all updates. What was not measured is None.
+        ``frames``, ``frames_lost`` (see ``otb.lost_frames``), ``frames_missed`` (answered late or not at all),
+        ``lost_calls`` (see ``LostCalls.figures``) and ``latency_ms`` with ``p50`` and ``p95`` over all updates. What
+        was not measured is None.
 
     Raises:
         DatasetError: if there is no sequence, or one without any target.
     """
     scores = otb.score(results)
     milliseconds = latencies(results)
+    calls = lost_calls(results)
     return {
         "success_auc": scores.success_auc,
         "precision_20": scores.precision_20,
@@ -36,6 +39,7 @@ def summarise(results: Sequence[SequenceResult]) -> dict[str, Any]:
         "frames": sum(len(result) for result in results),
         "frames_lost": int(sum(otb.lost_frames(result).sum() for result in results)),
         "frames_missed": int(sum(result.missed.sum() for result in results)),
+        "lost_calls": None if calls is None else calls.figures(),
         "latency_ms": {"p50": percentile(milliseconds, 50), "p95": percentile(milliseconds, 95)},
     }
 

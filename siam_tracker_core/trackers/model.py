@@ -67,6 +67,7 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
         device: where the network runs.
         config: its settings, a dataclass.
         draws: whether its results depend on random numbers.
+        can_wait: whether ``adapt`` may follow the answer, or be left out where there is no time for it.
         repetition: added to the seed of these, so that repeated runs differ; 0 is the seed of the settings.
     """
 
@@ -74,6 +75,7 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
     device: torch.device
     config: object
     draws: bool = False
+    can_wait: bool = False
     repetition: int = 0
 
     @property
@@ -114,6 +116,10 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
     def adapt(self, states: Sequence[StateT], frame: Frame) -> list[StateT]:
         """The states after learning from the frame in which the targets were located; the same by default."""
         return list(states)
+
+    def pass_over(self, state: StateT, reason: str) -> StateT:
+        """The state of a target that nothing was learned of in a frame, for a reason in words."""
+        return state
 
     @abstractmethod
     def lose(self, state: StateT) -> StateT:

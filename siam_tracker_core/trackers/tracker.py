@@ -15,7 +15,7 @@ from siam_tracker_core.geometry import Box, BoxLike, as_box, check_target_box
 from siam_tracker_core.trackers.model import OutputT, StateT, TargetState, TrackerModel
 from siam_tracker_core.trackers.rescaling import FrameView
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
-from siam_tracker_core.trackers.update import update_targets
+from siam_tracker_core.trackers.update import adapt_targets, update_targets
 
 __all__ = ["Image", "ResponseMap", "TrackResult", "TrackState", "Tracker", "TrackerGroup"]
 
@@ -145,6 +145,7 @@ class TrackerGroup(Generic[StateT, OutputT]):
     def __init__(self, tracker: Tracker[StateT, OutputT]) -> None:
         self.model = tracker.model
         self._states: dict[Hashable, StateT] = {}
+        self._unlearned: dict[Hashable, Frame] = {}
 
     @property
     def ids(self) -> list[Hashable]:
@@ -164,6 +165,7 @@ class TrackerGroup(Generic[StateT, OutputT]):
             ImageError, BoxError: as ``Tracker.init``; nothing changes then, for this id or any other.
         """
         self._states[target] = start(self.model, image, box)
+        self._unlearned.pop(target, None)
 
     def state(self, target: Hashable) -> StateT:
         """What is known of a target.
@@ -185,12 +187,16 @@ class TrackerGroup(Generic[StateT, OutputT]):
         """Stop following all targets."""
         self._states.clear()
 
-    def update(self, image: Image, only: Collection[Hashable] | None = None) -> dict[Hashable, TrackResult]:
+    def update(
+        self, image: Image, only: Collection[Hashable] | None = None, learn: bool = True
+    ) -> dict[Hashable, TrackResult]:
         """Find all targets in the next image.
 
         Args:
             image: uint8 (H, W, 3) BGR, or a ``Frame`` from ``upload``.
             only: the ids to update; all by default.
+            learn: False leaves learning to ``learn``, for models that can wait with it, so that the answer is out
+                before. What was not learned by the next update is passed over.
 
         Returns:
             A result for each id. A target that was shown on the same picture at another scale is followed on. One that
@@ -201,6 +207,8 @@ class TrackerGroup(Generic[StateT, OutputT]):
             ImageError: if the image is not of that form; no target has been touched then.
         """
         frame = upload(self.model, image)
+        self.pass_over("the next image came before it", only)
+        later = self.model.can_wait and not learn
         wanted = {key: state for key, state in self._states.items() if only is None or key in only}
         results: dict[Hashable, TrackResult] = {}
         ready: dict[tuple[int, int], dict[Hashable, StateT]] = {}
@@ -213,12 +221,36 @@ class TrackerGroup(Generic[StateT, OutputT]):
             except ImageError as error:
                 results[key] = TrackResult(state.box, 0.0, TrackState.LOST, None, str(error))
         for size, states in ready.items():
-            updated = dict(
-                zip(states, update_targets(self.model, list(states.values()), views[size].frame), strict=True)
-            )
+            seen = views[size].frame
+            updated = dict(zip(states, update_targets(self.model, list(states.values()), seen, not later), strict=True))
             self._states |= {key: state for key, (state, _) in updated.items()}
+            self._unlearned |= dict.fromkeys(states, seen) if later else {}
             results |= {key: views[size].to_image(result) for key, (_, result) in updated.items()}
         return {key: results[key] for key in wanted}
+
+    def learn(self) -> None:
+        """Learn from the last image what ``update`` left to this."""
+        waiting, self._unlearned = self._unlearned, {}
+        together: dict[int, dict[Hashable, Frame]] = {}
+        for key, frame in waiting.items():
+            if key in self._states:
+                together.setdefault(id(frame), {})[key] = frame
+        for frames in together.values():
+            states = [self._states[key] for key in frames]
+            learned = adapt_targets(self.model, states, next(iter(frames.values())))
+            self._states |= dict(zip(frames, learned, strict=True))
+
+    def pass_over(self, reason: str, only: Collection[Hashable] | None = None) -> None:
+        """Leave out what waits to be learned.
+
+        Args:
+            reason: in words, for the next results.
+            only: the ids concerned; all by default.
+        """
+        for key in [key for key in self._unlearned if only is None or key in only]:
+            del self._unlearned[key]
+            if key in self._states:
+                self._states[key] = self.model.pass_over(self._states[key], reason)
 
     def recognise(self, target: Hashable, image: Image, boxes: Sequence[Box]) -> tuple[Box | None, float]:
         """Look whether a lost target is in one of several boxes, such as a detector's, without moving it.

@@ -52,7 +52,7 @@ def crop_batches(requests: dict[int, SearchRequest]) -> list[CropBatch]:
 
 
 def update_targets(
-    model: TrackerModel[StateT, OutputT], states: Sequence[StateT], frame: Frame
+    model: TrackerModel[StateT, OutputT], states: Sequence[StateT], frame: Frame, learn: bool = True
 ) -> list[tuple[StateT, TrackResult]]:
     """Find targets in the next frame.
 
@@ -60,11 +60,23 @@ def update_targets(
         model: of all targets.
         states: of the targets; they are not changed.
         frame: on the model's device, of the targets' image size.
+        learn: False leaves learning to ``adapt_targets``.
 
     Returns:
         The new state and the result of each target.
     """
-    return _Update(model, states, frame).run()
+    return _Update(model, states, frame).run(learn)
+
+
+def adapt_targets(model: TrackerModel[StateT, OutputT], states: Sequence[StateT], frame: Frame) -> list[StateT]:
+    """Learn of targets from the frame in which they were located; nothing is learned of those where that fails.
+
+    Args:
+        model: of all targets.
+        states: of the targets, from ``update_targets`` with this frame.
+        frame: as there.
+    """
+    return _Update(model, states, frame).adapt()
 
 
 class _Update(Generic[StateT, OutputT]):
@@ -78,20 +90,31 @@ class _Update(Generic[StateT, OutputT]):
         self.model, self.states, self.frame = model, states, frame
         self.faults: dict[int, str] = {}
 
-    def run(self) -> list[tuple[StateT, TrackResult]]:
+    def run(self, learn: bool = True) -> list[tuple[StateT, TrackResult]]:
         with torch.inference_mode():
             requests = self._each(range(len(self.states)), lambda place: self.model.search(self.states[place]))
             outputs: dict[int, OutputT] = {}
             for batch in crop_batches(requests):
                 outputs |= self._together(batch.members, lambda places: self._forward(places, requests))
         located = self._each(outputs, lambda place: self._locate(place, outputs[place]))
-        adapted = self._together(
-            list(located), lambda places: self.model.adapt([located[place][0] for place in places], self.frame)
-        )
+        adapted = {place: state for place, (state, _) in located.items()}
+        if learn:
+            adapted = self._together(list(located), lambda places: self._adapt([located[place][0] for place in places]))
         return [
             (adapted[place], located[place][1]) if place in adapted else self._lost(place)
             for place in range(len(self.states))
         ]
+
+    def adapt(self) -> list[StateT]:
+        places = list(range(len(self.states)))
+        adapted = self._together(places, lambda some: self._adapt([self.states[place] for place in some]))
+        return [
+            adapted[place] if place in adapted else self.model.pass_over(self.states[place], self.faults[place])
+            for place in places
+        ]
+
+    def _adapt(self, states: list[StateT]) -> list[StateT]:
+        return self.model.adapt(states, self.frame)
 
     def _forward(self, places: list[int], requests: dict[int, SearchRequest]) -> list[OutputT]:
         windows = [window for place in places for window in requests[place].windows]

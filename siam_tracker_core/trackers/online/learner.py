@@ -68,6 +68,7 @@ class OnlineState:
         gate: decides what is learned from.
         decision: about the last frame.
         lesson: the last frame, where it is to be learned from.
+        passed_over: why the last frame was not learned from although it was to be; else empty.
     """
 
     projection: Projection
@@ -77,6 +78,12 @@ class OnlineState:
     gate: Gate
     decision: Decision = _SHOWN
     lesson: Lesson | None = None
+    passed_over: str = ""
+
+    @property
+    def told(self) -> str:
+        """For a person: whether the last frame is to be learned from, and why."""
+        return f"{'to be learned' if self.decision.learn else 'not learned'}: {self.decision.reason}"
 
 
 class Learner:
@@ -175,7 +182,8 @@ class Learner:
             scores: the network's probability and the filter's response at the target.
             other: the highest other peak's ratio to the target's.
         """
-        decision = state.gate.decide(*scores, (other,))
+        decision = _remembering(state, state.gate.decide(*scores, (other,)))
+        state = replace(state, passed_over="")
         gate = state.gate.after(*scores)
         if not decision.learn:
             notebook = state.notebook.refuse(self.config.undo_after)
@@ -191,8 +199,14 @@ class Learner:
             at_once: whether the last lessons are taken back for it, as where the target is lost.
         """
         notebook = state.notebook.refuse(self.config.undo_after, at_once)
-        decision = _told(Decision(False, reason), notebook, state)
-        return replace(state, notebook=notebook, lesson=None, decision=decision)
+        decision = _told(_remembering(state, Decision(False, reason)), notebook, state)
+        return replace(state, notebook=notebook, lesson=None, decision=decision, passed_over="")
+
+    def pass_over(self, state: OnlineState, reason: str) -> OnlineState:
+        """The state where there was no time for the frame's lesson, for a reason in words."""
+        if state.lesson is None:
+            return state
+        return replace(state, notebook=state.notebook.skipped(), lesson=None, passed_over=reason)
 
     def learn(self, states: Sequence[OnlineState | None]) -> list[OnlineState | None]:
         """The states after the lessons of a frame: of those that waited longest, all as one batch."""
@@ -202,8 +216,7 @@ class Learner:
         taught = list(states)
         for place in pupils[config.targets :]:
             state, _ = _pupil(states, place)
-            decision = Decision(False, f"{config.targets} other targets were learned in this frame, and wait no longer")
-            taught[place] = replace(state, notebook=state.notebook.skipped(), decision=decision, lesson=None)
+            taught[place] = self.pass_over(state, f"it was the turn of {config.targets} targets that had waited longer")
         together: dict[tuple[object, ...], list[int]] = {}
         for place in sorted(pupils[: config.targets]):
             state, lesson = _pupil(states, place)
@@ -269,6 +282,13 @@ def _told(decision: Decision, notebook: Notebook, before: OnlineState) -> Decisi
         lost = before.notebook.lessons.count - notebook.lessons.count
         return Decision(False, f"{decision.reason}; the last {lost} lessons are taken back")
     return decision
+
+
+def _remembering(state: OnlineState, decision: Decision) -> Decision:
+    """A decision that tells what became of the lesson before."""
+    if not state.passed_over:
+        return decision
+    return decision._replace(reason=f"{decision.reason}; the lesson before was passed over: {state.passed_over}")
 
 
 def _one(known: Statistics) -> Statistics:

@@ -38,6 +38,7 @@ def judged(
     online: OnlineState,
     state: SiameseState[TargetT],
     seen: Seen | None,
+    liking: float,
     proposal: Proposal,
     response: torch.Tensor,
 ) -> OnlineState:
@@ -48,6 +49,7 @@ def judged(
         online: what was learned before.
         state: of the target, after it was located.
         seen: by its filter in the window of the proposal.
+        liking: its filter's response at the proposal, see ``liked``.
         proposal: that was taken.
         response: (size, size), the network's scores in that window.
     """
@@ -59,8 +61,7 @@ def judged(
     centre = proposal.dx / stride, proposal.dy / stride
     half = proposal.width / stride / 2, proposal.height / stride / 2
     other = rival(response, centre, half) / max(proposal.score, 1e-6)
-    scores = proposal.score, liked(seen, proposal, stride)
-    return learner.decide(online, seen, (proposal.dx, proposal.dy), scores, other)
+    return learner.decide(online, seen, (proposal.dx, proposal.dy), (proposal.score, liking), other)
 
 
 def liked(seen: Seen, proposal: Proposal, stride: int) -> float:

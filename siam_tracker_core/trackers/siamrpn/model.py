@@ -52,10 +52,12 @@ class SiamRPNOutput(NetworkOutput):
     Attributes:
         proposal: the best one.
         seen: what the target's filter says, for those that learn.
+        liking: its response at the proposal.
     """
 
     proposal: Proposal
     seen: Seen | None = None
+    liking: float = math.nan
 
     @property
     def is_finite(self) -> bool:
@@ -107,6 +109,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         self.backend, self.config, self.name = backend, config, name
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
         self.learner = Learner(config.online, backend.stride) if config.online.enabled else None
+        self.can_wait = self.learner is not None
         self._cosine: dict[int, torch.Tensor] = {}
 
     @property
@@ -156,7 +159,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         preferences = [self._preference(state, window, size) for state, window in searched]
         choices, maps, seen = self.respond(template, crops, preferences, [state.target.online for state, _ in searched])
         outputs = [
-            _output(window, size, choice, response, told)
+            self._output(window, size, choice, response, told)
             for (_, window), choice, response, told in zip(searched, choices, maps, seen, strict=True)
         ]
         return best_of(outputs, [len(own) for own in windows])
@@ -165,19 +168,21 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         moved, result = super().locate(state, output)
         if self.learner is None or (online := moved.target.online) is None:
             return moved, result
-        online = judged(self.learner, online, moved, output.seen, output.proposal, output.response)
-        moved = replace(moved, target=moved.target._replace(online=online))
-        return moved, replace(result, learning=str(online.decision))
+        online = judged(self.learner, online, moved, output.seen, output.liking, output.proposal, output.response)
+        return _knowing(moved, online), replace(result, learning=online.told)
 
     def adapt(self, states: Sequence[SiamRPNState], frame: Frame) -> list[SiamRPNState]:
         if self.learner is None:
             return list(states)
         with one_thread():
             learned = self.learner.learn([state.target.online for state in states])
-        return [
-            replace(state, target=state.target._replace(online=online))
-            for state, online in zip(states, learned, strict=True)
-        ]
+        return [_knowing(state, online) for state, online in zip(states, learned, strict=True)]
+
+    def pass_over(self, state: SiamRPNState, reason: str) -> SiamRPNState:
+        online = state.target.online
+        if self.learner is None or online is None:
+            return state
+        return _knowing(state, self.learner.pass_over(online, reason))
 
     def warm_up(self, targets: int = 1) -> None:
         exemplar = self.config.exemplar_size
@@ -268,7 +273,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         scale = size / window.size
         preference = Preference(box.width * scale, box.height * scale)
         choices, maps, seen = self.respond(target.template, frame.crops([window], size), [preference], [target.online])
-        return _output(window, size, choices[0], maps[0], seen[0])
+        return self._output(window, size, choices[0], maps[0], seen[0])
 
     def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""
@@ -292,7 +297,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def _score(self, evidence: tuple[float, float], output: SiamRPNOutput) -> float:
         if output.seen is None or not output.seen.share:
             return super()._score(evidence, output)
-        return self.config.online.calibration.score(*evidence, liked(output.seen, output.proposal, self.stride))
+        return self.config.online.calibration.score(*evidence, output.liking)
 
     def _evidence(self, own_peak: float, output: SiamRPNOutput) -> tuple[float, float]:
         return log_odds(output.peak), evidence_vector(output.peak, own_peak, output.psr)[1]
@@ -306,6 +311,12 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         box = bounded(Box.from_centre(*found.centre, *size), state.box, config.least_side, state.image_size)
         side = context_size(box.width, box.height, config.context_amount)
         return replace(state, box=box, search_side=side * state.target.search_size / config.exemplar_size)
+
+    def _output(
+        self, window: Window, size: int, proposal: Proposal, response: torch.Tensor, seen: Seen | None
+    ) -> SiamRPNOutput:
+        liking = math.nan if seen is None else liked(seen, proposal, self.stride)
+        return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal, seen, liking)
 
     def _window(self, size: int) -> torch.Tensor:
         if size not in self._cosine:
@@ -321,7 +332,5 @@ def _in_image(window: Window, size: int, dx: float, dy: float, width: float, hei
     )
 
 
-def _output(
-    window: Window, size: int, proposal: Proposal, response: torch.Tensor, seen: Seen | None = None
-) -> SiamRPNOutput:
-    return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal, seen)
+def _knowing(state: SiamRPNState, online: OnlineState | None) -> SiamRPNState:
+    return replace(state, target=state.target._replace(online=online))

@@ -80,9 +80,7 @@ def put_beside(batch: Batch, settings: LookAlikes, generator: torch.Generator) -
     images = paste(searches.permute(0, 3, 1, 2).float(), objects, centres, (squares * factor).clamp_min(1e-3))
     pasted = images.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     boxes = torch.cat((centres, sizes), dim=1)
-    return Beside(
-        torch.where(chosen[:, None, None, None], pasted, searches), torch.where(chosen[:, None], boxes, 0.0)
-    )
+    return Beside(torch.where(chosen[:, None, None, None], pasted, searches), torch.where(chosen[:, None], boxes, 0.0))
 
 
 def _clear_of(targets: torch.Tensor, sizes: torch.Tensor, angles: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:
@@ -93,7 +91,7 @@ def _clear_of(targets: torch.Tensor, sizes: torch.Tensor, angles: torch.Tensor, 
 
 
 def _cut_out(crops: torch.Tensor, sizes: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
-    """Squares about the targets in the crops' middles, uint8 (N, B, B, 4) BGR and alpha that fades at the box's edge."""
+    """Squares about the targets in the middle, uint8 (N, B, B, 4) BGR and alpha that fades at the box's edge."""
     still = torch.zeros(len(crops), dtype=torch.bool, device=crops.device)
     views = Views(torch.zeros_like(sizes), (squares / BANK_SIZE)[:, None].expand(-1, 2), still)
     colours = views.resample(crops, BANK_SIZE)

@@ -68,7 +68,33 @@ def test_many_targets_are_followed_and_learned_like_single_ones(name, made):
             alone = single.update(image)
             np.testing.assert_allclose(together[number].box.to_array(), alone.box.to_array(), atol=1e-2)
             assert together[number].learning == alone.learning
-            assert alone.learning.startswith(("learned", "not learned"))
+            assert alone.learning.startswith(("to be learned", "not learned"))
+
+
+def test_what_is_learned_after_the_answer_is_what_is_learned_with_it(made):
+    tracker = learning("siamrpn_mobilenetv2")
+    at_once, later = TrackerGroup(tracker), TrackerGroup(tracker)
+    for group in (at_once, later):
+        group.init(1, made.frames[0], made.boxes[0])
+    for image in made.frames[1:]:
+        expected, found = at_once.update(image)[1], later.update(image, learn=False)[1]
+        assert found.box == expected.box
+        before = later.state(1).target.online.notebook.lessons
+        later.learn()
+        learned = later.state(1).target.online.notebook.lessons
+        assert learned.count == before.count + found.learning.startswith("to be learned")
+        assert torch.equal(learned.weights, at_once.state(1).target.online.notebook.lessons.weights)
+
+
+def test_what_there_was_no_time_for_is_passed_over_and_said(made):
+    group = TrackerGroup(learning("siamrpn_mobilenetv2"))
+    group.init(1, made.frames[0], made.boxes[0])
+    assert group.update(made.frames[1], learn=False)[1].learning.startswith("to be learned")
+    assert "passed over: the next image came before it" in group.update(made.frames[2], learn=False)[1].learning
+    group.pass_over("an image was waiting")
+    assert "passed over: an image was waiting" in group.update(made.frames[3])[1].learning
+    assert "passed over" not in group.update(made.frames[4])[1].learning
+    assert group.state(1).target.online.notebook.lessons.count == 2
 
 
 def test_a_box_of_numpys_numbers_is_learned_like_one_of_pythons(made):
