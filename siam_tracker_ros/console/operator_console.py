@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ PARAMETERS: dict[str, tuple[str | int, str]] = {
     "key": ("", "Path of the PEM file with the certificate's key."),
     "max_clients": (8, "Browsers that may be connected at once."),
     "recordings": ("recordings", "Folder for the bags that are recorded from the page."),
+    "niceness": (5, "How much it steps back for the tracker where cores are scarce, 0 (not at all) to 19."),
 }
+_MOST_NICE = 19
 _CHOICES = {"image_transport": ("raw", "compressed"), "reliability": ("best_effort", "reliable")}
 
 
@@ -42,6 +45,7 @@ class OperatorConsole(Node):
     def __init__(self, **options: Any) -> None:
         super().__init__("operator_console", **options)
         given = {name: self._declare(name) for name in PARAMETERS}
+        os.nice(given["niceness"])  # before its threads are there, which inherit it
         access = Access.of(given["host"], given["port"], given["token"], given["certificate"], given["key"])
         tracker = self.resolve_service_name(given["tracker"])
         self._session = RosSession(
@@ -78,4 +82,6 @@ class OperatorConsole(Node):
             raise ConfigError(f"the parameter {name} cannot be {value!r}; expected {' or '.join(choices)}")
         if name == "max_clients" and value < 1:
             raise ConfigError(f"the parameter {name} cannot be {value!r}; expected a whole number from 1 on")
+        if name == "niceness" and not 0 <= value <= _MOST_NICE:
+            raise ConfigError(f"the parameter {name} cannot be {value!r}; expected 0 to {_MOST_NICE}")
         return value

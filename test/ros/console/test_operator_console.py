@@ -139,6 +139,10 @@ async def status_with(visitor: Visitor, condition) -> dict:
     raise AssertionError(f"no such status came; the last one was {status}")
 
 
+def test_it_steps_back_for_the_tracker(console: Console) -> None:
+    assert os.getpriority(os.PRIO_PROCESS, console.process.pid) == min(os.getpriority(os.PRIO_PROCESS, 0) + 5, 19)
+
+
 def test_it_says_what_is_missing(console: Console) -> None:
     async def look(visitor: Visitor) -> None:
         await visitor.come()
@@ -247,9 +251,15 @@ def test_points_and_regions_of_other_tools_start_targets(graph: Graph, film: Fil
         tracker.label_target(1, "gone")
 
 
-def test_an_impossible_parameter_is_refused_in_words(ros_environment: Mapping[str, str], tmp_path: Path) -> None:
-    console = Console(ros_environment, tmp_path, "-p", "image_transport:=theora")
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [("image_transport:=theora", "expected raw or compressed"), ("niceness:=-5", "expected 0 to 19")],
+)
+def test_an_impossible_parameter_is_refused_in_words(
+    parameter: str, words: str, ros_environment: Mapping[str, str], tmp_path: Path
+) -> None:
+    console = Console(ros_environment, tmp_path, "-p", parameter)
     assert console.process.wait(timeout=60) == 1
-    assert "expected raw or compressed" in console.words()
+    assert words in console.words()
     assert "Traceback" not in console.words()
     assert os.environ["ROS_DOMAIN_ID"] == ros_environment["ROS_DOMAIN_ID"]
