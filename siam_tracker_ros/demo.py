@@ -11,7 +11,9 @@ from pathlib import Path
 from siam_tracker_core.bags import write_sequence_bag
 from siam_tracker_core.datasets.made import PERIOD, made_sequence
 from siam_tracker_core.errors import BagError
-from siam_tracker_ros.bag_evaluation.evaluate_bag import Options, evaluate, exit_status, summary_lines
+from siam_tracker_ros.bag_evaluation.evaluate_bag import evaluate, exit_status
+from siam_tracker_ros.bag_evaluation.options import Options
+from siam_tracker_ros.bag_evaluation.scores import summary_lines
 from siam_tracker_ros.command_line import HelpFormatter, Parser
 
 # What a demo leaves in its folder; nothing else in there is touched by the next one.

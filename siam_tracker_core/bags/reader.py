@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -12,20 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag1 import Reader as Ros1Reader
-from rosbags.rosbag1 import ReaderError as Ros1ReaderError
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
 
-from siam_tracker_core.bags.ros1 import image_as_ros2, ros1_message, ros1_stamp
+from siam_tracker_core.bags.ros1 import image_as_ros2
+from siam_tracker_core.bags.storage import BagStorage
+from siam_tracker_core.bags.truth import boxes_on_topic
 from siam_tracker_core.bags.types import (
     COMPRESSED_IMAGE,
-    DETECTIONS,
     IMAGE_TYPES,
     TRUTH_TYPES,
-    header_stamp,
     stamp_text,
     typestore,
     with_stamp,
@@ -105,18 +98,18 @@ class BagReader:
 
     def __init__(self, path: str | Path, image_topic: str = "", truth_topic: str = "") -> None:
         self.path = Path(path)
-        self._reader = self._open()
+        self._storage = BagStorage(self.path)
         try:
             self.image_topic = self._choose_images(image_topic)
             self.truth_topic = self._choose_truth(truth_topic)
-            self.image_type = self._topics(IMAGE_TYPES)[self.image_topic]
-            if self._reader.message_count == 0:
+            self.image_type = self._storage.topics(IMAGE_TYPES)[self.image_topic]
+            if self._storage.message_count == 0:
                 raise BagError(f"{self.path} is empty: it has no message on any topic")
             self._by_recording = False
             times = [(frame.stamp, frame.recorded) for frame in self.frames()]
-            self._check_whole(self.image_topic, len(times))
+            self._storage.check_whole(self.image_topic, len(times))
             if self.truth_topic:
-                self._check_whole(self.truth_topic, sum(1 for _ in self._messages(self.truth_topic)))
+                self._storage.check_whole(self.truth_topic, sum(1 for _ in self._storage.messages(self.truth_topic)))
             if not times:
                 raise BagError(f"{self.path} has no image on {self.image_topic}; record some, or name another topic")
             self.stamps, self.recorded = np.array(times, dtype=np.int64).T
@@ -139,8 +132,7 @@ class BagReader:
 
     def close(self) -> None:
         """Release the bag's files."""
-        with suppress(ReaderError, Ros1ReaderError):  # of one that was never opened
-            self._reader.close()
+        self._storage.close()
 
     def frames(self) -> Iterator[BagFrame]:
         """The images in the order of recording.
@@ -148,10 +140,10 @@ class BagReader:
         Raises:
             BagError: where the bag is damaged.
         """
-        for index, (recorded, raw) in enumerate(self._messages(self.image_topic)):
-            stamp = self._stamp(raw, self.image_topic, index)
-            if self._is_ros1:
-                with self._damage():
+        for index, (recorded, raw) in enumerate(self._storage.messages(self.image_topic)):
+            stamp = self._storage.stamp(raw, self.image_topic, index)
+            if self._storage.is_ros1:
+                with self._storage.damage():
                     raw = image_as_ros2(raw, self.image_type)
             if self._by_recording:
                 stamp, raw = recorded, with_stamp(raw, recorded)
@@ -187,61 +179,6 @@ class BagReader:
             f"beside it; name a topic or a file"
         )
 
-    @property
-    def _is_ros1(self) -> bool:
-        return self.path.suffix == ".bag"
-
-    def _open(self) -> Reader | Ros1Reader:
-        if not self.path.exists():
-            raise BagError(f"{self.path} does not exist; expected a rosbag2 folder, or an .mcap, .db3 or .bag file")
-        if self._is_ros1 and self.path.is_file():
-            return self._open_ros1()
-        if self.path.is_dir() and not (self.path / "metadata.yaml").is_file():
-            if any(self.path.glob("*.mcap")) or any(self.path.glob("*.db3")):
-                raise BagError(
-                    f"{self.path} has no metadata.yaml, as after a recording that was cut short; "
-                    "`ros2 bag reindex` can make it anew"
-                )
-            raise BagError(f"{self.path} is not a bag: a rosbag2 folder has a metadata.yaml")
-        with self._damage():
-            reader = Reader(self.path)
-            reader.open()
-        return reader
-
-    def _open_ros1(self) -> Ros1Reader:
-        try:
-            reader = Ros1Reader(self.path)
-            reader.open()
-        except Exception as error:  # a damaged file fails in the library in many ways
-            raise BagError(
-                f"{self.path} cannot be read as a ROS 1 bag ({error}); repair it with `rosbag reindex`"
-            ) from None
-        return reader
-
-    @contextmanager
-    def _damage(self) -> Iterator[None]:
-        """Turn whatever the storage libraries raise into one sentence; a damaged file fails in them in many ways."""
-        try:
-            yield
-        except BagError:
-            raise
-        except PermissionError:
-            raise BagError(f"{self.path} cannot be read: permission denied") from None
-        except Exception as error:
-            reason = str(error).strip().rstrip(".") or type(error).__name__
-            raise BagError(
-                f"{self.path} cannot be read as a rosbag2 bag; it is truncated or damaged ({reason}); record it again "
-                "or repair it with `ros2 bag reindex` or `mcap recover`"
-            ) from None
-
-    def _check_whole(self, topic: str, found: int) -> None:
-        """Refuse a bag with fewer messages than it says; a shortened database may open without complaint."""
-        promised = sum(each.msgcount for each in self._connections(topic))
-        if found != promised:
-            raise BagError(
-                f"{self.path} is truncated: {found} of {promised} messages are left on {topic}; record it again"
-            )
-
     def _stamp_by_recording(self) -> None:
         """Take the times of recording where headers are not stamped, or several alike; stamps that jump back stay."""
         steps = np.diff(self.stamps)
@@ -267,18 +204,12 @@ class BagReader:
                 "header stamps must increase, or tracks cannot be told apart"
             )
 
-    def _connections(self, topic: str) -> list[Connection]:
-        return [each for each in self._reader.connections if each.topic == topic]
-
-    def _topics(self, types: Collection[str]) -> dict[str, str]:
-        return {each.topic: each.msgtype for each in self._reader.connections if each.msgtype in types}
-
     def _choose_images(self, wanted: str) -> str:
-        topics = self._topics(IMAGE_TYPES)
+        topics = self._storage.topics(IMAGE_TYPES)
         if wanted:
             return self._named(wanted, topics, "image")
         if not topics:
-            others = _listed(each.topic for each in self._reader.connections)
+            others = _listed(self._storage.all_topics)
             raise BagError(
                 f"{self.path} has no image topic (sensor_msgs/Image or CompressedImage); its topics are: {others}"
             )
@@ -287,7 +218,7 @@ class BagReader:
         return next(iter(topics))
 
     def _choose_truth(self, wanted: str) -> str:
-        topics = self._topics(TRUTH_TYPES)
+        topics = self._storage.topics(TRUTH_TYPES)
         if wanted:
             return self._named(wanted, topics, "ground-truth")
         if len(topics) > 1:
@@ -297,24 +228,9 @@ class BagReader:
     def _named(self, wanted: str, topics: dict[str, str], kind: str) -> str:
         if wanted in topics:
             return wanted
-        other = self._connections(wanted)
+        other = self._storage.connections(wanted)
         why = f"{wanted} carries {other[0].msgtype}" if other else f"there is no topic {wanted} in {self.path}"
         raise BagError(f"{why}; the bag's {kind} topics are: {_listed(topics)}")
-
-    def _messages(self, topic: str) -> Iterator[tuple[int, bytes]]:
-        messages = self._reader.messages(self._connections(topic))
-        while True:
-            with self._damage():
-                item = next(messages, None)
-            if item is None:
-                return
-            yield int(item[1]), bytes(item[2])
-
-    def _stamp(self, raw: bytes, topic: str, index: int) -> int:
-        try:
-            return ros1_stamp(raw) if self._is_ros1 else header_stamp(raw)
-        except ValueError as error:
-            raise BagError(f"{self.path}: message {index} on {topic} is damaged ({error})") from None
 
     def _from_file(self, path: Path) -> NDArray[np.float64]:
         boxes = read_rectangles(path)
@@ -326,17 +242,8 @@ class BagReader:
         return boxes
 
     def _from_topic(self) -> NDArray[np.float64]:
-        connection = self._connections(self.truth_topic)[0]
-        store = None if self._is_ros1 else _store_for(connection)
-        found: dict[int, NDArray[np.float64]] = {}
-        in_order = []
-        for index, (_, raw) in enumerate(self._messages(self.truth_topic)):
-            with self._damage():
-                message: Any = (
-                    ros1_message(raw, connection) if store is None else store.deserialize_cdr(raw, connection.msgtype)
-                )
-            in_order.append(self._box(message, connection.msgtype, index))
-            found[self._stamp(raw, self.truth_topic, index)] = in_order[-1]
+        stamps, in_order = boxes_on_topic(self._storage, self.truth_topic)
+        found = dict(zip(stamps, in_order, strict=True))
         if self._by_recording and len(in_order) == len(self):  # of stamps that are no use, the order is left
             return np.stack(in_order)
         if len(found) != len(self):
@@ -352,34 +259,6 @@ class BagReader:
             )
         return np.stack([found[stamp] for stamp in self.stamps.tolist()])
 
-    def _box(self, message: Any, kind: str, index: int) -> NDArray[np.float64]:
-        boxes = message.detections if kind == DETECTIONS else message.targets
-        if len(boxes) > 1:
-            raise BagError(
-                f"{self.path}: message {index} on {self.truth_topic} has {len(boxes)} boxes; there must be one for the "
-                "target, or none where it is absent"
-            )
-        if not boxes:
-            return np.full(4, np.nan)
-        if kind == DETECTIONS:
-            box = boxes[0].bbox
-            centre = getattr(box.center, "position", box.center)  # ROS 1 has no position inside
-            x, y = centre.x - box.size_x / 2, centre.y - box.size_y / 2
-            return np.array([x, y, box.size_x, box.size_y], dtype=np.float64)
-        target = boxes[0]
-        return np.array([target.x, target.y, target.width, target.height], dtype=np.float64)
 
-
-def _listed(topics: Collection[str] | Iterator[str]) -> str:
+def _listed(topics: Collection[str]) -> str:
     return ", ".join(sorted(topics)) or "none"
-
-
-def _store_for(connection: Connection) -> Typestore:
-    """The types of a topic: those that the bag brings along, for our own messages grow; without them, today's."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    if connection.msgtype in store.types or connection.msgdef.format == MessageDefinitionFormat.NONE:
-        return typestore()
-    parse = get_types_from_idl if connection.msgdef.format == MessageDefinitionFormat.IDL else None
-    types = parse(connection.msgdef.data) if parse else get_types_from_msg(connection.msgdef.data, connection.msgtype)
-    store.register({name: definition for name, definition in types.items() if name not in store.types})
-    return store

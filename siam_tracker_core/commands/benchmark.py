@@ -14,8 +14,8 @@ from siam_tracker_core.benchmarks.many_targets import STEPS, TargetsCost, measur
 from siam_tracker_core.benchmarks.pruning import measure_pruning
 from siam_tracker_core.benchmarks.srt_stages import StageCosts, measure_stages
 from siam_tracker_core.commands.answers import answering
-from siam_tracker_core.commands.evaluate import load_sequences, tracker_names
 from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
+from siam_tracker_core.commands.sequences import load_sequences, tracker_names
 from siam_tracker_core.commands.tables import accuracy_table, markdown
 from siam_tracker_core.commands.words import folders_of
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from siam_tracker_core.commands.answers import answering
-from siam_tracker_core.commands.evaluate import load_sequences
+from siam_tracker_core.commands.sequences import load_sequences
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.types import Sequence

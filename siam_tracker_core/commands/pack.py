@@ -11,7 +11,7 @@ import yaml
 
 from siam_tracker_core.config import read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.training.data.shards import PreparedSet, open_prepared
+from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared
 from siam_tracker_core.training.data.thinning import thinning_to, write_thinned
 from siam_tracker_core.training.engine.export import plain
 

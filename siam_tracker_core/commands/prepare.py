@@ -23,16 +23,8 @@ from siam_tracker_core.pixels import Orientation
 from siam_tracker_core.training.data.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.plan import Chunk, LeftOut, Preparation, plan
-from siam_tracker_core.training.data.shards import (
-    INDEX,
-    UNFINISHED,
-    Kind,
-    PreparedSet,
-    SetInfo,
-    open_prepared,
-    read_index,
-    write_index,
-)
+from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, read_index, write_index
+from siam_tracker_core.training.data.shards import INDEX, UNFINISHED, Kind, SetInfo
 
 ARGUMENTS = "arguments.json"
 DEFAULTS = Preparation()

@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from siam_tracker_core.commands.evaluate import words_of
 from siam_tracker_core.commands.tables import command_line, markdown, number
+from siam_tracker_core.commands.words import words_of
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.files import write_text

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siam_tracker_core.commands.answers import answering
-from siam_tracker_core.commands.evaluate import first_frames, load_sequences
+from siam_tracker_core.commands.sequences import first_frames, load_sequences
 from siam_tracker_core.commands.tables import markdown
 from siam_tracker_core.commands.words import words_of
 from siam_tracker_core.datasets import Sequence

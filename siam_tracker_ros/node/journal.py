@@ -8,8 +8,8 @@ from typing import Any
 
 from rclpy.logging import LoggingSeverity
 
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.targets import Target
-from siam_tracker_ros.node.tracking_loop import Answer
 from siam_tracker_ros.stamps import as_text
 
 _RATE_AFTER = 2.0  # seconds of images, before their rate is told

@@ -14,11 +14,11 @@ from std_msgs.msg import Header
 from siam_tracker_ros.image_conversion import bgr_to_message, response_to_message
 from siam_tracker_ros.interfaces import TrackedTargetArray
 from siam_tracker_ros.node.annotations import annotations_message, import_foxglove_msgs
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.drawing import draw_tracks
 from siam_tracker_ros.node.messages import detections_message, import_vision_msgs, region_message, tracks_message
 from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.targets import Target
-from siam_tracker_ros.node.tracking_loop import Answer
 from siam_tracker_ros.qos import output_qos, say_soon, unheard_subscriptions
 
 _TRACKS_DEPTH = 10

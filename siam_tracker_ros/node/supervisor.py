@@ -11,13 +11,14 @@ from typing import Any
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_ros.image_conversion import ImageReader
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.loading import Load, Loaded, load, release
 from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.ring import FrameRing
 from siam_tracker_ros.node.saving import TargetSaver
 from siam_tracker_ros.node.state_file import SavedState
 from siam_tracker_ros.node.statistics import Statistics
-from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
+from siam_tracker_ros.node.tracking_loop import TrackingLoop
 from siam_tracker_ros.node.trouble import Kind, Trouble, remedy
 
 

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from siam_tracker_core import load_tracker
 from siam_tracker_ros.interfaces import LabelTarget, RemoveTarget, SetTarget
 from siam_tracker_ros.node import parameters
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
@@ -30,7 +31,7 @@ from siam_tracker_ros.node.outputs import Outputs
 from siam_tracker_ros.node.point_requests import PointRequests
 from siam_tracker_ros.node.requests import answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
-from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
+from siam_tracker_ros.node.tracking_loop import TrackingLoop
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
 from siam_tracker_ros.robot_side.side import RobotSide
 

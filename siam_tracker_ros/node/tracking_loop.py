@@ -13,62 +13,28 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import cv2
 from sensor_msgs.msg import CompressedImage, Image
 
-from siam_tracker_core import Box, Tracker, TrackerGroup, TrackResult, TrackState
-from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.geometry import check_target_box
+from siam_tracker_core import Tracker
 from siam_tracker_core.image_header import MAX_PIXELS
-from siam_tracker_core.memory import is_out_of_memory
 from siam_tracker_core.threads import ThreadChooser
-from siam_tracker_ros.image_conversion import BgrImage, ImageReader
-from siam_tracker_ros.node.commands import (
-    Command,
-    Refused,
-    RemoveCommand,
-    ReturnCommand,
-    SetCommand,
-    give,
-    refuse,
-)
-from siam_tracker_ros.node.exemplars import Exemplar
+from siam_tracker_ros.image_conversion import ImageReader
+from siam_tracker_ros.node.answers import Answer
+from siam_tracker_ros.node.command_queue import CommandQueue, check_request
+from siam_tracker_ros.node.commands import Command, Refused, RemoveCommand, ReturnCommand, SetCommand
+from siam_tracker_ros.node.followed import FollowedTargets, Since
+from siam_tracker_ros.node.health import Health
 from siam_tracker_ros.node.pictures import PictureWatch
-from siam_tracker_ros.node.ring import FrameRing, ReceivedImage, StampInFuture, StampRefused
-from siam_tracker_ros.node.state_file import SavedState, SavedTarget
+from siam_tracker_ros.node.ring import FrameRing, ReceivedImage
+from siam_tracker_ros.node.state_file import SavedState
 from siam_tracker_ros.node.statistics import Statistics
-from siam_tracker_ros.node.targets import Target, first_result, restored_result
-from siam_tracker_ros.node.trouble import Kind, Trouble
+from siam_tracker_ros.node.targets import Target
+from siam_tracker_ros.node.trouble import Trouble
 
-# Two steps of catching up for each new image: fewer would never get there when the tracker is as slow as the camera.
-_CATCH_UP_STEPS = 2
-# Seconds that commands may take before the next image; the rest of a burst waits for the image after it.
-_COMMAND_SECONDS = 0.2
 _INACTIVE = "the tracker is not active; activate the node first"
 _DEACTIVATED = "the node was deactivated before the request could be met; activate it and ask again"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is to be published about one image.
-
-    Attributes:
-        image: the image.
-        pixels: uint8 (H, W, 3) BGR; None where it could not be read.
-        targets: those that are up to date with this image, in the order in which they were set.
-        refusal: why the image could not be read or searched, else empty.
-        update_seconds: how long the tracker took; None where there was nothing to track.
-    """
-
-    image: ReceivedImage
-    pixels: BgrImage | None
-    targets: list[Target]
-    refusal: str = ""
-    update_seconds: float | None = None
 
 
 class TrackingLoop:
@@ -92,27 +58,20 @@ class TrackingLoop:
         threads: ThreadChooser,
         first_id: int = 1,
     ) -> None:
-        self._group: TrackerGroup | None = TrackerGroup(tracker)  # None: left to itself
         self._publish = publish
         self._illustrate = illustrate
         self._report = report
-        self.threads = threads
-        self._targets: dict[int, Target] = {}
-        self._next_id = first_id
         self._changed = threading.Condition()
+        self._health = Health()
+        self._commands = CommandQueue(self._changed)
+        self._followed = FollowedTargets(tracker, self._changed, threads, self._health, first_id)
         self._ring = FrameRing(1, 0, "")
         self._max_pixels = MAX_PIXELS
         self._numbers = itertools.count(1)
         self._newest: ReceivedImage | None = None
         self._current: ReceivedImage | None = None
-        self._decoded: tuple[ReceivedImage, BgrImage] | None = None
-        self._commands: deque[Command] = deque()
-        self._waiting: list[SetCommand] = []  # for images that have not come yet
-        self._restoring: SavedState | None = None
         self._stopping = False
         self._abandoned = False
-        self._busy_since: float | None = None
-        self._out_of_memory = ""
         self._thread: threading.Thread | None = None
         self.statistics = Statistics()
         self.reader = ImageReader()
@@ -129,7 +88,8 @@ class TrackingLoop:
         self._ring = ring
         self._max_pixels = max_pixels
         self.statistics = statistics
-        self._newest = self._decoded = None
+        self._newest = None
+        self._followed.forget_pixels()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="tracking", daemon=True)
         self._thread.start()
@@ -157,7 +117,7 @@ class TrackingLoop:
     def abandon(self) -> None:
         """Leave the thread to itself: refuse what waits, publish nothing of it any more, let go of the tracker."""
         self._abandoned = True
-        self._group = None
+        self._followed.let_go()
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -165,9 +125,7 @@ class TrackingLoop:
 
     def restore(self, state: SavedState) -> None:
         """Follow saved targets on, from the first image that comes and if that has the size they were followed on."""
-        with self._changed:
-            self._restoring = state
-            self._next_id = max([self._next_id, *(target.id + 1 for target in state.targets)])
+        self._followed.restore(state)
 
     def offer(self, message: Image | CompressedImage) -> None:
         """Hand in the newest image; one that still waits is dropped for it. Returns at once."""
@@ -196,9 +154,9 @@ class TrackingLoop:
         """
         with self._changed:
             self._check_running()
-            pending = [each for each in (*self._commands, *self._waiting) if isinstance(each, SetCommand)]
-            check_request(command, self._ring, set(self._targets), pending, limit)
-            self._submit(command)  # before another request is checked, so that the limit counts this one
+            followed = {target.id for target in self._followed.targets}
+            check_request(command, self._ring, followed, self._commands.pending, limit)
+            self._commands.put(command)  # before another request is checked, so that the limit counts this one
 
     def remove(self, command: RemoveCommand) -> None:
         """Queue a removal; its future gets the answer.
@@ -225,13 +183,12 @@ class TrackingLoop:
     @property
     def targets(self) -> list[Target]:
         """The targets now, for reading only."""
-        with self._changed:
-            return list(self._targets.values())
+        return self._followed.targets
 
     @property
     def next_id(self) -> int:
         """The id that the next new target would get."""
-        return self._next_id
+        return self._followed.next_id
 
     def trouble(self, patience: float) -> Trouble | None:
         """What has befallen the thread, if anything.
@@ -241,30 +198,11 @@ class TrackingLoop:
         """
         if self._thread is None or self._stopping:
             return None
-        if self._out_of_memory:
-            return Trouble(Kind.OUT_OF_MEMORY, self._out_of_memory)
-        if not self._thread.is_alive():
-            return Trouble(Kind.DIED, "it has ended without being asked to")
-        since = self._busy_since
-        if since is not None and time.monotonic() - since > patience:
-            return Trouble(Kind.HANGS, f"it has been at one piece of work for {time.monotonic() - since:.1f} seconds")
-        return None
+        return self._health.trouble(self._thread, patience)
 
     def saved(self) -> SavedState | None:
         """What is needed to follow the targets again; None where there is no target on images of the present size."""
-        waiting = self._restoring
-        if waiting is not None:
-            return waiting
-        targets = self.targets
-        if not targets:
-            return None
-        size = targets[-1].image_size
-        saved = [
-            SavedTarget(each.id, each.label, each.result.box, each.exemplar)
-            for each in targets
-            if each.exemplar is not None and each.image_size == size
-        ]
-        return SavedState(time.time(), size, saved)
+        return self._followed.saved()
 
     def _check_running(self) -> None:
         if self._stopping or self._thread is None:
@@ -273,18 +211,17 @@ class TrackingLoop:
     def _submit(self, command: Command) -> None:
         with self._changed:
             self._check_running()
-            self._commands.append(command)
-            self._changed.notify_all()
+            self._commands.put(command)
 
     # The thread.
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._busy_since = None
+                self._health.rest()
                 if not self._has_work():
-                    self._changed.wait(self._patience())
-                if self._stopping or self._out_of_memory:
+                    self._changed.wait(self._commands.patience)
+                if self._stopping or self._health.out_of_memory:
                     break
                 self._current, self._newest = self._newest, None
             try:
@@ -292,191 +229,50 @@ class TrackingLoop:
             except Exception as error:  # a dead thread would be a silent node
                 if self._abandoned:
                     return
-                if is_out_of_memory(error):
-                    self._out_of_memory = str(error) or "an allocation failed"
+                self._health.failed(error)
                 self._report(
                     "defect", f"an image could not be worked on, because of a defect of this package: {error!r}"
                 )
-        if not self._out_of_memory:
+        if not self._health.out_of_memory:
             self._refuse_all(_DEACTIVATED)
 
+    def _has_work(self) -> bool:
+        waits = self._newest is not None or not self._commands.is_empty
+        return self._stopping or waits or self._followed.is_behind
+
     def _work(self, image: ReceivedImage | None) -> None:
-        if image is not None and self._restoring is not None:
-            self._restore(image)
-        self._execute_commands()
+        if image is not None:
+            self._followed.restore_on(image, self._report)
+        self._commands.work_off(self._meet, hurry=image is not None)
         if image is not None:
             self._process(image)
-        self._catch_up()
-        self._decoded = None if image is None else self._decoded
-
-    @property
-    def _trackers(self) -> TrackerGroup:
-        if self._group is None:
-            raise RuntimeError("the tracking thread was replaced")
-        return self._group
-
-    def _beat(self) -> None:
-        """A piece of work begins."""
-        self._busy_since = time.monotonic()
-
-    def _has_work(self) -> bool:
-        behind = any(target.behind for target in self._targets.values())
-        return self._stopping or self._newest is not None or bool(self._commands) or behind
-
-    def _patience(self) -> float | None:
-        """Seconds until the first waiting request must be answered."""
-        if not self._waiting:
-            return None
-        return max(0.0, min(command.image_deadline for command in self._waiting) - time.monotonic())
-
-    def _execute_commands(self) -> None:
-        with self._changed:
-            self._commands.extendleft(reversed(self._waiting))  # they were here before the others
-            self._waiting = []
-            count = len(self._commands)
-        stop = time.monotonic() + _COMMAND_SECONDS
-        for _ in range(count):
-            if time.monotonic() > stop and self._current is not None:
-                return
-            with self._changed:
-                if not self._commands:
-                    return
-                command = self._commands[0]
-            self._beat()
-            self._execute(command)
-
-    def _execute(self, command: Command) -> None:
-        """Meet the first command of the queue, which stays in it meanwhile so that it is counted."""
-        result: int | None = None
-        reason, wait = "", False
-        try:
-            result = self._meet(command)
-        except StampInFuture as error:
-            wait = isinstance(command, SetCommand) and time.monotonic() < command.image_deadline
-            reason = str(error)
-        except (Refused, StampRefused, SiamTrackerError) as error:
-            reason = str(error)
-        except Exception as error:  # out of memory, or a defect: the caller must not wait for ever
-            reason = f"the request could not be met: {error!r}"
-        with self._changed:
-            if self._commands and self._commands[0] is command:
-                self._commands.popleft()
-            if wait and isinstance(command, SetCommand):
-                self._waiting.append(command)
-        if reason and not wait:
-            refuse(command, reason)
-        elif not reason and result is not None:
-            give(command.answer, result)
+        self._followed.catch_up()
+        if image is None:
+            self._followed.forget_pixels()
 
     def _meet(self, command: Command) -> int | None:
+        self._health.beat()
         if isinstance(command, RemoveCommand):
-            return self._remove(command)
-        return self._begin(command) if isinstance(command, SetCommand) else self._return(command)
+            return self._followed.remove(command)
+        if isinstance(command, ReturnCommand):
+            return self._followed.bring_back(command, self._find)
+        return self._followed.begin(command, *self._find(command.stamp))
 
-    def _return(self, command: ReturnCommand) -> int:
-        """Bring a lost target back to a detection that its network recognises, or correct a tracked one's size."""
-        target = self._targets.get(command.id)
-        if target is None or target.behind or target.is_lost is not command.lost:
-            return command.id  # something else has happened to it since
-        if not command.lost:
-            box = Box.from_centre(*target.result.box.centre, command.boxes[0].width, command.boxes[0].height)
-            self._trackers.relocate(command.id, box)
-            return command.id
+    def _find(self, stamp: int) -> Since:
+        """The image of a stamp, and those since but the one that all targets are handed next."""
         with self._changed:
-            image = self._ring.find(command.stamp)
-            since = self._ring.since(image, before=self._current or self._newest)
-        found, score = self._trackers.recognise(command.id, self._pixels(image), command.boxes)
-        if found is not None:
-            self._trackers.relocate(command.id, found)
-            target.result = TrackResult(found, score, TrackState.TRACKING)
-            target.behind = deque(since)
-        return command.id
-
-    def _remove(self, command: RemoveCommand) -> int:
-        with self._changed:
-            ids = list(self._targets) if command.id is None else [command.id]
-            known = ", ".join(str(known) for known in self._targets) or "none"
-            gone = [self._targets.pop(each, None) for each in ids]
-        if command.id is not None and gone == [None]:
-            raise Refused(f"there is no target {command.id}; the targets are: {known}")
-        for target in gone:
-            if target is not None:
-                self._trackers.remove(target.id)
-                target.refuse(f"the target {target.id} was removed while it caught up")
-        return len(gone)
-
-    def _begin(self, command: SetCommand) -> int | None:
-        """Start a target; gives its id if it is up to date, and None if the answer has to wait until it is."""
-        with self._changed:
-            image = self._ring.find(command.stamp)
-            coming = self._current or self._newest  # will be handed to the target like any new image
-            since = self._ring.since(image, before=coming)
-        pixels = self._pixels(image)
-        while self._next_id in self._targets:
-            self._next_id += 1
-        target_id = command.id or self._next_id
-        self._trackers.init(target_id, pixels, command.box)
-        target = Target(
-            target_id,
-            command.label,
-            first_result(command.box),
-            image.number,
-            Exemplar.cut(pixels, command.box),
-            (pixels.shape[1], pixels.shape[0]),
-            deque(since),
-        )
-        self._insert(target)
-        if since:
-            target.answer = command.answer
-            return None
-        return target_id
-
-    def _insert(self, target: Target) -> None:
-        with self._changed:
-            former = self._targets.pop(target.id, None)
-            self._targets[target.id] = target
-            self._next_id += target.id == self._next_id  # an id is not given again, so that no track is mistaken
-        if former is not None:
-            former.refuse(f"the target {target.id} was set anew while it caught up")
-
-    def _restore(self, image: ReceivedImage) -> None:
-        """Follow saved targets on from this image; one that cannot be is reported and left out."""
-        state, self._restoring = self._restoring, None
-        assert state is not None
-        try:
-            size = image.size
-        except SiamTrackerError:
-            self._restoring = state  # the next image may be one
-            return
-        if size != state.image_size:
-            was = "{}x{}".format(*state.image_size)
-            self._report("restoring", f"the targets are not restored: they were followed on {was} images")
-            return
-        for saved in state.targets:
-            self._beat()
-            canvas, box = saved.exemplar.placed(saved.box, size)
-            try:
-                self._trackers.init(saved.id, canvas, box)
-            except SiamTrackerError as error:
-                self._report("restoring", f"the target {saved.id} is not restored: {error}")
-                continue
-            result = restored_result(saved.box)
-            self._insert(Target(saved.id, saved.label, result, image.number - 1, saved.exemplar, size))
+            image = self._ring.find(stamp)
+            return image, self._ring.since(image, before=self._current or self._newest)
 
     def _process(self, image: ReceivedImage) -> None:
-        self._beat()
-        followed = [target for target in self._targets.values() if target.seen < image.number]
-        current = [target for target in followed if not target.behind]
-        for target in followed:
-            if target.behind:
-                target.behind.append(image)
-        pixels, refusal, seconds = self._search(image, current)
+        self._health.beat()
+        pixels, refusal, seconds = self._followed.see(image)
         if refusal:
             self._report("unreadable image", refusal)
         if pixels is not None:
-            for kind, sentence in self._watch.sentences(pixels, len(self._targets)):
+            for kind, sentence in self._watch.sentences(pixels, len(self.targets)):
                 self._report(kind, sentence)
-        up_to_date = [target for target in self._targets.values() if target.seen == image.number]
+        up_to_date = [target for target in self.targets if target.seen == image.number]
         answer = Answer(image, pixels, up_to_date, refusal, seconds)
         if self._abandoned:
             return
@@ -484,94 +280,9 @@ class TrackingLoop:
         self.statistics.image_answered(image.received, seconds, refusal, any(each.is_lost for each in up_to_date))
         self._illustrate(answer)
 
-    def _search(self, image: ReceivedImage, targets: Sequence[Target]) -> tuple[BgrImage | None, str, float | None]:
-        """Take targets one image further.
-
-        Returns:
-            The image's pixels, why it could not be searched, and the seconds that the tracker took.
-        """
-        pixels: BgrImage | None = None
-        try:
-            pixels = self._pixels(image)
-            if not targets:
-                return pixels, "", None
-            start = time.perf_counter()
-            with self.threads.update(len(targets)):
-                results = self._trackers.update(pixels, only={target.id for target in targets})
-            seconds = time.perf_counter() - start
-        except (SiamTrackerError, RuntimeError, MemoryError, cv2.error) as error:
-            if is_out_of_memory(error):
-                self._out_of_memory = str(error) or "an allocation failed"
-            refusal = str(error)
-            for target in targets:
-                target.missed(image, refusal)
-            return pixels, refusal, None
-        for target in targets:
-            target.saw(image, results[target.id])
-        return pixels, "", seconds
-
-    def _pixels(self, image: ReceivedImage) -> BgrImage:
-        """An image's pixels; of the last one that was asked for they are kept, so that it is decoded once."""
-        if self._decoded is None or self._decoded[0] is not image:
-            self._decoded = (image, image.decode())
-        return self._decoded[1]
-
-    def _catch_up(self) -> None:
-        """Take the targets that are furthest behind a few images further, all that are at one image together."""
-        for _ in range(_CATCH_UP_STEPS):
-            behind = [target for target in self._targets.values() if target.behind]
-            if not behind:
-                return
-            self._beat()
-            image = min((target.behind[0] for target in behind), key=lambda each: each.number)
-            together = [target for target in behind if target.behind[0] is image]
-            for target in together:
-                target.behind.popleft()
-            self._search(image, together)
-            for target in together:
-                if not target.behind:
-                    target.arrive()
-
     def _refuse_all(self, reason: str) -> None:
         """Leave nobody waiting for a loop that has ended."""
         with self._changed:
-            commands = [*self._commands, *self._waiting]
-            self._commands, self._waiting = deque(), []
             self._newest = None
-            targets = list(self._targets.values())
-        for command in commands:
-            refuse(command, reason)
-        for target in targets:
-            target.behind.clear()
-            target.refuse(reason)
-
-
-def check_request(
-    command: SetCommand, ring: FrameRing, followed: set[int], pending: Sequence[SetCommand], limit: int
-) -> None:
-    """Refuse a request at once where something speaks against it already.
-
-    Args:
-        command: the request.
-        ring: the images that are kept.
-        followed: the ids of the targets that are followed.
-        pending: requests that were accepted before this one and are not met yet.
-        limit: how many targets there may be.
-
-    Raises:
-        Refused: if there is no such image, the box cannot be tracked, or there are too many targets.
-    """
-    known = followed | {each.id for each in pending if each.id}
-    count = len(known) + sum(not each.id for each in pending)
-    if command.id not in known and count >= limit:
-        raise Refused(
-            f"{count} targets are followed already and the parameter max_targets is {limit}; "
-            "remove a target first, or raise max_targets"
-        )
-    try:
-        check_target_box(command.box, *ring.find(command.stamp).size)
-    except StampInFuture as error:
-        if time.monotonic() >= command.image_deadline:
-            raise Refused(str(error)) from None
-    except (StampRefused, SiamTrackerError) as error:
-        raise Refused(str(error)) from None
+        self._commands.refuse_all(reason)
+        self._followed.refuse_all(reason)

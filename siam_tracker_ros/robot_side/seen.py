@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from std_msgs.msg import Header
 
 from siam_tracker_core import Box, TrackState
-from siam_tracker_ros.node.tracking_loop import Answer
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.stamps import to_nanoseconds
 
 

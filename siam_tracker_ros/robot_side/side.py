@@ -15,10 +15,11 @@ from std_msgs.msg import Header
 
 from siam_tracker_ros.detections.desk import DetectionDesk
 from siam_tracker_ros.interfaces import SetTarget, TargetEvent, TrackedTargetArray
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.messages import import_vision_msgs
 from siam_tracker_ros.node.parameters import Settings
-from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
+from siam_tracker_ros.node.tracking_loop import TrackingLoop
 from siam_tracker_ros.positions.part import PositionsPart
 from siam_tracker_ros.qos import image_qos, output_qos
 from siam_tracker_ros.robot_side.events import Events

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 
 from siam_tracker_core.datasets.types import Sequence
-from siam_tracker_core.training.data.shards import Kind, PreparedSet, SetInfo, TrackCrops, write_index, write_shard
+from siam_tracker_core.training.data.prepared_set import PreparedSet, write_index
+from siam_tracker_core.training.data.shards import Kind, SetInfo, TrackCrops, write_shard
 
 SIZE = 160
 

@@ -13,7 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package beside this file, not an installed one
 
 from siam_tracker_core import TrackerGroup
-from siam_tracker_ros.node import main, tracking_loop
+from siam_tracker_ros.node import followed, main
 
 
 class HurtGroup(TrackerGroup):
@@ -36,5 +36,5 @@ class HurtGroup(TrackerGroup):
 
 if __name__ == "__main__":
     HurtGroup.orders = Path(sys.argv.pop(1))
-    tracking_loop.TrackerGroup = HurtGroup  # type: ignore[misc]
+    followed.TrackerGroup = HurtGroup  # type: ignore[misc]
     sys.exit(main.main())

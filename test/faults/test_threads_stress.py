@@ -19,11 +19,12 @@ from tracker_graph import wait_until
 from siam_tracker_core import Box, TrackResult, TrackState
 from siam_tracker_core.threads import ThreadChooser
 from siam_tracker_ros.image_conversion import bgr_to_message
-from siam_tracker_ros.node import tracking_loop
+from siam_tracker_ros.node import followed
+from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.commands import Refused, RemoveCommand, SetCommand
 from siam_tracker_ros.node.ring import FrameRing
 from siam_tracker_ros.node.statistics import Statistics
-from siam_tracker_ros.node.tracking_loop import Answer, TrackingLoop
+from siam_tracker_ros.node.tracking_loop import TrackingLoop
 from siam_tracker_ros.stamps import from_nanoseconds
 
 LIMIT = 8
@@ -54,7 +55,7 @@ def hasty() -> Iterator[None]:
 
 
 def test_images_requests_and_readers_from_many_threads(hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking_loop, "TrackerGroup", StillGroup)
+    monkeypatch.setattr(followed, "TrackerGroup", StillGroup)
     answers: list[Answer] = []
     reports: list[str] = []
     statistics = Statistics()
@@ -122,7 +123,7 @@ def test_images_requests_and_readers_from_many_threads(hasty: None, monkeypatch:
 
 
 def test_nobody_waits_for_ever_when_the_loop_stops(hasty: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking_loop, "TrackerGroup", StillGroup)
+    monkeypatch.setattr(followed, "TrackerGroup", StillGroup)
     for _ in range(20):
         loop = TrackingLoop(
             None,  # type: ignore[arg-type]

@@ -27,11 +27,11 @@ from siam_tracker_core.zoo import load_tracker
 from siam_tracker_core.zoo_entries import read_entries
 from siam_tracker_ros.image_conversion import SUPPORTED_ENCODINGS, bgr_to_message
 from siam_tracker_ros.interfaces import SetTarget
+from siam_tracker_ros.node.command_queue import check_request
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.messages import requested_box
 from siam_tracker_ros.node.ring import FrameRing, ReceivedImage
 from siam_tracker_ros.node.state_file import StateFile
-from siam_tracker_ros.node.tracking_loop import check_request
 from siam_tracker_ros.stamps import to_nanoseconds
 
 ENCODINGS = (*SUPPORTED_ENCODINGS, "", "32FC1", "bgr8 ", "\u00e9")

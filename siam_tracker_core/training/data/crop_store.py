@@ -18,7 +18,8 @@ from tqdm import tqdm
 from siam_tracker_core.crop import crop_to_pixel_indices
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Window, context_size
-from siam_tracker_core.training.data.shards import PreparedSet, open_prepared, read_shard
+from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared
+from siam_tracker_core.training.data.shards import read_shard
 
 EXEMPLAR_SIZE = 127
 CROP_SIZE = 320

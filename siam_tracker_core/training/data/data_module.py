@@ -19,6 +19,7 @@ from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.limits import Count, NotNegative, Whole
 from siam_tracker_core.training.data.crop_store import common_crop_size
 from siam_tracker_core.training.data.loader import PatientLoader
+from siam_tracker_core.training.data.prepared_set import open_prepared
 from siam_tracker_core.training.data.sampler_settings import BoxPairSampling, ClipSampling, DomainSampling, PairSampling
 from siam_tracker_core.training.data.samplers import BoxPairs, Clips, Domains, Pairs, Sampler
 from siam_tracker_core.training.data.selection import (
@@ -31,7 +32,6 @@ from siam_tracker_core.training.data.selection import (
     validating_videos,
     videos_of,
 )
-from siam_tracker_core.training.data.shards import open_prepared
 from siam_tracker_core.training.data.streams import Reading, Stream, Supply, parts_of_rank
 
 Batch = dict[str, torch.Tensor]

@@ -11,8 +11,8 @@ from annotated_types import Gt, Le
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.limits import Positive
+from siam_tracker_core.training.data.prepared_set import PreparedSet
 from siam_tracker_core.training.data.samplers import Sampler, number_of
-from siam_tracker_core.training.data.shards import PreparedSet
 from siam_tracker_core.training.data.streams import Supply, Wanted
 
 

@@ -1,4 +1,4 @@
-"""Prepared data sets: tar files of context crops in webdataset's form, and the index that lists them.
+"""Tar files of context crops in webdataset's form, of which prepared data sets are made.
 
 A folder of shards holds ``000000.tar, 000001.tar, ...`` and, written last, ``index.json``. One sample of a shard is a
 track, or a stretch of a long one: ``000004.0000.jpg, 000004.0001.jpg, ...`` are its context crops, ``000004.json`` says
@@ -8,13 +8,12 @@ that webdataset opens: ``http://``, ``gs://``, or a command, ``pipe:``, with ``{
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
 import tarfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,39 +114,6 @@ class SetInfo:
     rate: float | None = None
 
 
-@dataclass(frozen=True)
-class PreparedSet:
-    """A prepared data set, opened.
-
-    Attributes:
-        info: of all of it.
-        shards: the tar files.
-    """
-
-    info: SetInfo
-    shards: tuple[Shard, ...]
-
-    @property
-    def frames(self) -> int:
-        """Crops in all shards."""
-        return sum(sum(shard.lengths) for shard in self.shards)
-
-    @property
-    def size(self) -> int:
-        """Of all shards, in bytes."""
-        return sum(shard.size for shard in self.shards)
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells this data set from one that was prepared otherwise: a hash of all that the index says of its shards."""
-        return hashlib.sha256(repr([asdict(shard) for shard in self.shards]).encode()).hexdigest()
-
-    @property
-    def tracks(self) -> int:
-        """Different tracks in all shards."""
-        return len({track for shard in self.shards for track in shard.tracks})
-
-
 def address(location: str, name: str) -> str:
     """Where a file of a prepared data set lies, as webdataset takes it.
 
@@ -235,7 +201,7 @@ def read_shard(info: SetInfo, file: str, places: Iterable[int]) -> Iterator[Trac
     except DatasetError:
         raise
     except (OSError, tarfile.TarError, EOFError, ValueError) as error:
-        raise DatasetError(f"{url} cannot be read as a shard ({_gist(error)}); copy or prepare it again") from error
+        raise DatasetError(f"{url} cannot be read as a shard ({gist(error)}); copy or prepare it again") from error
     if count != len(keys):
         raise DatasetError(
             f"{url} holds only {count} of {len(keys)} samples asked for; it is truncated or not the one that {INDEX} "
@@ -267,7 +233,7 @@ def _parse(files: dict[str, Any], info: SetInfo, url: str) -> TrackCrops:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
-            f"{url}: sample {key} is not a whole one of format {FORMAT!r} (at {_gist(error)}); it is truncated or no "
+            f"{url}: sample {key} is not a whole one of format {FORMAT!r} (at {gist(error)}); it is truncated or no "
             "shard of this kind: copy or prepare it again"
         ) from error
     expected = FORMAT, info.data_set, info.crop_size
@@ -279,82 +245,7 @@ def _parse(files: dict[str, Any], info: SetInfo, url: str) -> TrackCrops:
     return sample
 
 
-def write_index(folder: Path, prepared: PreparedSet, more: dict[str, Any]) -> None:
-    """Write ``index.json``, which makes a folder of shards a prepared data set.
-
-    Args:
-        folder: of the shards.
-        prepared: what it holds.
-        more: further entries, e.g. what was left out; readers need none of them.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    info = prepared.info
-    content = {
-        "format": FORMAT,
-        "data_set": info.data_set,
-        "kind": info.kind,
-        "crop_size": info.crop_size,
-        "every": info.every,
-        "rate": info.rate,
-        "samples": sum(len(shard) for shard in prepared.shards),
-        "tracks": prepared.tracks,
-        "frames": prepared.frames,
-        **more,
-        "shards": [vars(shard) for shard in prepared.shards],
-    }
-    unfinished = folder / f"{INDEX}{UNFINISHED}"
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(folder / INDEX)
-
-
-def read_index(location: str | Path) -> dict[str, Any]:
-    """The whole content of an ``index.json``.
-
-    Raises:
-        DatasetError: if it is missing or not one of this format.
-    """
-    url = address(str(location), INDEX)
-    try:
-        with webdataset.gopen(url) as stream:
-            data = stream.read()
-    except (OSError, ValueError) as error:
-        raise DatasetError(
-            f"{url} cannot be read ({_gist(error)}); {location} is no data set that `siam-tracker prepare` finished"
-        ) from error
-    try:
-        content = json.loads(data)
-        known = content["format"] == FORMAT
-    except (ValueError, KeyError, TypeError):
-        known = False
-    if not known:
-        raise DatasetError(f"{url} is not an index of format {FORMAT!r}; prepare the data set again")
-    return content  # type: ignore[no-any-return]
-
-
-def open_prepared(location: str | Path) -> PreparedSet:
-    """Open a prepared data set.
-
-    Args:
-        location: a folder, or an address as in this module's description.
-
-    Raises:
-        DatasetError: if there is none, or it holds no sample.
-    """
-    content = read_index(location)
-    try:
-        shards = tuple(Shard.from_json(entry) for entry in content["shards"])
-        told = (content["data_set"], content["kind"], content["crop_size"], content["every"])
-        info = SetInfo(str(location), *told, content.get("rate"))
-    except (KeyError, TypeError) as error:
-        raise DatasetError(f"{address(str(location), INDEX)} lacks {error}; prepare the data set again") from error
-    if not any(len(shard) for shard in shards):
-        raise DatasetError(f"{location} holds no sample; prepare it from data with usable targets")
-    return PreparedSet(info, shards)
-
-
-def _gist(error: Exception) -> str:
+def gist(error: Exception) -> str:
     """What went wrong; webdataset appends streams and addresses to an error's arguments."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -10,14 +10,8 @@ import cv2
 import numpy as np
 
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.training.data.shards import (
-    PreparedSet,
-    TrackCrops,
-    open_prepared,
-    read_shard,
-    write_index,
-    write_shard,
-)
+from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, write_index
+from siam_tracker_core.training.data.shards import TrackCrops, read_shard, write_shard
 
 # A track is kept with at least so many frames, or not at all.
 LEAST_FRAMES = 4

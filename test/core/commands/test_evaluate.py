@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.cli import main
-from siam_tracker_core.commands.evaluate import REPETITIONS, VERSIONS, evaluate, tracker_names
+from siam_tracker_core.commands.evaluate import REPETITIONS, evaluate
+from siam_tracker_core.commands.sequences import VERSIONS, tracker_names
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.vot.efo import read_performance
 from siam_tracker_core.zoo import read_zoo

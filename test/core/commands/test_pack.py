@@ -14,7 +14,8 @@ from siam_tracker_core.commands import train_packed as command
 from siam_tracker_core.commands.pack import pack
 from siam_tracker_core.commands.train_packed import train_packed
 from siam_tracker_core.errors import ConfigError, DatasetError
-from siam_tracker_core.training.data.shards import open_prepared, read_shard
+from siam_tracker_core.training.data.prepared_set import open_prepared
+from siam_tracker_core.training.data.shards import read_shard
 from siam_tracker_core.training.data.thinning import Thinning, thinning_to, write_thinned
 from siam_tracker_core.weights import read_weights
 

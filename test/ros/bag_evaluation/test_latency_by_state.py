@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from siam_tracker_core.evaluation import SequenceResult
-from siam_tracker_ros.bag_evaluation.evaluate_bag import latency_by_state
+from siam_tracker_ros.bag_evaluation.scores import latency_by_state
 
 
 def test_each_frame_counts_for_its_state_and_the_first_for_none() -> None:

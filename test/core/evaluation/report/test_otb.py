@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from html_page import Page
 
-from siam_tracker_core.commands.evaluate import tracker_names
+from siam_tracker_core.commands.sequences import tracker_names
 from siam_tracker_core.commands.tables import accuracy_table, command_line, markdown
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb

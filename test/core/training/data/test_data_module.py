@@ -19,8 +19,9 @@ from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.data.crop_store import CropStore, build_store, decode
 from siam_tracker_core.training.data.data_module import ShardData, Source, TrainingData, loading_rate
+from siam_tracker_core.training.data.prepared_set import open_prepared
 from siam_tracker_core.training.data.sampler_settings import ClipSampling, DomainSampling, PairSampling
-from siam_tracker_core.training.data.shards import open_prepared, read_shard
+from siam_tracker_core.training.data.shards import read_shard
 from siam_tracker_core.training.data.streams import share_out
 
 # Shades of the made crops tell tracks apart; JPEG keeps them to 1 or 2.

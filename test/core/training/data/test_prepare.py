@@ -30,7 +30,8 @@ from siam_tracker_core.training.data.crop_store import decode
 from siam_tracker_core.training.data.cutting import Cutter, cut_chunk, read_record
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.plan import LeftOut, Preparation, plan
-from siam_tracker_core.training.data.shards import SetInfo, open_prepared, read_index, read_shard
+from siam_tracker_core.training.data.prepared_set import open_prepared, read_index
+from siam_tracker_core.training.data.shards import SetInfo, read_shard
 
 
 def write_sequence(folder, boxes, size=(240, 180), seed=0):

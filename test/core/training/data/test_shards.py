@@ -15,7 +15,8 @@ import webdataset
 from made_shards import made_set, made_track
 
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.training.data.shards import address, open_prepared, read_shard, write_shard
+from siam_tracker_core.training.data.prepared_set import open_prepared
+from siam_tracker_core.training.data.shards import address, read_shard, write_shard
 
 
 @pytest.fixture
