@@ -214,11 +214,11 @@ setup(
             "siam-tracker = siam_tracker_core.cli:main",
             f"tracker_node = {NAME}.node.main:main",
             f"target_follower = {NAME}.follower.main:main",
-            f"made_world = {NAME}.follow_demo.world_node:main",
+            f"made_world = {NAME}.programs:made_world",
             f"follow_demo = {NAME}.follow_demo.main:main",
             f"operator_console = {NAME}.console.main:main",
-            f"evaluate_bag = {NAME}.bag_evaluation.evaluate_bag:main",
-            f"replay = {NAME}.bag_evaluation.replay:main",
+            f"evaluate_bag = {NAME}.programs:evaluate_bag",
+            f"replay = {NAME}.programs:replay",
         ]
     },
 )

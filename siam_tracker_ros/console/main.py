@@ -12,6 +12,8 @@ import threading
 import traceback
 from collections.abc import Sequence
 
+from siam_tracker_ros.programs import cannot_start
+
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -32,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from siam_tracker_core.errors import SiamTrackerError
         from siam_tracker_ros.console.operator_console import OperatorConsole
     except ImportError as error:
-        print(f"operator_console cannot start: {error}", file=sys.stderr)
+        print(cannot_start("operator_console", error), file=sys.stderr)
         return 1
     # Before any thread is there, so that none but this one hears of an interruption.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)

@@ -16,6 +16,7 @@ from typing import Any
 
 from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
+from siam_tracker_ros.programs import cannot_start
 
 _FOLLOWER = (sys.executable, "-m", "siam_tracker_ros.follower.main")
 _TRUTHS = 100  # kept, so that the one of the picture that was answered last is among them
@@ -99,6 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=15.0, help="pictures a second")
     parser.add_argument("--attach", action="store_true", help="only operate what a launch file has started")
     options, _ = parser.parse_known_args(arguments)
+    try:
+        import rclpy  # noqa: F401 - before any process is started that would miss it, too
+    except ImportError as error:
+        print(cannot_start("follow_demo", error), file=sys.stderr)
+        return 1
     if options.attach:
         return operate(options.distance, options.timeout)
     return run(options.distance, options.timeout, options.size, options.rate)

@@ -6,6 +6,8 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
+from siam_tracker_ros.programs import cannot_start
+
 _THREADS = 5  # positions, control, the goal, the goal that takes its place, and requests
 
 
@@ -19,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from siam_tracker_ros.follower.node import TargetFollower
         from siam_tracker_ros.steady_executor import SteadyExecutor
     except ImportError as error:
-        print(f"target_follower cannot start: {error}", file=sys.stderr)
+        print(cannot_start("target_follower", error), file=sys.stderr)
         return 1
     try:
         rclpy.init(args=list(sys.argv if arguments is None else arguments))

@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from siam_tracker_ros.programs import cannot_start
+
 # The two services, the watchdog, diagnostics, camera_info with depth, detections, predictions and everything else, each
 # with a thread; see TrackerNode.
 _THREADS = 8
@@ -76,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from siam_tracker_core.errors import SiamTrackerError
         from siam_tracker_ros.node.tracker_node import TrackerNode
     except ImportError as error:
-        print(f"tracker_node cannot start: {error}", file=sys.stderr)
+        print(cannot_start("tracker_node", error), file=sys.stderr)
         return 1
     try:
         given = list(sys.argv if arguments is None else arguments)

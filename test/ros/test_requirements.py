@@ -68,6 +68,17 @@ box = [tracker.update(frame(n)) for n in range(1, 11)][-1].box
 print(json.dumps([box.x + box.width / 2, box.y + box.height / 2]))
 """
 
+# What a shell starts beside siam-tracker; none of it works without ROS.
+PROGRAMS = [
+    "tracker_node",
+    "target_follower",
+    "made_world",
+    "follow_demo",
+    "operator_console",
+    "evaluate_bag",
+    "replay",
+]
+
 
 # What each command's --help does: its exit status, and what it says on standard error.
 HELP_OF_ALL = """
@@ -153,11 +164,18 @@ def _applies(requirement: Requirement, extra: str) -> bool:
     return requirement.marker is None or any(requirement.marker.evaluate({"extra": each}) for each in ("", extra))
 
 
-def run(python: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the environment's python where nothing of the repository is in sight."""
+def run(program: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the environment's python, or a script of it, where nothing of the repository is in sight."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AMENT", "LD_"))}
+    isolated = ["-I"] if program.name == "python" else []
     return subprocess.run(
-        [str(python), "-I", *arguments], cwd=folder, env=clean, capture_output=True, text=True, timeout=300, check=False
+        [str(program), *isolated, *arguments],
+        cwd=folder,
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 
@@ -184,6 +202,19 @@ def test_the_wheel_alone_loads_the_default_and_tracks(wheel: Path, tmp_path: Pat
     }
     for name, (status, said) in told.items():
         assert status == 0 or re.search(r"the package \w+ is not installed; pip install '\.\[\w+\]'", said), name
+    for program in PROGRAMS:
+        started = run(python.with_name(program), folder=tmp_path)
+        assert started.returncode == 1, started.stderr
+        assert started.stdout == ""
+        (sentence,) = started.stderr.splitlines()
+        assert sentence.startswith(f"{program} cannot start: rclpy of ROS 2 is not installed for {python}; "), sentence
+        assert "source a ROS 2 distribution" in sentence
+        assert "pip install '.[ros-wheels]' ./siam_tracker_msgs" in sentence
+
+
+def test_the_programs_are_those_of_ros(repository_root: Path) -> None:
+    """The scripts for `ros2 run` and the programs that the test above starts are the same ones."""
+    assert sorted(file.name for file in (repository_root / "exec").iterdir()) == sorted(PROGRAMS)
 
 
 def test_the_wheel_has_every_file_of_the_packages(wheel: Path, repository_root: Path) -> None:
