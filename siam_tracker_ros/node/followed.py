@@ -22,6 +22,8 @@ from siam_tracker_ros.node.targets import Target, first_result, restored_result
 
 # Two steps of catching up for each new image: fewer would never get there when the tracker is as slow as the camera.
 _CATCH_UP_STEPS = 2
+# While images wait, one of so many is learned from: a target whose looks change would be lost otherwise.
+_LEARN_EVERY = 5
 
 Since = tuple[ReceivedImage, Sequence[ReceivedImage]]
 """An image, and those that came after it."""
@@ -48,6 +50,7 @@ class FollowedTargets:
         self._targets: dict[int, Target] = {}
         self._restoring: SavedState | None = None
         self._decoded: tuple[ReceivedImage, BgrImage] | None = None
+        self._passed_over = 0
         self.next_id = first_id
 
     @property
@@ -177,7 +180,20 @@ class FollowedTargets:
         for target in followed:
             if target.behind:
                 target.behind.append(image)
-        return self._search(image, current)
+        return self._search(image, current, learn=False)
+
+    def learn(self, hurry: bool) -> None:
+        """Learn from the newest image, after its answer is out.
+
+        Args:
+            hurry: whether another image waits; most are passed over then.
+        """
+        if hurry and self._passed_over < _LEARN_EVERY - 1:
+            self._passed_over += 1
+            self._trackers.pass_over("another image was waiting")
+            return
+        self._passed_over = 0
+        self._trackers.learn()
 
     def catch_up(self) -> None:
         """Take the targets that are furthest behind a few images further, all that are at one image together."""
@@ -190,13 +206,15 @@ class FollowedTargets:
             together = [target for target in behind if target.behind[0] is image]
             for target in together:
                 target.behind.popleft()
-            self._search(image, together)
+            self._search(image, together, learn=True)
             for target in together:
                 if not target.behind:
                     target.arrive()
 
-    def _search(self, image: ReceivedImage, targets: Sequence[Target]) -> tuple[BgrImage | None, str, float | None]:
-        """Take targets one image further; gives the same as ``see``."""
+    def _search(
+        self, image: ReceivedImage, targets: Sequence[Target], learn: bool
+    ) -> tuple[BgrImage | None, str, float | None]:
+        """Take targets one image further; gives the same as ``see``. Learning is left to ``learn`` or part of it."""
         pixels: BgrImage | None = None
         try:
             pixels = self.pixels(image)
@@ -204,7 +222,7 @@ class FollowedTargets:
                 return pixels, "", None
             start = time.perf_counter()
             with self._threads.update(len(targets)):
-                results = self._trackers.update(pixels, only={target.id for target in targets})
+                results = self._trackers.update(pixels, {target.id for target in targets}, learn)
             seconds = time.perf_counter() - start
         except (SiamTrackerError, RuntimeError, MemoryError, cv2.error) as error:
             self._health.failed(error)

@@ -279,6 +279,7 @@ class TrackingLoop:
         self._publish(answer)
         self.statistics.image_answered(image.received, seconds, refusal, any(each.is_lost for each in up_to_date))
         self._illustrate(answer)
+        self._followed.learn(hurry=self._newest is not None)
 
     def _refuse_all(self, reason: str) -> None:
         """Leave nobody waiting for a loop that has ended."""
