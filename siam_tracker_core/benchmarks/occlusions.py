@@ -22,7 +22,7 @@ _SPEED = 4.0
 def occlusion_scene(seed: int, rounds: int = 2) -> MadeSequence:
     """A textured target that walks behind a wall ``rounds`` times, beside another that shares half of its texture.
 
-    It stays hidden for 30 frames, and comes out on the other side at every even time and up to 60 pixels higher or
+    The truth has no box while less than half of it is in sight. It stands behind the wall for 30 frames, and comes out on the other side at every even time and up to 60 pixels higher or
     lower at every odd one. The other one stays in sight, near the wall.
 
     Args:
@@ -43,7 +43,7 @@ def occlusion_scene(seed: int, rounds: int = 2) -> MadeSequence:
         paste(image, own, centre)
         image[:, left : left + _WALL] = wall
         frames.append(noisy(image, rng))
-        hidden = left <= centre[0] - _SIDE / 2 and centre[0] + _SIDE / 2 <= left + _WALL
+        hidden = left <= centre[0] <= left + _WALL
         box = [centre[0] - _SIDE / 2, centre[1] - _SIDE / 2, _SIDE, _SIDE]
         boxes.append([math.nan] * 4 if hidden else box)
     return MadeSequence(f"occlusion_{seed:02d}", frames, np.array(boxes))

@@ -89,6 +89,8 @@ class Confidence:
 
 # Frames in which the whole picture is seen once: three seconds of a camera of 30 images a second.
 ROUND = 90
+# So many frames a target that is hidden is thought to go on as it went.
+AHEAD = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,13 +98,15 @@ class LostSearch:
     """A search of the whole picture for a lost target, at its own scale and at the cost of tracking.
 
     The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
-    reach its borders. In every other frame one window stays near the place of loss: at the place itself, and at its
-    eight neighbours in turn. All others go through the tiles, the nearest first, and begin again after the last.
+    reach its borders. In every other frame one window stays near the place of loss: at the place itself, where a target
+    that moved would be by now, and at the place's eight neighbours in turn. All others go through the tiles, the nearest
+    first, and begin again after the last.
 
     Attributes:
         home: the search window at the place of loss.
         step: largest distance in pixels between neighbouring windows.
         image_size: width and height in pixels.
+        velocity: of the target before it was lost, x and y in pixels a frame.
         tiles: float64 (n, 2), centres of the windows that cover the picture, the nearest first.
         frame: frames that have been searched.
         looked: tiles that have been looked at.
@@ -111,14 +115,17 @@ class LostSearch:
     home: Window
     step: float
     image_size: tuple[int, int]
+    velocity: tuple[float, float]
     tiles: NDArray[np.float64] = field(repr=False)
     frame: int = 0
     looked: int = 0
 
     @classmethod
-    def around(cls, home: Window, step: float, image_size: tuple[int, int]) -> LostSearch:
+    def around(
+        cls, home: Window, step: float, image_size: tuple[int, int], velocity: tuple[float, float] = (0.0, 0.0)
+    ) -> LostSearch:
         """A search that begins at the place of loss; arguments as the attributes."""
-        return cls(home, step, image_size, _tiles(home, step, image_size))
+        return cls(home, step, image_size, velocity, _tiles(home, step, image_size))
 
     def windows(self, count: int) -> tuple[Window, ...]:
         """The windows of the next frame, ``count`` of them."""
@@ -149,13 +156,27 @@ class LostSearch:
         return 1 - self.frame % 2
 
     def _beside(self) -> Window:
-        """The place of loss, or in every other look at it a neighbour inside the picture."""
+        """The place of loss, or in every other look at it the place ahead or a neighbour, inside the picture."""
         turn, between = divmod(self.frame // 2, 2)
+        if not between:
+            return self.home
+        ahead = self._ahead()
+        if ahead is None:
+            offset = _AROUND[turn % len(_AROUND)]
+        else:
+            offset = _AROUND[turn // 2 % len(_AROUND)] if turn % 2 else ahead
         width, height = self.image_size
-        x, y = _AROUND[turn % len(_AROUND)]
-        window = Window(self.home.centre_x + x * self.step, self.home.centre_y + y * self.step, self.home.size)
-        inside = 0 <= window.centre_x <= width and 0 <= window.centre_y <= height
-        return window if between and inside else self.home
+        x, y = self.home.centre_x + offset[0] * self.step, self.home.centre_y + offset[1] * self.step
+        return Window(x, y, self.home.size) if 0 <= x <= width and 0 <= y <= height else self.home
+
+    def _ahead(self) -> tuple[float, float] | None:
+        """Where a target that moved on would be, in steps from the place of loss; None for one that hardly moved."""
+        speed = math.hypot(*self.velocity)
+        if speed * AHEAD < self.step / 2:
+            return None
+        # Nearer than half a step the place itself is looked at; further than a few seconds nothing is known.
+        reach = min(max(speed * self.frame / self.step, 0.5), speed * AHEAD / self.step)
+        return self.velocity[0] / speed * reach, self.velocity[1] / speed * reach
 
 
 # The neighbours of a place, in columns and rows.

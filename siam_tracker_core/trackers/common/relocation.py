@@ -29,6 +29,7 @@ def relocated(state: SiameseState[TargetT], box: Box) -> SiameseState[TargetT]:
         search_side=side,
         confident_box=box,
         confident_side=side,
+        velocity=(0.0, 0.0),
         confidence=Confidence(),
         lost_search=None,
     )

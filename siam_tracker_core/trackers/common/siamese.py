@@ -71,6 +71,9 @@ class NetworkOutput:
         return abs(self.peak) + abs(self.psr) < float("inf")
 
 
+# Share of the last step in the velocity: about ten frames are remembered.
+_VELOCITY_RATE = 0.2
+
 TargetT = TypeVar("TargetT")
 OtherT = TypeVar("OtherT")
 OutputT = TypeVar("OutputT", bound=NetworkOutput)
@@ -83,6 +86,7 @@ class SiameseState(TargetState, Generic[TargetT]):
     Attributes:
         search_side: side in pixels of the search window around the last box, at its scale.
         confident_box, confident_side: box and side where the evidence last spoke for the target.
+        velocity: of the box while it is tracked for certain, x and y in pixels a frame, a mean that forgets.
         own_peak: the response's peak on the target's own frame.
         evidence: of the last frame, see ``Calibration``.
         confidence: whether the target is tracked or lost.
@@ -93,6 +97,7 @@ class SiameseState(TargetState, Generic[TargetT]):
     search_side: float
     confident_box: Box
     confident_side: float
+    velocity: tuple[float, float]
     own_peak: float
     evidence: tuple[float, float]
     confidence: Confidence
@@ -144,6 +149,8 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             moved = replace(self._moved(state, output), lost_search=None)
             if score >= config.lost:
                 moved = replace(moved, confident_box=moved.box, confident_side=moved.search_side)
+            if state.confidence.state is confidence.state is TrackState.TRACKING:
+                moved = replace(moved, velocity=_mixed(state.velocity, state.box, moved.box))
         moved = replace(moved, evidence=evidence, confidence=confidence)
         reason = confidence.reason(score, config)
         return moved, TrackResult(moved.box, score, confidence.state, self._response_map(state, output), reason)
@@ -169,6 +176,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             search_side=search_side,
             confident_box=box,
             confident_side=search_side,
+            velocity=(0.0, 0.0),
             own_peak=own.peak,
             evidence=self._evidence(own.peak, own),
             confidence=Confidence(),
@@ -183,7 +191,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         # It may be the box that was given, which reaches as far outside as a user likes.
         box = bounded(state.confident_box, state.confident_box, 0.0, state.image_size)
         back = replace(state, box=box, search_side=state.confident_side)
-        search = LostSearch.around(back.search_window, self._lost_step(back), state.image_size)
+        search = LostSearch.around(back.search_window, self._lost_step(back), state.image_size, state.velocity)
         return replace(back, lost_search=search)
 
     def _search_size(self, state: SiameseState[TargetT]) -> int:
@@ -235,6 +243,15 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
     @abstractmethod
     def _moved(self, state: SiameseState[TargetT], output: OutputT) -> SiameseState[TargetT]:
         """The state at the place of the output; the size of a lost target that was found stays."""
+
+
+def _mixed(velocity: tuple[float, float], before: Box, after: Box) -> tuple[float, float]:
+    """A velocity that has seen one more step, from box to box."""
+    x, y = (
+        old + _VELOCITY_RATE * (to - since - old)
+        for old, since, to in zip(velocity, before.centre, after.centre, strict=True)
+    )
+    return x, y
 
 
 def best_of(outputs: Sequence[OutputT], counts: Sequence[int]) -> list[OutputT]:

@@ -19,7 +19,7 @@ def test_the_target_is_where_its_box_says_and_behind_the_wall_where_there_is_non
             assert nearest > 25  # nothing like it anywhere behind which it is
             continue
         x, y = np.rint(box[:2]).astype(int)
-        if not 190 - 40 < x < 300:  # not cut by the wall
+        if not 185 - 40 < x < 295:  # not cut by the wall
             shown = image[y : y + 40, x : x + 40].astype(int)
             texture = shown if texture is None else texture
             assert np.abs(shown - texture).mean() < 25

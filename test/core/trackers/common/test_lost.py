@@ -138,6 +138,31 @@ def test_near_places_are_seen_more_often():
     assert looks["beside"] / 8 > 3 * looks["all"] / len(search.tiles)
 
 
+@pytest.mark.parametrize("direction", [(1.0, 0.0), (0.0, -1.0), (0.6, 0.8)])
+def test_where_a_moving_target_would_be_is_seen_every_eighth_frame(direction):
+    """One window a frame; the target goes on behind something at 3 px a frame, and comes out after 12 to 30 frames."""
+    home = np.array([320.0, 240.0])
+    search = LostSearch.around(Window(*home, 160), 80, (640, 480), (3 * direction[0], 3 * direction[1]))
+    looked = []
+    for frame in range(60):
+        (window,) = search.windows(1)
+        out = home + np.array(direction) * 3 * min(frame, 30)
+        if np.abs(out - [window.centre_x, window.centre_y]).max() <= 1e-6 and frame >= 14:
+            looked.append(frame)
+        search = search.after(1)
+    assert len(looked) >= 5
+    assert np.diff(looked).max() <= 8
+
+
+def test_a_target_that_stood_still_is_looked_for_on_all_sides_alike():
+    still, drifting = (
+        LostSearch.around(Window(300, 200, 160), 80, (640, 480), velocity) for velocity in ((0.0, 0.0), (1.0, 0.5))
+    )
+    for _ in range(80):
+        assert still.windows(1) == drifting.windows(1)
+        still, drifting = still.after(1), drifting.after(1)
+
+
 @pytest.mark.parametrize(
     ("step", "size", "count"),
     [(120, (640, 480), 1), (100, (640, 480), 1), (60, (640, 480), 2), (80, (1920, 1080), 5)],
@@ -157,10 +182,11 @@ def test_a_lost_frame_has_as_few_windows_as_show_the_picture_in_three_seconds(st
     st.floats(5, 900),
     st.tuples(st.integers(1, 700), st.integers(1, 500)),
     st.integers(1, 5),
+    st.tuples(st.floats(-90, 90), st.floats(-90, 90)),
 )
-def test_windows_of_a_lost_target_stay_in_the_picture(home, step, size, count):
+def test_windows_of_a_lost_target_stay_in_the_picture(home, step, size, count, velocity):
     home = min(home[0], size[0]), min(home[1], size[1])
-    search = LostSearch.around(Window(*home, 2 * step), step, size)
+    search = LostSearch.around(Window(*home, 2 * step), step, size, velocity)
     for _ in range(12):
         windows = search.windows(count)
         assert windows == search.windows(count), "a question changes nothing"
