@@ -16,6 +16,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.geometry import Box, Window, context_size
@@ -37,8 +38,8 @@ TargetT = TypeVar("TargetT")
 
 
 @dataclass(frozen=True)
-class SiamFCConfig(SiameseConfig):
-    """Settings of the tracker; defaults are those of the reference implementation's three-scale version.
+class PyramidConfig:
+    """Settings of the search over scales; defaults are those of the reference implementation's three-scale version.
 
     Attributes:
         scales: how many scales are searched, odd.
@@ -58,7 +59,13 @@ class SiamFCConfig(SiameseConfig):
     response_up: Annotated[int, Ge(1), Le(32)] = 16
     scale_limits: Limits = (0.2, 5.0)
 
+    __pydantic_config__ = STRICT
     __renamed__: ClassVar = {"scale_rate": "scale_lr", "upsampling": "response_up"}
+
+
+@dataclass(frozen=True)
+class SiamFCConfig(PyramidConfig, SiameseConfig):
+    """Settings of the tracker."""
 
 
 @dataclass(frozen=True)
