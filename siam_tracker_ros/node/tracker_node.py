@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -29,9 +28,10 @@ from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
 from siam_tracker_ros.node.outputs import Outputs
 from siam_tracker_ros.node.point_requests import PointRequests
-from siam_tracker_ros.node.requests import answer_remove, answer_set
+from siam_tracker_ros.node.requests import answer_label, answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
 from siam_tracker_ros.node.tracking_loop import TrackingLoop
+from siam_tracker_ros.node.transitions import state_of, survive_wrong_transitions
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
 from siam_tracker_ros.robot_side.side import RobotSide
 
@@ -84,7 +84,7 @@ class TrackerNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._every(self._settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_SECONDS, self._supervisor.watch)
-        self._survive_wrong_transitions()
+        survive_wrong_transitions(self)
         self._starting = self._settings.autostart
         if self._starting:
             self._autostart = self._every(0.0, self._start_by_itself)
@@ -188,23 +188,7 @@ class TrackerNode(LifecycleNode):
         self._starting = False
 
     def _state(self) -> str:
-        return str(self._state_machine.current_state[1])
-
-    def _survive_wrong_transitions(self) -> None:
-        """Answer a request for an impossible transition with failure; rclpy raises, which would end the executor."""
-        service = self._service_change_state
-        change: Callable[[Any, Any], Any] = service.callback
-
-        def checked(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
-            try:
-                return change(request, response)
-            except Exception as error:
-                wanted = request.transition.label or request.transition.id
-                self.get_logger().error(f"the transition {wanted} failed while {self._state()}: {error}")
-                response.success = False
-                return response
-
-        service.callback = checked
+        return state_of(self)
 
     def _fail(self, reason: str) -> TransitionCallbackReturn:
         self._failure = reason
@@ -272,16 +256,7 @@ class TrackerNode(LifecycleNode):
         return answer_remove(request, self._active_loop, self.get_logger())
 
     def _label_target(self, request: LabelTarget.Request, response: LabelTarget.Response) -> LabelTarget.Response:
-        try:
-            targets = {target.id: target for target in self._active_loop().targets}
-            if request.id not in targets:
-                known = ", ".join(map(str, targets)) or "none"
-                raise Refused(f"there is no target {request.id}; the targets are: {known}")
-            targets[request.id].label = request.label
-            response.success = True
-        except Refused as error:
-            response.message = str(error)
-        return response
+        return answer_label(request, response, self._active_loop)
 
     def _active_loop(self) -> TrackingLoop:
         state = self._state()
