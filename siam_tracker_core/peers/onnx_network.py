@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.runtimes.graphs import first_line
 
 Shape = tuple[int | None, ...]
 Tensor = NDArray[np.float32]
@@ -77,7 +78,7 @@ def _by_onnxruntime(path: Path, content: bytes, outputs: list[str]) -> Run:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own classes, which differ between versions
-        raise WeightsError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from None
+        raise WeightsError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from None
     return lambda inputs: session.run(outputs, dict(inputs))  # type: ignore[no-any-return]
 
 
@@ -94,7 +95,7 @@ def _by_openvino(path: Path, content: bytes, outputs: list[str], shapes: Mapping
         model.reshape({name: list(shape) for name, shape in shapes.items()})
         request = core.compile_model(model, "CPU", options).create_infer_request()
     except Exception as error:  # OpenVINO's own classes, which differ between versions
-        raise WeightsError(f"OpenVINO cannot load {path}: {_first_line(error)}") from None
+        raise WeightsError(f"OpenVINO cannot load {path}: {first_line(error)}") from None
 
     def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
         found = request.infer(dict(inputs))
@@ -157,7 +158,3 @@ def _names(shapes: Mapping[str, Shape]) -> str:
 
 def _text(shape: Shape) -> str:
     return "x".join("?" if extent is None else str(extent) for extent in shape)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
