@@ -70,7 +70,8 @@ def test_settings_are_stored_over_those_of_the_halves(files):
 def test_settings_that_moved_into_siamfc_are_read_from_weights_and_refused_from_users(files, tmp_path):
     state, metadata = read_weights(files / "cascade.safetensors")
     before = {"scale_lr": 0.4, "upsampling": 8, "siamfc": {"scales": 5}, "size_lr": 0.5, "mdnet": {"long_interval": 7}}
-    save_weights(tmp_path / "before.safetensors", state, metadata | {"config": before})
+    apart = {name: tensor.clone() for name, tensor in state.items()}
+    save_weights(tmp_path / "before.safetensors", apart, metadata | {"config": before})
     config = load_tracker(tmp_path / "before.safetensors", "cpu").config
     assert (config.siamfc.scale_lr, config.siamfc.response_up, config.siamfc.scales) == (0.4, 8, 5)
     assert (config.size_lr, config.mdnet.long_interval) == (0.5, 7)
