@@ -22,11 +22,11 @@ from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
-from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
+from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, double_of, is_unheard, never_received
 from siam_tracker_ros.node.intake import ImageIntake
 from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
-from siam_tracker_ros.node.outputs import Outputs
+from siam_tracker_ros.node.outputs import Outputs, while_up
 from siam_tracker_ros.node.point_requests import PointRequests
 from siam_tracker_ros.node.requests import answer_label, answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
@@ -67,8 +67,8 @@ class TrackerNode(LifecycleNode):
         self._supervisor = Supervisor(
             loader,
             lambda: self._settings,
-            self._while_up(self._publish),
-            self._while_up(self._illustrate),
+            while_up(self.context, self._publish),
+            while_up(self.context, self._illustrate),
             self.get_logger(),
             self._complain,
         )
@@ -224,18 +224,6 @@ class TrackerNode(LifecycleNode):
         if robot is not None:
             robot.destroy()
 
-    def _while_up(self, publish: Callable[[Answer], None]) -> Callable[[Answer], None]:
-        """The same, but silent where ROS was shut down while an image was worked on."""
-
-        def guarded(answer: Answer) -> None:
-            try:
-                publish(answer)
-            except Exception:
-                if self.context.ok():
-                    raise
-
-        return guarded
-
     # Requests.
 
     def _set_target(self, request: SetTarget.Request) -> Future[Any]:
@@ -300,16 +288,7 @@ class TrackerNode(LifecycleNode):
             targets=[] if loop is None else loop.targets,
         )
         self._diagnostics.publish(diagnostics_message(condition, self.get_clock().now().to_msg()))
-        self._look_for_a_double()
+        if double := double_of(self):
+            self._remind("double", double)
         if is_unheard(condition):
             self._remind("no image", never_received(condition.topic, condition.publishers, condition.reliability))
-
-    def _look_for_a_double(self) -> None:
-        own = (self.get_name(), self.get_namespace())
-        count = self.get_node_names_and_namespaces().count(own)
-        if count > 1:
-            self._remind(
-                "double",
-                f"there are {count} nodes named {self.get_fully_qualified_name()}: requests reach any of them; give "
-                "each a name or a namespace of its own (launch arguments name and namespace)",
-            )
