@@ -197,9 +197,9 @@ def build_cascade(blueprint: Blueprint) -> Tracker:
     network, judge = _siamfc_network(matching), _mdnet_network(classification)
     rest = (blueprint.device, blueprint.name, blueprint.precision)
     if config.parts == "matching":
-        return Tracker(SiamFCModel.from_network(network, config, *rest))
+        return Tracker(SiamFCModel.from_network(network, config.matching, *rest))
     if config.parts == "classification":
-        return Tracker(MDNetModel(judge, replace(config.mdnet, lost=config.lost), *rest))
+        return Tracker(MDNetModel(judge, config.classification, *rest))
     return Tracker(CascadeModel.from_networks(network, judge, config, *rest))
 
 

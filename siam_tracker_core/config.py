@@ -1,7 +1,8 @@
 """Configuration: dataclasses with the papers' values as defaults, and YAML files that hold only what differs.
 
 A configuration dataclass carries its ranges as annotations. Names that its settings had before stand in its
-``__renamed__``: a user is told the new one, and settings stored in weights files are read by ``with_new_names``.
+``__renamed__``, the new ones with a dot where a setting moved into a group: a user is told the new one, and settings
+stored in weights files are read by ``with_new_names``.
 """
 
 from __future__ import annotations
@@ -70,9 +71,12 @@ def with_new_names(cls: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
     renamed, inner = _renamed(cls), _inner(cls)
     result: dict[str, Any] = {}
     for key, value in values.items():
-        name = renamed.get(key, key)
-        deeper = name in inner and isinstance(value, Mapping)
-        result[name] = with_new_names(inner[name], value) if deeper else value
+        path = renamed.get(key, key)
+        if path in inner and isinstance(value, Mapping):
+            value = with_new_names(inner[path], value)
+        for name in reversed(path.split(".")):
+            value = {name: value}
+        result = merged(result, value)
     return result
 
 

@@ -15,14 +15,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.bags.ros1 import image_as_ros2
 from siam_tracker_core.bags.storage import BagStorage
 from siam_tracker_core.bags.truth import boxes_on_topic
-from siam_tracker_core.bags.types import (
-    COMPRESSED_IMAGE,
-    IMAGE_TYPES,
-    TRUTH_TYPES,
-    stamp_text,
-    typestore,
-    with_stamp,
-)
+from siam_tracker_core.bags.types import COMPRESSED_IMAGE, IMAGE_TYPES, TRUTH_TYPES, stamp_text, typestore, with_stamp
 from siam_tracker_core.datasets.otb_form import GROUND_TRUTH, read_rectangles
 from siam_tracker_core.errors import BagError, ImageError
 from siam_tracker_core.pixels import PixelReader, RawImage

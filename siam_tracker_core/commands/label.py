@@ -29,7 +29,7 @@ from siam_tracker_core.labelling.settings import LabelSettings
 from siam_tracker_core.labelling.sheet import PAGE, write_page
 from siam_tracker_core.labelling.starts import Start, read_starts
 from siam_tracker_core.sources import open_source
-from siam_tracker_core.training.data.cutting import write_whole
+from siam_tracker_core.training.data.shards import write_whole
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 ARGUMENTS, REPORT = "arguments.json", "report.json"

@@ -20,11 +20,11 @@ from siam_tracker_core.datasets.types import Sequence, Still
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.pixels import Orientation
-from siam_tracker_core.training.data.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path, write_whole
+from siam_tracker_core.training.data.cutting import UNREADABLE, Record, cut_chunk, read_record, record_path
 from siam_tracker_core.training.data.filters import CropFilter
 from siam_tracker_core.training.data.plan import Chunk, LeftOut, Preparation, plan
 from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, read_index, write_index
-from siam_tracker_core.training.data.shards import INDEX, UNFINISHED, Kind, SetInfo
+from siam_tracker_core.training.data.shards import INDEX, UNFINISHED, Kind, SetInfo, write_whole
 
 ARGUMENTS = "arguments.json"
 DEFAULTS = Preparation()

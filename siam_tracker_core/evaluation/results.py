@@ -133,6 +133,20 @@ def save_result(result: SequenceResult, path: str | Path) -> None:
     write_text(Path(path), text.getvalue())
 
 
+def result_lines(path: Path, sequence: Sequence) -> list[str]:
+    """The lines of a file of results.
+
+    Raises:
+        DatasetError: if the file is missing or no text; names the sequence that it is expected to be of.
+    """
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise DatasetError(f"{path} does not exist; expected the results of sequence {sequence.name}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path} cannot be read as a results file ({error})") from None
+
+
 def load_result(path: str | Path, sequence: Sequence) -> SequenceResult:
     """Read what ``save_result`` wrote, beside the sequence that it belongs to.
 
@@ -144,12 +158,7 @@ def load_result(path: str | Path, sequence: Sequence) -> SequenceResult:
         DatasetError: if the file is missing or not of that form, or has another number of frames than the sequence.
     """
     path = Path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist; expected the results of sequence {sequence.name}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as a results file ({error})") from None
+    lines = result_lines(path, sequence)
     if not lines or tuple(lines[0].split(",")) != COLUMNS:
         raise DatasetError(f"{path} is not a results file; its first line must be {','.join(COLUMNS)}")
     if len(lines) - 1 != len(sequence):

@@ -34,8 +34,7 @@ class AlexNet(Backbone):
         self.conv3 = nn.Sequential(nn.Conv2d(256, 384, 3, 1), _norm(384), nn.ReLU(inplace=True))
         self.conv4 = nn.Sequential(nn.Conv2d(384, 384, 3, 1, groups=2), _norm(384), nn.ReLU(inplace=True))
         self.conv5 = nn.Sequential(nn.Conv2d(384, 256, 3, 1, groups=2))
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 256
+        self._measure(footprint_of(self), 256)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.conv5(self.conv4(self.conv3(self.conv2(self.conv1(images)))))

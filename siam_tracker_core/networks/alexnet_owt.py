@@ -48,9 +48,7 @@ class AlexNetOWT(Backbone):
             nn.Conv2d(256, 256, 3, padding=wide, dilation=wide),
             nn.ReLU(inplace=True),
         )
-        footprint = footprint_of(self.features)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 256
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
+        self._measure(footprint_of(self.features), 256)
 
     def units(self) -> list[nn.Module]:
         """The convolutions."""

@@ -31,8 +31,7 @@ class WideAlexNet(Backbone):
         self.conv3 = nn.Sequential(nn.Conv2d(second, third, 3), nn.BatchNorm2d(third), nn.ReLU(inplace=True))
         self.conv4 = nn.Sequential(nn.Conv2d(third, fourth, 3), nn.BatchNorm2d(fourth), nn.ReLU(inplace=True))
         self.conv5 = nn.Sequential(nn.Conv2d(fourth, last, 3), nn.BatchNorm2d(last))
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, last
+        self._measure(footprint_of(self), last)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, 256 * width, h, w) of RGB images with values in 0..255."""

@@ -74,15 +74,22 @@ class Backbone(nn.Module):
         stride: total stride in pixels.
         receptive_field: in pixels.
         out_channels: of the features.
+        first_centre: of the first cell, in pixels: cell ``j`` is centred on ``first_centre + stride * j``.
     """
 
     stride: int
     receptive_field: int
     out_channels: int
+    first_centre: float
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features (N, out_channels, h, w) of images (N, 3, H, W) with values in 0..255."""
         raise NotImplementedError
+
+    def _measure(self, footprint: Footprint, out_channels: int) -> None:
+        """Take what the attributes say from the layers' footprint."""
+        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, out_channels
+        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
 
     def units(self) -> list[nn.Module]:
         """The parts from front to back that training may unfreeze one after another; together they are all of it."""

@@ -106,8 +106,7 @@ class VGGM(Backbone):
         self.conv3 = nn.Sequential(nn.Conv2d(256, 512, 3))
         if rectified:
             self.conv3.append(nn.ReLU(inplace=True))
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, 512
+        self._measure(footprint_of(self), 512)
 
     def units(self) -> list[nn.Module]:
         """The convolutions."""

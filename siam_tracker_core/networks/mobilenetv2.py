@@ -66,8 +66,7 @@ class MobileNetV2(Backbone):
                 layers.append(InvertedResidual(channels, outputs, stride, expansion, block_dilation))
                 channels = outputs
         self.features = nn.Sequential(*layers)
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, channels
+        self._measure(footprint_of(self), channels)
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
 

@@ -80,9 +80,7 @@ class ResNet50(Backbone):
                 blocks.append(Bottleneck(channels, width, stride, block_dilation))
                 channels = width * EXPANSION
             self.add_module(name, nn.Sequential(*blocks))
-        footprint = footprint_of(nn.ModuleList(self._main_path()))
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, channels
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
+        self._measure(footprint_of(nn.ModuleList(self._main_path())), channels)
 
     def _main_path(self) -> Iterator[nn.Module]:
         """The layers that widen the view, without the shortcuts beside them."""

@@ -70,13 +70,7 @@ class VGG(Backbone):
         self.names = names[: names.index(last) + 1]
         self.normalise = Normalise(convention)
         self.features = self._layers(chosen, int(padded))
-        footprint = footprint_of(self.features)
-        self.stride, self.receptive_field, self.out_channels = (
-            footprint.stride,
-            footprint.receptive_field,
-            self.width(last),
-        )
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
+        self._measure(footprint_of(self.features), self.width(last))
 
     @staticmethod
     def width(name: str) -> int:

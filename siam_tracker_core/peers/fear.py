@@ -25,8 +25,8 @@ TEMPLATE_CONTEXT, SEARCH_CONTEXT = 1.4, 5.0  # of the box along either axis
 CELLS = 16
 LEAST_SIDE = 3.0
 
-_FEATURES = Signature({"image": (1, 3, None, None)}, {"features": (1, 256, None, None)})
-_TRACK = Signature(
+FEATURES = Signature({"image": (1, 3, None, None)}, {"features": (1, 256, None, None)})
+TRACK = Signature(
     {"image": (1, 3, SEARCH, SEARCH), "template_features": (1, 256, 8, 8)},
     {"bbox": (1, 4, CELLS, CELLS), "cls": (1, 1, CELLS, CELLS)},
 )
@@ -39,7 +39,7 @@ class FearXS(AnchorFreePeer):
     cells, least_side = CELLS, LEAST_SIDE
 
     def _load(self, paths: Sequence[Path]) -> None:
-        self._features, self._track = OnnxNetwork(paths[0], _FEATURES), OnnxNetwork(paths[1], _TRACK)
+        self._features, self._track = OnnxNetwork(paths[0], FEATURES), OnnxNetwork(paths[1], TRACK)
 
     def _look(self, frame: Frame, box: Box) -> NDArray[np.float32]:
         return self._features(image=_patch(frame, box, TEMPLATE_CONTEXT, TEMPLATE))[0]

@@ -28,12 +28,12 @@ LEAST_SIDE = 10.0
 # that point in the coordinates of ``geometry``. Without it the success AUC on our test videos is 0.709, with it 0.714.
 _INDEX_SHIFT = 0.5
 
-_BACKBONE = Signature(
+BACKBONE = Signature(
     {"input": (1, 3, None, None)},
     {"output": (1, 96, None, None)},
     free=[("input", 2), ("input", 3), ("output", 2), ("output", 3)],
 )
-_HEAD = Signature(
+HEAD = Signature(
     {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)},
     {"output1": (1, 2, CELLS, CELLS), "output2": (1, 4, CELLS, CELLS)},
 )
@@ -46,7 +46,7 @@ class NanoTrackV3(AnchorFreePeer):
     cells, least_side = CELLS, LEAST_SIDE
 
     def _load(self, paths: Sequence[Path]) -> None:
-        self._backbone, self._head = OnnxNetwork(paths[0], _BACKBONE), OnnxNetwork(paths[1], _HEAD)
+        self._backbone, self._head = OnnxNetwork(paths[0], BACKBONE), OnnxNetwork(paths[1], HEAD)
 
     def _look(self, frame: Frame, box: Box) -> NDArray[np.float32]:
         return self._features(frame, _window(box), EXEMPLAR)

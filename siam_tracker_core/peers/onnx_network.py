@@ -1,8 +1,8 @@
-"""A published network in ONNX form, run by ONNX Runtime, with its grids checked before it is used."""
+"""A published network in ONNX form, run by ONNX Runtime or OpenVINO, with its grids checked before it is used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.runtimes.graphs import first_line
 
 Shape = tuple[int | None, ...]
 Tensor = NDArray[np.float32]
+Run = Callable[[Mapping[str, Tensor]], list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -30,26 +32,24 @@ class Signature:
 
 
 class OnnxNetwork:
-    """A network that ONNX Runtime runs on the CPU.
+    """A network that runs on the CPU in one thread, which leaves the other cores to whoever runs several at once.
 
     Args:
         path: the ONNX file.
         signature: what the network must take and give.
-        threads: of ONNX Runtime; 1 leaves the cores to whoever runs several trackers at once.
+        fixed: shapes of the inputs by name, where they are the same in every call. OpenVINO, where it is there, runs
+            a network of fixed shapes; ONNX Runtime runs all others.
 
     Raises:
-        ConfigError: if ``onnx`` or ``onnxruntime`` is not installed.
+        ConfigError: if ``onnx`` is not installed, or what runs the network.
         WeightsError: if the file is missing, truncated, not ONNX, or of another network.
     """
 
-    def __init__(self, path: Path, signature: Signature, threads: int = 1) -> None:
+    def __init__(self, path: Path, signature: Signature, fixed: Mapping[str, tuple[int, ...]] | None = None) -> None:
         try:
             import onnx
-            import onnxruntime
         except ModuleNotFoundError as error:
-            raise ConfigError(
-                f"{path.name} runs on the package {error.name}, which is not installed: pip install onnx onnxruntime"
-            ) from None
+            raise _missing(path, error) from None
         try:
             model = onnx.load(str(path))
         except OSError as error:
@@ -58,22 +58,56 @@ class OnnxNetwork:
             raise WeightsError(f"{path} is not an ONNX file, or it is truncated; copy it again") from None
         _check(path, model, signature)
         _set_free(model, signature)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime's own classes, which differ between versions
-            raise WeightsError(f"ONNX Runtime cannot load {path}: {_first_line(error)}") from None
-        self._outputs = list(signature.outputs)
+        content, outputs = model.SerializeToString(), list(signature.outputs)
+        by_openvino = None if fixed is None else _by_openvino(path, content, outputs, fixed)
+        self._run = by_openvino or _by_onnxruntime(path, content, outputs)
 
     def __call__(self, **inputs: Tensor) -> list[Tensor]:
         """The outputs in the signature's order."""
-        floats = {name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()}
-        return self._session.run(self._outputs, floats)  # type: ignore[no-any-return]
+        return self._run({name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()})
+
+
+def _by_onnxruntime(path: Path, content: bytes, outputs: list[str]) -> Run:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise _missing(path, error) from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own classes, which differ between versions
+        raise WeightsError(f"ONNX Runtime cannot load {path}: {first_line(error)}") from None
+    return lambda inputs: session.run(outputs, dict(inputs))  # type: ignore[no-any-return]
+
+
+def _by_openvino(path: Path, content: bytes, outputs: list[str], shapes: Mapping[str, tuple[int, ...]]) -> Run | None:
+    """None where OpenVINO is not installed."""
+    try:
+        import openvino
+    except ModuleNotFoundError:
+        return None
+    options = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+    try:
+        core = openvino.Core()
+        model = core.read_model(content)
+        model.reshape({name: list(shape) for name, shape in shapes.items()})
+        request = core.compile_model(model, "CPU", options).create_infer_request()
+    except Exception as error:  # OpenVINO's own classes, which differ between versions
+        raise WeightsError(f"OpenVINO cannot load {path}: {first_line(error)}") from None
+
+    def run(inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        found = request.infer(dict(inputs))
+        return [np.array(found[name]) for name in outputs]
+
+    return run
+
+
+def _missing(path: Path, error: ModuleNotFoundError) -> ConfigError:
+    return ConfigError(
+        f"{path.name} runs on the package {error.name}, which is not installed: pip install onnx onnxruntime"
+    )
 
 
 def _check(path: Path, model: object, signature: Signature) -> None:
@@ -124,7 +158,3 @@ def _names(shapes: Mapping[str, Shape]) -> str:
 
 def _text(shape: Shape) -> str:
     return "x".join("?" if extent is None else str(extent) for extent in shape)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from siam_tracker_core.cores import threads_to_use
-from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError, SiamTrackerError
+from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
+from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.backend import Backend
 from siam_tracker_core.runtimes.checking import CropSizes
@@ -273,12 +274,9 @@ class _Memory:
 
     def put(self, key: str, value: str) -> None:
         known = self._read() | {key: value}
-        partial = self._path.with_suffix(".partial")
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            partial.replace(self._path)
-        except OSError as error:
+            write_text(self._path, json.dumps(known, indent=1))
+        except OutputError as error:
             _log.warning("the fastest runtime cannot be remembered: %s", error)
 
     def _read(self) -> dict[str, object]:

@@ -67,7 +67,7 @@ class OpenVINOBackend(GraphBackend):
         try:
             compiled = self._core.compile_model(str(path), "CPU", self._settings | exact)
         except RuntimeError as error:
-            raise ExportError(f"OpenVINO cannot load {path}: {_first_line(error)}; export the tracker again") from None
+            raise ExportError(f"OpenVINO cannot load {path}: {_last_line(error)}; export the tracker again") from None
         return _Request(compiled.create_infer_request())
 
 
@@ -89,6 +89,7 @@ def native_halves(core: Any = None) -> list[str]:
     return [name for name in _HALF if name in capabilities]
 
 
-def _first_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
+    """What OpenVINO has to say; before it come places in its own sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

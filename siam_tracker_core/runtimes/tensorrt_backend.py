@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from siam_tracker_core.errors import ExportError, RuntimeMissingError
+from siam_tracker_core.files.writing import write_bytes
 from siam_tracker_core.runtimes.backend import Tensors
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
 from siam_tracker_core.runtimes.libraries import TENSORRT
@@ -59,10 +60,7 @@ class TensorRTBackend(GraphBackend):
             return _Engine(self._library, kept.read_bytes(), self.device, kept)
         plan = build_engine(path, self.precision, self._library)
         if kept is not None:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(".partial")
-            partial.write_bytes(plan)
-            partial.replace(kept)
+            write_bytes(kept, plan)
         return _Engine(self._library, plan, self.device, path)
 
 

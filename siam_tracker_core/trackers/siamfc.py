@@ -16,6 +16,7 @@ import torch
 from annotated_types import Ge, Gt, Le
 from torch.nn import functional
 
+from siam_tracker_core.config import STRICT
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.crop_sizes import check_crop_sizes
 from siam_tracker_core.geometry import Box, Window, context_size
@@ -23,7 +24,7 @@ from siam_tracker_core.networks.siamfc import SiamFCNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
 from siam_tracker_core.trackers.common.boxes import scale_factors
 from siam_tracker_core.trackers.common.limits import Limits, Odd, Share
-from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe
+from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe, peaks
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseConfig, SiameseModel, SiameseState
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 24
@@ -37,8 +38,8 @@ TargetT = TypeVar("TargetT")
 
 
 @dataclass(frozen=True)
-class SiamFCConfig(SiameseConfig):
-    """Settings of the tracker; defaults are those of the reference implementation's three-scale version.
+class PyramidConfig:
+    """Settings of the search over scales; defaults are those of the reference implementation's three-scale version.
 
     Attributes:
         scales: how many scales are searched, odd.
@@ -58,7 +59,13 @@ class SiamFCConfig(SiameseConfig):
     response_up: Annotated[int, Ge(1), Le(32)] = 16
     scale_limits: Limits = (0.2, 5.0)
 
+    __pydantic_config__ = STRICT
     __renamed__: ClassVar = {"scale_rate": "scale_lr", "upsampling": "response_up"}
+
+
+@dataclass(frozen=True)
+class SiamFCConfig(PyramidConfig, SiameseConfig):
+    """Settings of the tracker."""
 
 
 @dataclass(frozen=True)
@@ -278,25 +285,6 @@ class ScalePyramid:
             window = cosine_window(size)
             self._cosine[size] = (window / window.sum()).to(self.device)
         return self._cosine[size]
-
-
-def peaks(responses: torch.Tensor, influence: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where responses are highest under a cosine window.
-
-    Args:
-        responses: (N, size, size); each is shifted to a least value of 0 and divided by its sum first.
-        influence: (N,) share of the window.
-        window: (size, size), sums to one.
-
-    Returns:
-        int64 (N,) rows, and columns.
-    """
-    floored = responses - responses.amin(dim=(1, 2), keepdim=True)
-    share = influence[:, None, None]
-    final = (1 - share) * floored / (floored.sum(dim=(1, 2), keepdim=True) + 1e-16)
-    final = final + share * window
-    place = final.flatten(1).argmax(dim=1)
-    return place // responses.shape[-1], place % responses.shape[-1]
 
 
 def _blank(count: int, size: int, device: torch.device) -> torch.Tensor:

@@ -29,8 +29,8 @@ def join(
 
     Where the halves lie in the folder of ``out``, it names their tensors and does not hold them again.
 
-    The settings of the matching half, with its calibration, become the cascade's, and those of the other half become
-    its ``mdnet``. MDNet's last layers are left out: a target has its own.
+    Crop sizes and calibration of the matching half become the cascade's, its other settings ``siamfc``, and those of
+    the other half ``mdnet``. MDNet's last layers are left out: a target has its own.
 
     Args:
         matching: weights of a SiamFC, with any backbone.
@@ -50,7 +50,8 @@ def join(
     told = {half: metadata for half, (_, metadata) in halves.items()}
     classes = dict(zip(HALVES, (SiamFCConfig, MDNetConfig), strict=True))
     own = {half: with_new_names(classes[half], told[half].get("config", {})) for half in HALVES}
-    config = merged({**own["matching"], "mdnet": own["classification"]}, settings)
+    stored = with_new_names(CascadeConfig, {**own["matching"], "mdnet": own["classification"]})
+    config = merged(stored, settings)
     read_config(CascadeConfig, config, "the settings of the cascade")
     metadata = {
         "tracker": "cascade",

@@ -21,10 +21,10 @@ from siam_tracker_core.datasets.classes import ClassFolder, read_classes
 from siam_tracker_core.limits import Count, Decay, NotNegative, Positive
 from siam_tracker_core.networks import Backbone
 from siam_tracker_core.training.augmentation.views import Photometry, draw_flips, recolour
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import to_pictures
 from siam_tracker_core.training.engine.recipe import BackboneOptions, Recipe, described
-from siam_tracker_core.training.engine.run import EpochSlices
 
 # How often a part of a picture is drawn before its middle is taken, and the part that is validated.
 _TRIES, _VALIDATED = 10, 224 / 256

@@ -29,10 +29,10 @@ from siam_tracker_core.networks.scaling import scale_output
 from siam_tracker_core.training.augmentation.views import Photometry, recolour
 from siam_tracker_core.training.data.crop_store import CropStore, build_store
 from siam_tracker_core.training.data.prepared_set import open_prepared
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.module import Batch, Picture, TrainingModule
 from siam_tracker_core.training.engine.pictures import heat, to_pictures
 from siam_tracker_core.training.engine.recipe import BackboneOptions, Recipe, WarmUp, described
-from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.teacher import Grid, grid_of, teach
 
 STUDENT_SIZE = 255

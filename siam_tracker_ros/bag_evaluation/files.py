@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
 from tqdm import tqdm
 
+from siam_tracker_core import TrackState
 from siam_tracker_core.bags import BagFrame, BagReader
+from siam_tracker_core.drawing import COLOURS
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.evaluation import SequenceResult
 from siam_tracker_core.evaluation.report.film_strip import chosen_frames
@@ -29,8 +31,7 @@ from siam_tracker_ros.stamps import as_text
 
 COLUMNS = ("stamp", "frame", "x", "y", "width", "height", "score", "state", "latency_ms", "missed")
 _SHOTS = 8
-_WHITE, _GREEN, _ORANGE, _RED = (255, 255, 255), (80, 200, 80), (0, 165, 255), (60, 60, 230)
-_COLOURS = {"tracking": _GREEN, "uncertain": _ORANGE, "lost": _RED}
+_WHITE = (255, 255, 255)
 
 
 def decode(frame: BagFrame, reader: ImageReader) -> BgrImage:
@@ -108,7 +109,7 @@ def write_pictures(
 def _drawn(image: BgrImage, result: SequenceResult, index: int) -> BgrImage:
     picture = np.ascontiguousarray(image).copy()
     state = result.states[index]
-    colour = _RED if state is None else _COLOURS[state]
+    colour = COLOURS[TrackState.LOST if state is None else TrackState(state)]
     _rectangle(picture, result.truth[index], _WHITE, 1)
     _rectangle(picture, result.predicted[index], colour, 2)
     words = "missed" if result.missed[index] else f"{state or 'no target'} {_number(result.scores[index], 2)}"

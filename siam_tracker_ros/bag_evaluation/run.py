@@ -21,18 +21,13 @@ from siam_tracker_ros.bag_evaluation.replay import paced
 from siam_tracker_ros.client import TrackerClient, TrackerTimeout
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
+from siam_tracker_ros.track_states import STATES
 
 FloatArray = NDArray[np.float64]
 
 MODES = ("every_frame", "real_time")
 _SLICE = 1.0  # seconds between two looks at whether the node still lives
 _REPEAT = 5.0  # seconds of silence after which an image is taken for lost on its way, and published again
-
-STATES = {
-    TrackedTarget.STATE_TRACKING: TrackState.TRACKING.value,
-    TrackedTarget.STATE_UNCERTAIN: TrackState.UNCERTAIN.value,
-    TrackedTarget.STATE_LOST: TrackState.LOST.value,
-}
 
 
 class AnswerBook:
@@ -150,7 +145,7 @@ class BagRun:
                 seconds[index] = when - self.published[index]
                 arrivals.append((when, np.array([track.x, track.y, track.width, track.height])))
             if found is not None and (mode == "every_frame" or when <= deadlines[index]):
-                boxes[index], scores[index], states[index] = arrivals[-1][1], track.score, STATES[track.state]
+                boxes[index], scores[index], states[index] = arrivals[-1][1], track.score, STATES[track.state].value
             else:
                 missed[index] = True
                 if mode == "real_time":

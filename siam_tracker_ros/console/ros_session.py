@@ -20,14 +20,7 @@ from siam_tracker_core import Box, ResponseMap, TrackState
 from siam_tracker_core.bags.types import EVENT, TRACKS
 from siam_tracker_core.console.picture import Picture, TargetView
 from siam_tracker_core.console.recording import REQUESTS_TOPIC, TEXT, BagRecorder, request_text, text_bytes
-from siam_tracker_core.console.session import (
-    ConsoleSession,
-    Description,
-    RequestRefused,
-    Setting,
-    SettingValue,
-    Status,
-)
+from siam_tracker_core.console.session import ConsoleSession, Description, RequestRefused, Setting, SettingValue, Status
 from siam_tracker_core.console.settings import checked
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.zoo import read_zoo
@@ -41,15 +34,11 @@ from siam_tracker_ros.console.tracker_facts import TrackerFacts
 from siam_tracker_ros.interfaces import TargetEvent, TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.qos import output_qos
 from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
+from siam_tracker_ros.track_states import STATES
 
 _UNANSWERED = 3.0  # seconds without tracks, after which images are shown without them
 _SETTINGS_PERIOD = 2.0  # seconds
 _PATIENCE = 30.0  # seconds that a target may take to catch up
-_STATES = {
-    TrackedTarget.STATE_TRACKING: TrackState.TRACKING,
-    TrackedTarget.STATE_UNCERTAIN: TrackState.UNCERTAIN,
-    TrackedTarget.STATE_LOST: TrackState.LOST,
-}
 
 
 class RosSession(ConsoleSession):
@@ -252,7 +241,7 @@ class RosSession(ConsoleSession):
         return tuple(self._view(track) for track in tracks.targets)
 
     def _view(self, track: TrackedTarget) -> TargetView:
-        state = _STATES.get(track.state, TrackState.LOST)
+        state = STATES.get(track.state, TrackState.LOST)
         remarks = self._facts.remarks(track.id)
         return TargetView(
             id=track.id,

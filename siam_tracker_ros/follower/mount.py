@@ -9,17 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core import TrackState
 from siam_tracker_ros.follower.control import Observation
-from siam_tracker_ros.interfaces import TargetPosition, TrackedTarget
+from siam_tracker_ros.interfaces import TargetPosition
+from siam_tracker_ros.track_states import STATES
 
 FloatArray = NDArray[np.float64]
 
-STATES = {
-    TrackedTarget.STATE_TRACKING: TrackState.TRACKING,
-    TrackedTarget.STATE_UNCERTAIN: TrackState.UNCERTAIN,
-    TrackedTarget.STATE_LOST: TrackState.LOST,
-}
 # A camera's body has x forward, y to the left and z upwards (REP 103); its optical frame x right, y down, z forward.
 _BODY_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 

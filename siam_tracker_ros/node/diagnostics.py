@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.node import Node
 from std_msgs.msg import Header
 
 from siam_tracker_core import TrackState
@@ -157,3 +158,15 @@ def _target(target: Target) -> str:
     if result.learning:
         words.append(result.learning)
     return ", ".join(words)
+
+
+def double_of(node: Node) -> str:
+    """A sentence where another node bears the same name, else empty."""
+    own = (node.get_name(), node.get_namespace())
+    count = node.get_node_names_and_namespaces().count(own)
+    if count < 2:
+        return ""
+    return (
+        f"there are {count} nodes named {node.get_fully_qualified_name()}: requests reach any of them; give "
+        "each a name or a namespace of its own (launch arguments name and namespace)"
+    )

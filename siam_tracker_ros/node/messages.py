@@ -13,12 +13,7 @@ from std_msgs.msg import Header
 from siam_tracker_core import Box, TrackState
 from siam_tracker_ros.interfaces import SetTarget, TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.targets import Target
-
-STATES = {
-    TrackState.TRACKING: TrackedTarget.STATE_TRACKING,
-    TrackState.UNCERTAIN: TrackedTarget.STATE_UNCERTAIN,
-    TrackState.LOST: TrackedTarget.STATE_LOST,
-}
+from siam_tracker_ros.track_states import NUMBERS
 
 
 def import_vision_msgs() -> ModuleType | None:
@@ -50,7 +45,7 @@ def _track(header: Header, target: Target) -> TrackedTarget:
         width=box.width,
         height=box.height,
         score=target.result.score,
-        state=STATES[target.result.state],
+        state=NUMBERS[target.result.state],
         age=target.age,
         reason=target.result.reason if target.result.state is TrackState.LOST else "",
     )

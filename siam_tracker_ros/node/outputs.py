@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from geometry_msgs.msg import PolygonStamped
+from rclpy.context import Context
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
@@ -102,3 +103,16 @@ class Outputs:
         return self._node.create_lifecycle_publisher(
             kind, topic, qos, event_callbacks=PublisherEventCallbacks(incompatible_qos=incompatible)
         )
+
+
+def while_up(context: Context, publish: Callable[[Answer], None]) -> Callable[[Answer], None]:
+    """The same as ``publish``, but silent where ROS was shut down while an image was worked on."""
+
+    def guarded(answer: Answer) -> None:
+        try:
+            publish(answer)
+        except Exception:
+            if context.ok():
+                raise
+
+    return guarded

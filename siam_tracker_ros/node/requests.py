@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from siam_tracker_ros.interfaces import RemoveTarget, SetTarget
+from siam_tracker_ros.interfaces import LabelTarget, RemoveTarget, SetTarget
 from siam_tracker_ros.node.commands import Refused, RemoveCommand, SetCommand
 from siam_tracker_ros.node.journal import name_of
 from siam_tracker_ros.node.messages import requested_box
@@ -86,6 +86,22 @@ def answer_remove(
         return RemoveTarget.Response(success=True, removed=removed)
 
     return _answered(lambda: active_loop().remove(command), command.answer, respond)
+
+
+def answer_label(
+    request: LabelTarget.Request, response: LabelTarget.Response, active_loop: Callable[[], TrackingLoop]
+) -> LabelTarget.Response:
+    """Give a target another label; ``active_loop`` as for ``answer_set``."""
+    try:
+        targets = {target.id: target for target in active_loop().targets}
+        if request.id not in targets:
+            known = ", ".join(map(str, targets)) or "none"
+            raise Refused(f"there is no target {request.id}; the targets are: {known}")
+        targets[request.id].label = request.label
+        response.success = True
+    except Refused as error:
+        response.message = str(error)
+    return response
 
 
 def _answered(submit: Callable[[], None], answer: Future[int], respond: Callable[[Future[int]], Any]) -> Future[Any]:

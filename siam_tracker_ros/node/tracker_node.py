@@ -7,7 +7,6 @@ from concurrent.futures import Future
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -23,15 +22,16 @@ from siam_tracker_ros.node.answers import Answer
 from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.complaints import Complaints
 from siam_tracker_ros.node.deferred_service import DeferredService
-from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, is_unheard, never_received
+from siam_tracker_ros.node.diagnostics import Condition, diagnostics_message, double_of, is_unheard, never_received
 from siam_tracker_ros.node.intake import ImageIntake
 from siam_tracker_ros.node.journal import Journal
 from siam_tracker_ros.node.loading import Load
-from siam_tracker_ros.node.outputs import Outputs
+from siam_tracker_ros.node.outputs import Outputs, while_up
 from siam_tracker_ros.node.point_requests import PointRequests
-from siam_tracker_ros.node.requests import answer_remove, answer_set
+from siam_tracker_ros.node.requests import answer_label, answer_remove, answer_set
 from siam_tracker_ros.node.supervisor import Supervisor
 from siam_tracker_ros.node.tracking_loop import TrackingLoop
+from siam_tracker_ros.node.transitions import state_of, survive_wrong_transitions
 from siam_tracker_ros.qos import image_qos, say_soon, unheard_publishers
 from siam_tracker_ros.robot_side.side import RobotSide
 
@@ -67,8 +67,8 @@ class TrackerNode(LifecycleNode):
         self._supervisor = Supervisor(
             loader,
             lambda: self._settings,
-            self._while_up(self._publish),
-            self._while_up(self._illustrate),
+            while_up(self.context, self._publish),
+            while_up(self.context, self._illustrate),
             self.get_logger(),
             self._complain,
         )
@@ -84,7 +84,7 @@ class TrackerNode(LifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._every(self._settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_SECONDS, self._supervisor.watch)
-        self._survive_wrong_transitions()
+        survive_wrong_transitions(self)
         self._starting = self._settings.autostart
         if self._starting:
             self._autostart = self._every(0.0, self._start_by_itself)
@@ -188,23 +188,7 @@ class TrackerNode(LifecycleNode):
         self._starting = False
 
     def _state(self) -> str:
-        return str(self._state_machine.current_state[1])
-
-    def _survive_wrong_transitions(self) -> None:
-        """Answer a request for an impossible transition with failure; rclpy raises, which would end the executor."""
-        service = self._service_change_state
-        change: Callable[[Any, Any], Any] = service.callback
-
-        def checked(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
-            try:
-                return change(request, response)
-            except Exception as error:
-                wanted = request.transition.label or request.transition.id
-                self.get_logger().error(f"the transition {wanted} failed while {self._state()}: {error}")
-                response.success = False
-                return response
-
-        service.callback = checked
+        return state_of(self)
 
     def _fail(self, reason: str) -> TransitionCallbackReturn:
         self._failure = reason
@@ -240,18 +224,6 @@ class TrackerNode(LifecycleNode):
         if robot is not None:
             robot.destroy()
 
-    def _while_up(self, publish: Callable[[Answer], None]) -> Callable[[Answer], None]:
-        """The same, but silent where ROS was shut down while an image was worked on."""
-
-        def guarded(answer: Answer) -> None:
-            try:
-                publish(answer)
-            except Exception:
-                if self.context.ok():
-                    raise
-
-        return guarded
-
     # Requests.
 
     def _set_target(self, request: SetTarget.Request) -> Future[Any]:
@@ -272,16 +244,7 @@ class TrackerNode(LifecycleNode):
         return answer_remove(request, self._active_loop, self.get_logger())
 
     def _label_target(self, request: LabelTarget.Request, response: LabelTarget.Response) -> LabelTarget.Response:
-        try:
-            targets = {target.id: target for target in self._active_loop().targets}
-            if request.id not in targets:
-                known = ", ".join(map(str, targets)) or "none"
-                raise Refused(f"there is no target {request.id}; the targets are: {known}")
-            targets[request.id].label = request.label
-            response.success = True
-        except Refused as error:
-            response.message = str(error)
-        return response
+        return answer_label(request, response, self._active_loop)
 
     def _active_loop(self) -> TrackingLoop:
         state = self._state()
@@ -325,16 +288,7 @@ class TrackerNode(LifecycleNode):
             targets=[] if loop is None else loop.targets,
         )
         self._diagnostics.publish(diagnostics_message(condition, self.get_clock().now().to_msg()))
-        self._look_for_a_double()
+        if double := double_of(self):
+            self._remind("double", double)
         if is_unheard(condition):
             self._remind("no image", never_received(condition.topic, condition.publishers, condition.reliability))
-
-    def _look_for_a_double(self) -> None:
-        own = (self.get_name(), self.get_namespace())
-        count = self.get_node_names_and_namespaces().count(own)
-        if count > 1:
-            self._remind(
-                "double",
-                f"there are {count} nodes named {self.get_fully_qualified_name()}: requests reach any of them; give "
-                "each a name or a namespace of its own (launch arguments name and namespace)",
-            )

@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 
 from siam_tracker_core.camera.lens import FloatArray
 from siam_tracker_ros.interfaces import TargetPosition, TargetPositionArray
-from siam_tracker_ros.node.messages import STATES
 from siam_tracker_ros.positions.locating import Located
+from siam_tracker_ros.track_states import NUMBERS
 
 _NAN = math.nan
 _UNKNOWN = np.full(9, _NAN)
@@ -41,7 +41,7 @@ def _position(located: Located) -> TargetPosition:
     message = TargetPosition(
         id=target.id,
         label=target.label,
-        state=STATES[target.state],
+        state=NUMBERS[target.state],
         score=target.score,
         azimuth=_NAN,
         elevation=_NAN,

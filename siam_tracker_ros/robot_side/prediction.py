@@ -11,9 +11,9 @@ from std_msgs.msg import Header
 from siam_tracker_core import TrackState
 from siam_tracker_core.motion import MotionSettings, MotionState, TargetMotion
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
-from siam_tracker_ros.node.messages import STATES
 from siam_tracker_ros.robot_side.seen import SeenImage, SeenTarget
 from siam_tracker_ros.stamps import from_nanoseconds
+from siam_tracker_ros.track_states import NUMBERS
 
 _SECOND = 1e9
 # Coordinates are in units of the target's first size, so that one setting fits near and far targets.
@@ -104,7 +104,7 @@ class Prediction:
             width=last.box.width,
             height=last.box.height,
             score=last.score,
-            state=STATES[last.state],
+            state=NUMBERS[last.state],
             age=last.age,
             reason=last.reason if last.state is TrackState.LOST else "",
             predicted=True,

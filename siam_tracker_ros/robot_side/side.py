@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -20,12 +20,14 @@ from siam_tracker_ros.node.commands import Refused, SetCommand
 from siam_tracker_ros.node.messages import import_vision_msgs
 from siam_tracker_ros.node.parameters import Settings
 from siam_tracker_ros.node.tracking_loop import TrackingLoop
-from siam_tracker_ros.positions.part import PositionsPart
 from siam_tracker_ros.qos import image_qos, output_qos
 from siam_tracker_ros.robot_side.events import Events
 from siam_tracker_ros.robot_side.parameters import POSITIONS_OFF
 from siam_tracker_ros.robot_side.prediction import Prediction
 from siam_tracker_ros.robot_side.seen import seen_in
+
+if TYPE_CHECKING:
+    from siam_tracker_ros.positions.part import PositionsPart
 
 _EVENTS_DEPTH = 100
 _PREDICTIONS_DEPTH = 10
@@ -63,6 +65,8 @@ class RobotSide:
         self._listen_to_detections(settings)
         self._positions: PositionsPart | None = None
         if settings().positions != POSITIONS_OFF:
+            from siam_tracker_ros.positions.part import PositionsPart  # here, for a node mostly starts without it
+
             self._positions = PositionsPart(node, settings, image_topic, complain)
         self._prediction: Prediction | None = None
         self._timer: Any = None

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.module import TrainingModule
 from siam_tracker_core.training.engine.recipe import Recipe, read_recipe
-from siam_tracker_core.training.engine.run import EpochSlices, Machine, Run, fit
+from siam_tracker_core.training.engine.run import Machine, Run, fit
 
 CPU = Machine("cpu")
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.datasets.vot import parse_region
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.evaluation.results import result_lines
 from siam_tracker_core.evaluation.vot.polygons import Region
 from siam_tracker_core.evaluation.vot.runs import FrameCode, SupervisedRun
 from siam_tracker_core.files import write_text
@@ -96,12 +97,7 @@ def _times_path(path: Path) -> Path:
 
 
 def _read(path: Path, sequence: Sequence, advice: str) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        raise DatasetError(f"{path} does not exist; expected the results of sequence {sequence.name}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path} cannot be read as a results file ({error})") from None
+    lines = result_lines(path, sequence)
     if len(lines) != len(sequence):
         raise DatasetError(f"{path} has {len(lines)} frames but sequence {sequence.name} has {len(sequence)}; {advice}")
     return lines

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from siam_tracker_core.networks.ablation.layers import check_stride, conv, crop, pool, tail_kernels
-from siam_tracker_core.networks.backbone import Backbone, Footprint, footprint_of
+from siam_tracker_core.networks.ablation.layers import Chain, check_stride, conv, crop, pool, tail_kernels
+from siam_tracker_core.networks.backbone import Footprint, footprint_of
 
 
 class Widths(NamedTuple):
@@ -85,7 +85,7 @@ def _rectified(inputs: int, outputs: int, kernel: int = 1, padded: bool = False)
     return [conv(inputs, outputs, kernel, 1, padded), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
-class Inception(Backbone):
+class Inception(Chain):
     """A stem of two convolutions and two poolings, and modules of two layers with four branches.
 
     With no ``receptive_field`` it is that of Table 2, padded. Inception-16 has seven modules, the first four with 3x3
@@ -140,11 +140,4 @@ class Inception(Backbone):
             channels = module.out_channels
         if receptive_field is not None and stride == 16:
             self.every_second = nn.MaxPool2d(1, 2)
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, channels
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        for part in self.children():
-            images = part(images)
-        return images
+        self._measure(footprint_of(self), channels)

@@ -3,10 +3,21 @@ padding."""
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks.backbone import Backbone
 from siam_tracker_core.networks.cir import Crop
+
+
+class Chain(Backbone):
+    """A backbone that is its parts, one after another."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        for part in self.children():
+            images = part(images)
+        return images
 
 
 def tail_kernels(receptive_field: int, before: int, jump: int, count: int) -> list[int]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
-from siam_tracker_core.networks.ablation.layers import check_stride, conv, pool, tail_kernels
-from siam_tracker_core.networks.backbone import Backbone, footprint_of
+from siam_tracker_core.networks.ablation.layers import Chain, check_stride, conv, pool, tail_kernels
+from siam_tracker_core.networks.backbone import footprint_of
 
 # Both have a receptive field of 39 pixels where their last convolutions begin, and 12x12 cells of an unpadded exemplar.
 BEFORE_TAIL = 39
@@ -25,7 +24,7 @@ class Layer(NamedTuple):
     pool: tuple[int, int] | None = None
 
 
-class PlainNet(Backbone):
+class PlainNet(Chain):
     """Convolutions one after the other, normalised and rectified but for the last.
 
     Args:
@@ -62,14 +61,7 @@ class PlainNet(Backbone):
         for number, layer in enumerate(layers, start=1):
             self.add_module(f"conv{number}", _block(channels, layer, padded, plain=layer is layers[-1]))
             channels = layer.channels
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, channels
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        for block in self.children():
-            images = block(images)
-        return images
+        self._measure(footprint_of(self), channels)
 
 
 def _block(inputs: int, layer: Layer, padded: bool, plain: bool) -> nn.Sequential:

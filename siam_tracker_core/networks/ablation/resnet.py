@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from siam_tracker_core.networks.ablation.layers import check_stride, conv, crop, pool, tail_kernels
-from siam_tracker_core.networks.backbone import Backbone, Footprint, footprint_of
+from siam_tracker_core.networks.ablation.layers import Chain, check_stride, conv, crop, pool, tail_kernels
+from siam_tracker_core.networks.backbone import Footprint, footprint_of
 
 WIDTHS = (64, 128, 256, 512)
 # Receptive field behind the first block of the second stage, where the blocks of Table 1 have 3x3 once each before.
@@ -58,7 +58,7 @@ class BasicBlock(nn.Module):
         return footprint_of(self.body, before)
 
 
-class BasicResNet(Backbone):
+class BasicResNet(Chain):
     """A ResNet of basic blocks.
 
     With no ``receptive_field`` it is that of Table 2: all convolutions 3x3 and padded, 227 pixels and stride 8 for
@@ -99,14 +99,7 @@ class BasicResNet(Backbone):
                 units.append(BasicBlock(channels, width, shape, padded, relu=place < len(shapes)))
                 channels = width
             self.add_module(f"layer{stage}", nn.Sequential(*units))
-        footprint = footprint_of(self)
-        self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, channels
-        self.first_centre = (footprint.receptive_field - 1) / 2 - footprint.padding
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        for part in self.children():
-            images = part(images)
-        return images
+        self._measure(footprint_of(self), channels)
 
     def units(self) -> list[nn.Module]:
         """The stem and then the blocks, front to back."""

@@ -10,9 +10,8 @@ products of batches.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,67 +25,17 @@ from siam_tracker_core.runtimes import Tensors, joined
 from siam_tracker_core.trackers.cascade.config import CascadeConfig
 from siam_tracker_core.trackers.cascade.peaks import find_peaks, ratios, strength
 from siam_tracker_core.trackers.cascade.spots import Spots, placed
+from siam_tracker_core.trackers.cascade.state import CascadeOutput, CascadeState, CascadeTarget
 from siam_tracker_core.trackers.common.boxes import bounded, damped, scale_factors, scaled_boxes
 from siam_tracker_core.trackers.common.gate import Decision, Gate
 from siam_tracker_core.trackers.common.random_state import RandomState
 from siam_tracker_core.trackers.common.response import peak_to_sidelobe
-from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState
+from siam_tracker_core.trackers.common.siamese import SiameseModel
 from siam_tracker_core.trackers.mdnet.classifier import Classifier, Term, scores_together
 from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
 from siam_tracker_core.trackers.mdnet.update import Learner, OnlineUpdate, begin
 from siam_tracker_core.trackers.results import TrackResult, TrackState
 from siam_tracker_core.trackers.siamfc import PEAK_RADIUS, SiamFCModel
-
-_SHOWN = Decision(True, "the target was shown in this frame")
-
-
-@dataclass(frozen=True)
-class CascadeOutput(NetworkOutput):
-    """What both networks say of one target in one frame; ``peak`` is the raw correlation, without bias.
-
-    Attributes:
-        box: of the best patch.
-        matching: response at its peak as the gate takes it.
-        classification: softmax probability of "target" of the best patch.
-        others: of all other peaks, the ratios to the highest one.
-    """
-
-    box: Box
-    matching: float
-    classification: float
-    others: tuple[float, ...]
-
-    @property
-    def is_finite(self) -> bool:
-        return super().is_finite and math.isfinite(self.matching + self.classification)
-
-
-@dataclass(frozen=True)
-class CascadeTarget:
-    """What is kept of a target.
-
-    Attributes:
-        template: of its exemplar.
-        first_side: side in pixels of its first search window.
-        classifier: its own, which learns.
-        gate: decides when.
-        random: of the boxes that are learned from.
-        decision: whether the last frame is learned from.
-        fails: whether the classifier no longer knows a target that is still followed.
-        learned: frames that were learned from since the last update.
-    """
-
-    template: Tensors
-    first_side: float
-    classifier: Classifier
-    gate: Gate
-    random: RandomState
-    decision: Decision = _SHOWN
-    fails: bool = False
-    learned: int = 0
-
-
-CascadeState = SiameseState[CascadeTarget]
 
 
 class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
@@ -128,7 +77,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
             ConfigError: if the matching network cannot take crops of the configured sizes.
         """
         bias = float(matching.correlation.bias.detach())
-        model = SiamFCModel.from_network(matching, config, device, name, precision)
+        model = SiamFCModel.from_network(matching, config.matching, device, name, precision)
         return cls(model, bias, PatchNetwork(classification, device, precision), config, name)
 
     def start(self, frame: Frame, box: Box) -> CascadeState:
@@ -200,7 +149,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
         """
         config, measure, near = self.config, self.config.peaks.measure, self.config.peaks.ratio
         maps = self.matching.backend.search(template, crops)[0].float()[:, 0]
-        peaks = find_peaks(maps + self.bias, config.response_up, config.peaks.most)
+        peaks = find_peaks(maps + self.bias, config.siamfc.response_up, config.peaks.most)
         owners = torch.tensor([place for place, own in enumerate(windows) for _ in own], device=self.device)
         highest = torch.full((len(windows),), -torch.inf, device=self.device)
         highest = highest.scatter_reduce(0, owners, peaks.heights[:, 0], "amax")
@@ -280,7 +229,7 @@ class CascadeModel(SiameseModel[CascadeTarget, CascadeOutput]):
         box = bounded(wanted, state.box, config.mdnet.least_side, state.image_size)
         context = context_size(box.width, box.height, config.context_amount)
         side = context * config.search_size / config.exemplar_size
-        low, high = (limit * state.target.first_side for limit in config.scale_limits)
+        low, high = (limit * state.target.first_side for limit in config.siamfc.scale_limits)
         limited = min(max(side, low), high)
         box = Box.from_centre(*box.centre, box.width * limited / side, box.height * limited / side)
         return replace(state, box=box, search_side=limited)

@@ -1,4 +1,4 @@
-"""Response maps: how far a peak stands out, and windows that prefer the middle."""
+"""Response maps: where the peak is under a window that prefers the middle, and how far it stands out."""
 
 from __future__ import annotations
 
@@ -37,3 +37,22 @@ def peak_to_sidelobe(responses: torch.Tensor, rows: torch.Tensor, columns: torch
     variance = ((responses - mean[:, None, None]).square() * outside).sum(dim=(1, 2)) / count
     peaks = responses[torch.arange(len(responses), device=responses.device), rows, columns]
     return ((peaks - mean) / variance.clamp_min(1e-12).sqrt()).clamp_min(0)
+
+
+def peaks(responses: torch.Tensor, influence: torch.Tensor, window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where responses are highest under a cosine window.
+
+    Args:
+        responses: (N, size, size); each is shifted to a least value of 0 and divided by its sum first.
+        influence: (N,) share of the window.
+        window: (size, size), sums to one.
+
+    Returns:
+        int64 (N,) rows, and columns.
+    """
+    floored = responses - responses.amin(dim=(1, 2), keepdim=True)
+    share = influence[:, None, None]
+    final = (1 - share) * floored / (floored.sum(dim=(1, 2), keepdim=True) + 1e-16)
+    final = final + share * window
+    place = final.flatten(1).argmax(dim=1)
+    return place // responses.shape[-1], place % responses.shape[-1]

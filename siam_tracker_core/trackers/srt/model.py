@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,10 +25,11 @@ from siam_tracker_core.runtimes import as_images
 from siam_tracker_core.trackers.common.box_regression import BoxRegression
 from siam_tracker_core.trackers.common.boxes import bounded, scaled_boxes
 from siam_tracker_core.trackers.common.sampling import Spread, draw
-from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState, best_of
+from siam_tracker_core.trackers.common.siamese import SiameseModel, best_of
 from siam_tracker_core.trackers.results import ResponseMap
 from siam_tracker_core.trackers.srt.candidates import ring_map, ring_offsets, standing_out
 from siam_tracker_core.trackers.srt.config import SRTConfig
+from siam_tracker_core.trackers.srt.state import SRTOutput, SRTState, SRTTarget, Template
 
 # Search regions, and candidates of them, that are pooled and matched at once. All candidates of one region take 63 MB,
 # which no CPU's cache holds; a hundred were fastest, and fewer than fifty slower than all.
@@ -49,57 +49,6 @@ REGRESSION = Spread("uniform", 0.3, 1.6, 1.1)
 # Cells of the response map's side; places up to this share of the radius from the peak belong to it.
 MAP_SIDE = 21
 PEAK_SHARE = 0.35
-
-
-@dataclass(frozen=True)
-class SRTOutput(NetworkOutput):
-    """What the network says of one target in one frame; ``peak`` is the similarity of the best candidate.
-
-    Attributes:
-        box: the best candidate in pixels of the search crop.
-        scale: its scale.
-        features: float32 (D,), of its region of conv4_3, for the regression; empty without one.
-    """
-
-    box: Box
-    scale: float
-    features: NDArray[np.float32]
-
-    @property
-    def is_finite(self) -> bool:
-        return super().is_finite and bool(np.isfinite(self.features).all())
-
-
-class Template(NamedTuple):
-    """What is matched of a target, in pixels of the search crop; the same in every frame.
-
-    Attributes:
-        exemplar: parts of its own region (``SRTNetwork.parts``), each (1, 1, D).
-        boxes: (P * S, 4) of ``x, y, width, height``, the candidates.
-        regions: (1, P * S, 4), what is matched of them, on the device.
-    """
-
-    exemplar: list[torch.Tensor]
-    boxes: NDArray[np.float64]
-    regions: torch.Tensor
-
-
-class SRTTarget(NamedTuple):
-    """What is kept of a target.
-
-    Attributes:
-        template: what it is matched with.
-        regression: refines its boxes; None without one.
-        first_box, first_side: its first box and the side of its first search window, in pixels.
-    """
-
-    template: Template
-    regression: BoxRegression | None
-    first_box: Box
-    first_side: float
-
-
-SRTState = SiameseState[SRTTarget]
 
 
 class SRTModel(SiameseModel[SRTTarget, SRTOutput]):

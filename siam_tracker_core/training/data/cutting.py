@@ -7,7 +7,6 @@ together from the records at the very end (``commands.prepare``).
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +22,7 @@ from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.training.data.crop_store import cut, target_window
 from siam_tracker_core.training.data.plan import Chunk, LeftOut, Piece, Preparation
-from siam_tracker_core.training.data.shards import UNFINISHED, SetInfo, Shard, TrackCrops, write_shard
+from siam_tracker_core.training.data.shards import SetInfo, Shard, TrackCrops, write_shard, write_whole
 
 UNREADABLE = "image cannot be read"
 
@@ -177,17 +176,3 @@ def cut_chunk(chunk: Chunk, folder: Path, info: SetInfo, settings: Preparation) 
             "give the same command again to go on"
         ) from error
     return record
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        OSError: if it cannot be written.
-    """
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
-    try:
-        unfinished.write_text(text)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 import webdataset
 
 from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.training.data.shards import FORMAT, INDEX, UNFINISHED, SetInfo, Shard, address, gist
+from siam_tracker_core.training.data.shards import FORMAT, INDEX, SetInfo, Shard, address, gist, write_whole
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,7 @@ def write_index(folder: Path, prepared: PreparedSet, more: dict[str, Any]) -> No
         **more,
         "shards": [vars(shard) for shard in prepared.shards],
     }
-    unfinished = folder / f"{INDEX}{UNFINISHED}"
-    unfinished.write_text(json.dumps(content))
-    unfinished.replace(folder / INDEX)
+    write_whole(folder / INDEX, json.dumps(content))
 
 
 def read_index(location: str | Path) -> dict[str, Any]:

@@ -163,6 +163,20 @@ def write_shard(path: Path, info: SetInfo, samples: Iterable[TrackCrops]) -> Sha
     )
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
+    try:
+        unfinished.write_text(text)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def _describe(info: SetInfo, sample: TrackCrops) -> bytes:
     return json.dumps(
         {

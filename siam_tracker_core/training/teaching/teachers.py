@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from siam_tracker_core.peers import fear, nanotrack
+from siam_tracker_core.peers.onnx_network import OnnxNetwork
 from siam_tracker_core.training.augmentation.views import Views
 from siam_tracker_core.training.engine.module import Batch
 from siam_tracker_core.training.engine.pair_module import Clear
-from siam_tracker_core.training.teaching.onnx_network import OnnxNetwork
 
 
 class Answers(NamedTuple):
@@ -87,24 +88,26 @@ class NanoTrackV3:
         folder: holds ``nanotrack_backbone.onnx`` and ``nanotrack_head.onnx``.
 
     Raises:
-        WeightsError: as ``OnnxNetwork``.
+        ConfigError, WeightsError: as ``OnnxNetwork``.
     """
 
     name = "NanoTrack v3"
 
     def __init__(self, folder: Path) -> None:
-        backbone = folder / "nanotrack_backbone.onnx"
-        self.template = OnnxNetwork(backbone, {"input": (1, 3, 127, 127)})
-        self.features = OnnxNetwork(backbone, {"input": (1, 3, 255, 255)})
-        self.head = OnnxNetwork(folder / "nanotrack_head.onnx", {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)})
+        backbone, head = (folder / file for file in nanotrack.FILES)
+        self.template = OnnxNetwork(backbone, nanotrack.BACKBONE, {"input": (1, 3, 127, 127)})
+        self.features = OnnxNetwork(backbone, nanotrack.BACKBONE, {"input": (1, 3, 255, 255)})
+        shapes = {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)}
+        self.head = OnnxNetwork(head, nanotrack.HEAD, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
         logits, distances = [], []
         for exemplar, search in zip(clear.exemplars.split(1), clear.searches.split(1), strict=True):
-            template = self.template(input=_array(exemplar))["output"]
-            said = self.head(input1=template, input2=self.features(input=_array(search))["output"])
-            logits.append(said["output1"])
-            distances.append(said["output2"])
+            (template,) = self.template(input=_array(exemplar))
+            (features,) = self.features(input=_array(search))
+            logit, distance = self.head(input1=template, input2=features)
+            logits.append(logit)
+            distances.append(distance)
         scores = torch.from_numpy(np.concatenate(logits)).softmax(dim=1)[:, 1]
         boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(15, 7, 16))
         count = len(scores)
@@ -119,7 +122,7 @@ class FearXS:
         folder: holds ``fear_xs_features.onnx`` and ``fear_xs_track.onnx``.
 
     Raises:
-        WeightsError: as ``OnnxNetwork``.
+        ConfigError, WeightsError: as ``OnnxNetwork``.
     """
 
     name = "FEAR-XS"
@@ -127,10 +130,10 @@ class FearXS:
     template_extent, search_extent = 1.4, 5.0
 
     def __init__(self, folder: Path) -> None:
-        self.template = OnnxNetwork(folder / "fear_xs_features.onnx", {"image": (1, 3, 128, 128)})
-        self.track = OnnxNetwork(
-            folder / "fear_xs_track.onnx", {"image": (1, 3, 256, 256), "template_features": (1, 256, 8, 8)}
-        )
+        features, track = (folder / file for file in fear.FILES)
+        self.template = OnnxNetwork(features, fear.FEATURES, {"image": (1, 3, 128, 128)})
+        shapes = {"image": (1, 3, 256, 256), "template_features": (1, 256, 8, 8)}
+        self.track = OnnxNetwork(track, fear.TRACK, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
         sides = batch["exemplar_size"].clamp_min(4.0)
@@ -145,10 +148,10 @@ class FearXS:
         searches = search.resample(batch["search"], self.search_size).flip(1)
         logits, distances = [], []
         for one, other in zip(exemplars.split(1), searches.split(1), strict=True):
-            features = self.template(image=_array(one))["features"]
-            said = self.track(image=_array(other), template_features=features)
-            logits.append(said["cls"][:, 0])
-            distances.append(said["bbox"])
+            (features,) = self.template(image=_array(one))
+            distance, logit = self.track(image=_array(other), template_features=features)
+            logits.append(logit[:, 0])
+            distances.append(distance)
         boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(16, 8, 16))
         boxes = boxes * torch.cat((pixels, pixels), dim=1)[:, None, None]
         scores = torch.from_numpy(np.concatenate(logits)).sigmoid()

@@ -1,4 +1,4 @@
-"""Bags: what is written is read back, and what is wrong is said in one sentence."""
+"""Bags: what is written is read back, whatever wrote it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from made_bags import FRAMES, STORAGES, image, restamped, write
 from numpy.typing import NDArray
 from rosbags.rosbag1 import Writer as Ros1Writer
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from siam_tracker_core.bags import BagOptions, BagReader, write_sequence_bag
@@ -22,29 +23,13 @@ from siam_tracker_core.bags.types import (
     TARGET_EVENT,
     TRACKED_TARGET,
     TRACKED_TARGET_ARRAY,
-    TRACKS,
     header_stamp,
     typestore,
-    with_stamp,
 )
-from siam_tracker_core.bags.writer import START, _Messages
+from siam_tracker_core.bags.writer import START
 from siam_tracker_core.commands.make_bag import make_bag
-from siam_tracker_core.datasets.made import MadeSequence, made_sequence
+from siam_tracker_core.datasets.made import MadeSequence
 from siam_tracker_core.errors import BagError, DatasetError, OutputError
-
-FRAMES = 6
-STORAGES = ["mcap", "sqlite3"]
-
-
-@pytest.fixture(scope="module")
-def made() -> MadeSequence:
-    sequence = made_sequence(frames=FRAMES, size=(160, 120))
-    sequence.boxes[3] = np.nan
-    return sequence
-
-
-def write(made: MadeSequence, out: Path, **options: str) -> Path:
-    return write_sequence_bag(out, made.frames, made.boxes, made.rate, "cat", BagOptions(**options), progress=False)
 
 
 @pytest.mark.parametrize("storage", STORAGES)
@@ -131,87 +116,6 @@ def test_impossible_options_are_refused() -> None:
         BagOptions(truth_topic="/camera/image_raw")
 
 
-def test_a_missing_bag(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match="does not exist; expected a rosbag2 folder"):
-        BagReader(tmp_path / "nothing")
-    with pytest.raises(BagError, match=r"is not a bag: a rosbag2 folder has a metadata\.yaml"):
-        BagReader(tmp_path)
-    (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(BagError, match="Unrecognized storage format"):
-        BagReader(tmp_path / "notes.txt")
-
-
-@pytest.mark.parametrize("storage", STORAGES)
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.5, 0.95])
-def test_a_truncated_bag(made: MadeSequence, tmp_path: Path, storage: str, share: float) -> None:
-    bag = write(made, tmp_path / "bag", storage=storage)
-    file = next(each for each in bag.iterdir() if each.suffix in {".mcap", ".db3"})
-    whole = file.read_bytes()
-    file.write_bytes(whole[: int(len(whole) * share)])
-    with pytest.raises(BagError, match=r"truncated") as caught, BagReader(bag) as reader:
-        list(reader.frames())
-    assert str(bag) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_recording_that_was_cut_short(made: MadeSequence, tmp_path: Path) -> None:
-    bag = write(made, tmp_path / "bag")
-    (bag / "metadata.yaml").unlink()
-    with pytest.raises(BagError, match="recording that was cut short"):
-        BagReader(bag)
-
-
-def raw_bag(out: Path, messages: list[tuple[str, str, int, bytes]], storage: str = "mcap") -> Path:
-    """A bag of given topics, types, times and serialised messages; a message of no bytes only makes its topic."""
-    plugin = StoragePlugin.MCAP if storage == "mcap" else StoragePlugin.SQLITE3
-    with Writer(out, version=9, storage_plugin=plugin) as writer:
-        topics = {}
-        for topic, kind, stamp, data in messages:
-            if topic not in topics:
-                topics[topic] = writer.add_connection(topic, kind, typestore=typestore())
-            if data:
-                writer.write(topics[topic], stamp, data)
-    return out
-
-
-def image(stamp: int) -> tuple[str, str, int, bytes]:
-    data = _Messages(BagOptions(), "").image(np.zeros((4, 5, 3), np.uint8), stamp)
-    return "/image", "sensor_msgs/msg/Image", stamp, data
-
-
-def truth(stamp: int, topic: str = "/truth") -> tuple[str, str, int, bytes]:
-    return topic, TRACKS, stamp, _Messages(BagOptions(), "").truth(np.array([1.0, 1, 2, 2]), stamp, 0)
-
-
-@pytest.mark.parametrize("storage", STORAGES)
-def test_an_empty_bag(tmp_path: Path, storage: str) -> None:
-    with pytest.raises(BagError, match=r"has no image topic .* its topics are: none"):
-        BagReader(raw_bag(tmp_path / "nothing", [], storage))
-    with pytest.raises(BagError, match="is empty: it has no message"):
-        BagReader(raw_bag(tmp_path / "silent", [("/image", "sensor_msgs/msg/Image", 0, b"")], storage))
-
-
-def test_topics_that_are_not_there(tmp_path: Path) -> None:
-    bag = raw_bag(tmp_path / "bag", [image(1), truth(1)])
-    with pytest.raises(BagError, match=r"no topic /camera in .*; the bag's image topics are: /image"):
-        BagReader(bag, image_topic="/camera")
-    with pytest.raises(BagError, match=r"/truth carries siam_tracker_msgs/msg/TrackedTargetArray; the bag's image"):
-        BagReader(bag, image_topic="/truth")
-    with pytest.raises(BagError, match=r"no topic /boxes in .*; the bag's ground-truth topics are: /truth"):
-        BagReader(bag, truth_topic="/boxes")
-    two = raw_bag(tmp_path / "two", [image(1), ("/other", *image(1)[1:])])
-    with pytest.raises(BagError, match="has 2 image topics; name one of them: /image, /other"):
-        BagReader(two)
-    only_truth = raw_bag(tmp_path / "only_truth", [truth(1)])
-    with pytest.raises(BagError, match=r"has no image topic .* its topics are: /truth"):
-        BagReader(only_truth)
-
-
-def test_stamps_that_do_not_increase(tmp_path: Path) -> None:
-    with pytest.raises(BagError, match=r"image 2 on /image is stamped 0\.000000005, not after image 1"):
-        BagReader(raw_bag(tmp_path / "bag", [image(1), image(7), (*image(7)[:2], 8, image(5)[3])]))
-
-
 def test_truth_of_a_foreign_type_is_read_with_the_types_that_the_bag_brings(tmp_path: Path) -> None:
     store = get_typestore(Stores.ROS2_JAZZY)
     for name, fields in (
@@ -236,39 +140,6 @@ def test_truth_of_a_foreign_type_is_read_with_the_types_that_the_bag_brings(tmp_
         np.testing.assert_array_equal(reader.truth(), [[8, 17, 4, 6]])
 
 
-def test_truth_that_does_not_agree(tmp_path: Path) -> None:
-    fewer = raw_bag(tmp_path / "fewer", [image(1), image(2), truth(1)])
-    with pytest.raises(BagError, match="2 images on /image but 1 different stamps on /truth"):
-        BagReader(fewer).truth()
-    shifted = raw_bag(tmp_path / "shifted", [image(1), image(2), truth(1), truth(3)])
-    with pytest.raises(BagError, match=r"no message on /truth has the stamp of image 1, 0\.000000002"):
-        BagReader(shifted).truth()
-    bare = raw_bag(tmp_path / "bare" / "bag", [image(1), image(2)])
-    with pytest.raises(BagError, match="has no ground truth"):
-        BagReader(bare).truth()
-    sidecar = bare.parent / "groundtruth_rect.txt"
-    sidecar.write_text("2,3,4,5\n")
-    with pytest.raises(BagError, match=r"has 2 images on /image but .* has 1 lines"):
-        BagReader(bare).truth()
-    sidecar.write_text("2,3,4,5\nnan,nan,nan,nan\n")
-    np.testing.assert_array_equal(BagReader(bare).truth(), [[1, 2, 4, 5], [np.nan] * 4])
-
-
-def restamped(bag: Path, out: Path, stamp: Callable[[int], int]) -> Path:
-    """A copy of a bag whose headers, of images and truth, are stamped otherwise."""
-    with Reader(bag) as reader, Writer(out, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        topics = {
-            each.topic: writer.add_connection(each.topic, each.msgtype, typestore=typestore())
-            for each in reader.connections
-        }
-        counts = dict.fromkeys(topics, 0)
-        for connection, recorded, raw in reader.messages():
-            changed = with_stamp(bytes(raw), stamp(counts[connection.topic]))
-            counts[connection.topic] += 1
-            writer.write(topics[connection.topic], recorded, changed)
-    return out
-
-
 @pytest.mark.parametrize("stamp", [lambda n: 0, lambda n: 5 * 10**9 + n // 2 * 10**6], ids=["zero", "equal"])
 def test_useless_stamps_give_way_to_the_times_of_recording(
     made: MadeSequence, tmp_path: Path, stamp: Callable[[int], int], caplog: pytest.LogCaptureFixture
@@ -279,12 +150,6 @@ def test_useless_stamps_give_way_to_the_times_of_recording(
         assert np.array_equal(reader.stamps, reader.recorded)
         assert [header_stamp(frame.raw) for frame in reader.frames()] == reader.recorded.tolist()
         np.testing.assert_allclose(reader.truth(), made.boxes, atol=1e-4)
-
-
-def test_stamps_that_jump_back_are_still_refused(made: MadeSequence, tmp_path: Path) -> None:
-    bag = restamped(write(made, tmp_path / "bag"), tmp_path / "back", lambda n: (9 - n) * 10**9)
-    with pytest.raises(BagError, match="header stamps must increase"):
-        BagReader(bag)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import centred_giou
+from siam_tracker_core.peers import nanotrack
+from siam_tracker_core.peers.onnx_network import OnnxNetwork
 from siam_tracker_core.training.augmentation.views import Views
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.pair_module import Clear
 from siam_tracker_core.training.siamban import SiamBANModule, SiamBANTraining
 from siam_tracker_core.training.teaching.lesson import TeachingLoss, labelled_scores, make_lesson, teaching_loss
-from siam_tracker_core.training.teaching.onnx_network import OnnxNetwork
 from siam_tracker_core.training.teaching.teachers import Answers, FearXS, interpolated
 
 
@@ -223,7 +224,6 @@ def test_labels_alone_train_a_network():
 def test_a_teachers_file_that_is_missing_or_no_network_is_refused(tmp_path, content):
     path = tmp_path / "nanotrack_head.onnx"
     if content is not None:
-        pytest.importorskip("openvino")
         path.write_bytes(content)
     with pytest.raises(WeightsError, match=r"nanotrack_head\.onnx"):
-        OnnxNetwork(path, {"input1": (1, 96, 8, 8)})
+        OnnxNetwork(path, nanotrack.HEAD, {"input1": (1, 96, 8, 8)})

@@ -7,60 +7,21 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from html_page import Page
+from made_results import made_result, write_frames
 
 from siam_tracker_core.commands.sequences import tracker_names
 from siam_tracker_core.commands.tables import accuracy_table, command_line, markdown
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.evaluation import otb
-from siam_tracker_core.evaluation.report import palette, plots
 from siam_tracker_core.evaluation.report.facts import provenance_of, tuning_warnings
-from siam_tracker_core.evaluation.report.film_strip import chosen_frames, film_strip
 from siam_tracker_core.evaluation.report.otb import PANELS, write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.summary import summarise
 from siam_tracker_core.evaluation.tuning_record import read_record
-
-
-def made_result(
-    name: str, offset: float, count: int = 30, states: bool = False, frames: tuple[Path, ...] | None = None
-) -> SequenceResult:
-    truth = np.column_stack([np.arange(count) * 2.0, np.full(count, 30.0), np.full(count, 40.0), np.full(count, 30.0)])
-    truth[count // 2] = np.nan
-    predicted = np.nan_to_num(truth, nan=5.0) + np.array([offset, 0, 0, 0]) * np.linspace(0, 1, count)[:, None]
-    predicted[-1] = np.nan
-    return SequenceResult(
-        name,
-        truth,
-        predicted,
-        states=tuple("lost" if index > 20 else "uncertain" if index > 15 else "tracking" for index in range(count))
-        if states
-        else None,  # type: ignore[arg-type]
-        seconds=np.linspace(0.002, 0.02, count),
-        frames=frames,
-        missed=np.arange(count) == count - 1,
-    )
-
-
-def write_frames(folder: Path, count: int = 30) -> tuple[Path, ...]:
-    frames = tuple(folder / f"{index:04d}.png" for index in range(1, count + 1))
-    for frame in frames:
-        cv2.imwrite(str(frame), np.full((120, 160, 3), 90, np.uint8))
-    return frames
-
-
-@pytest.fixture
-def many(tmp_path: Path) -> dict[str, list[SequenceResult]]:
-    frames = write_frames(tmp_path)
-    sequences = ("first & <last>", "second/2", "third", "fourth", "fifth", "sixth")
-    return {
-        "worse": [made_result(name, 40 + 5 * place, frames=frames) for place, name in enumerate(sequences)],
-        "better": [made_result(name, 10, states=True, frames=frames) for name in sequences],
-    }
 
 
 def test_a_report_on_many_is_one_file_that_needs_no_other(
@@ -109,27 +70,6 @@ def test_chosen_sequences_are_shown_in_their_order(tmp_path: Path, many: dict[st
     assert text.count("data:image/jpeg") == 5 * 8, "a strip for each, and none for the sixth that was not chosen"
     headings = re.findall(r"<h3>([^<]*) <small>", text)
     assert headings == ["fifth", "first &amp; &lt;last&gt;", "third", "fourth", "sixth", "second/2"]
-
-
-def test_the_ranking_plot_has_both_scores_of_each_tracker(
-    tmp_path: Path, many: dict[str, list[SequenceResult]]
-) -> None:
-    write_report(tmp_path / "out", many, title="t", command="c")
-    rows = {row["tracker"]: row for row in json.loads((tmp_path / "out" / "plots" / "ranking.json").read_text())}
-    for name, of_tracker in many.items():
-        areas, shares = [], []
-        for result in of_tracker:  # by the definitions, frame by frame
-            frames = [frame for frame in range(len(result)) if not np.isnan(result.truth[frame]).any()]
-            shift = {frame: result.predicted[frame, 0] - result.truth[frame, 0] for frame in frames}
-            shift[0] = 0.0
-            overlap = [0.0 if np.isnan(shift[f]) else max(0.0, (40 - shift[f]) / (40 + shift[f])) for f in frames]
-            areas.append(np.mean([np.mean([value > step / 20 for value in overlap]) for step in range(21)]))
-            shares.append(np.mean([shift[frame] <= 20 for frame in frames]))
-        assert rows[name]["success_auc"] == pytest.approx(np.mean(areas))
-        assert rows[name]["precision_20"] == pytest.approx(np.mean(shares))
-    drawn = (tmp_path / "out" / "plots" / "ranking.svg").read_text()
-    assert "precision at 20 px" in drawn
-    assert "worse" in drawn
 
 
 def test_settings_that_others_tuned_are_marked_with_what_they_were_tuned_on(repository_root: Path) -> None:
@@ -212,28 +152,6 @@ def test_summary_counts() -> None:
     assert figures["latency_ms"]["p95"] == pytest.approx(np.percentile(milliseconds, 95))
 
 
-def test_plots_repeat_to_the_letter() -> None:
-    results = {"t": made_result("a", 20)}
-    assert plots.overlap_plot(results, {"t": 0}) == plots.overlap_plot(results, {"t": 0})
-
-
-def test_the_film_strip_shows_the_loss(tmp_path: Path) -> None:
-    result = made_result("a", 100, count=100)
-    frames = chosen_frames(result, 6)
-    assert (frames[0], frames[-1], len(frames)) == (0, 99, 6)
-    assert int(np.flatnonzero(otb.lost_frames(result))[0]) in frames
-    shots = film_strip({"t": made_result("a", 20, frames=write_frames(tmp_path))}, {"t": 0}, 4)
-    assert shots[0].frame == 1
-    picture = cv2.imdecode(np.frombuffer(shots[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape == (360, 480, 3)
-    drawn = np.abs(picture.astype(int) - np.array(palette.bgr(palette.film_colour(0)))).sum(axis=2).min()
-    assert drawn < 60, "the track has its tracker's colour"
-
-
-def test_a_short_sequence_has_a_short_strip() -> None:
-    assert chosen_frames(made_result("a", 0, count=3), 8) == [0, 1, 2]
-
-
 def test_tables_are_markdown() -> None:
     assert markdown(["a", "long"], [["b", "1"]]) == "| a | long |\n| - | ---: |\n| b |    1 |"
     table = accuracy_table({"t": summarise([made_result("a", 0)])})
@@ -252,23 +170,6 @@ def test_tracker_names_are_read_from_lists_and_text() -> None:
     assert tracker_names("[kcf,csrt]") == ["kcf", "csrt"]
     with pytest.raises(ConfigError, match="no tracker was named"):
         tracker_names(" ")
-
-
-def test_every_plot_has_its_values_as_csv_and_json(tmp_path: Path, many: dict[str, list[SequenceResult]]) -> None:
-    labels = {"third": frozenset({"OCC", "SV"}), "fourth": frozenset({"SV"})}
-    write_report(tmp_path, many, title="t", command="c", labels=labels)
-    names = {path.name for path in (tmp_path / "plots").iterdir()}
-    drawn = {name.removesuffix(".svg") for name in names if name.endswith(".svg")}
-    assert drawn >= {"success", "precision", "latency", "speed", "attributes", "attribute-OCC", "overlap-third"}
-    assert names == {f"{name}.{kind}" for name in drawn for kind in ("svg", "csv", "json")}
-    overlaps = json.loads((tmp_path / "plots" / "overlap-third.json").read_text())
-    np.testing.assert_allclose(
-        [row["better"] if row["better"] is not None else np.nan for row in overlaps], otb.overlaps(many["better"][2])
-    )
-    for name, of_tracker in many.items():
-        times = np.concatenate([result.seconds[1:] for result in of_tracker]) * 1e3
-        written = [row[f"{name}_ms"] for row in json.loads((tmp_path / "plots" / "latency.json").read_text())]
-        np.testing.assert_allclose(written, np.percentile(times, np.arange(101)))
 
 
 def test_attributes_are_shown_with_their_number_of_sequences(
@@ -292,24 +193,6 @@ def test_many_sequences_do_not_make_an_endless_page(tmp_path: Path) -> None:
     assert f"the values of all {PANELS + 3} are in plots/" in Page(text).text
     assert len(list((tmp_path / "plots").glob("overlap-*.svg"))) == PANELS
     assert len(list((tmp_path / "plots").glob("overlap-*.csv"))) == PANELS + 3
-
-
-def test_a_label_keeps_off_the_mark_of_the_next_point() -> None:
-    figures = {"long-name": {"fps": 30.0, "success_auc": 0.5}, "b": {"fps": 36.0, "success_auc": 0.5}}
-    svg = plots.speed_plot(figures, {"long-name": 0, "b": 1})
-    assert svg is not None
-    heights = {name: float(y) for y, name in re.findall(r'y="([\d.]+)"[^>]*>(long-name|b)</text>', svg)}
-    assert heights["b"] - heights["long-name"] > 9, "the label of the left point would lie on the right point"
-
-
-def test_labels_of_neighbouring_points_keep_apart() -> None:
-    figures = {name: {"fps": 30.0, "success_auc": 0.5 + 0.001 * place} for place, name in enumerate("abcdef")}
-    svg = plots.speed_plot(figures, {name: place for place, name in enumerate(figures)})
-    assert svg is not None
-    places = {name: height for height, name in re.findall(r'y="([\d.]+)"[^>]*>([a-f])</text>', svg)}
-    heights = sorted(float(height) for height in places.values())
-    assert len(heights) == 6
-    assert min(np.diff(heights)) > 9
 
 
 def test_a_report_computes_each_overlap_once(tmp_path, monkeypatch):

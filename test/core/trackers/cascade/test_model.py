@@ -1,156 +1,15 @@
-"""The cascade: what it is for, that its halves alone are SiamFC and MDNet, and that it is bounded and repeatable."""
+"""The cascade: what it is for, and that it is bounded and repeatable."""
 
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
-from made_network import random_weights
-from torch import nn
+from made_cascade import BLUE, RED, SIDE, Actor, follow, made, staged
 
-from siam_tracker_core import Box, TrackerGroup, TrackState, load_tracker
-from siam_tracker_core.config import merged, read_config
-from siam_tracker_core.errors import ConfigError, WeightsError
-from siam_tracker_core.networks import MDNet, SiamFCNetwork
-from siam_tracker_core.networks.backbone import Backbone
-from siam_tracker_core.trackers.cascade import CascadeConfig, CascadeModel
-from siam_tracker_core.trackers.mdnet import MDNetModel
-from siam_tracker_core.trackers.siamfc import SiamFCModel
-from siam_tracker_core.trackers.tracker import Tracker
-from siam_tracker_core.training.cascade import join
-from siam_tracker_core.weights import read_weights, save_weights, sha256
-
-CPU = torch.device("cpu")
-SETTINGS = Path(__file__).resolve().parents[4] / "config" / "trackers"
-SIDE, SIZE = 40, (320, 240)
-CLASSIFIER = {
-    "init_positives": 20,
-    "init_negatives": 100,
-    "init_lr": 2e-3,
-    "init_rounds": 30,
-    "update_positives": 20,
-    "update_negatives": 30,
-    "update_lr": 3e-3,
-    "update_rounds": 4,
-    "batch_positives": 16,
-    "batch_negatives": 32,
-    "hard_pool": 64,
-}
-# A wide search, so that actors beside each other are seen together, and one size, for the colours of a coarse grid say
-# nothing about sizes.
-QUICK = {
-    "search_size": 383,
-    "response_up": 4,
-    "patch_scales": 1,
-    "window_influence": 0.1,
-    "update_every": 1,
-    "lost": {"enabled": False},
-    "mdnet": {"classifier": CLASSIFIER},
-}
-
-
-class Brightness(Backbone):
-    """A matching network that is blind to colours: the mean brightness of blocks, above or below the usual."""
-
-    stride, receptive_field, out_channels = 8, 8, 1
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.level = nn.Parameter(torch.tensor(110.0))
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-        grey = (images * weights).sum(1, keepdim=True)
-        return nn.functional.avg_pool2d(grey, 8) - self.level
-
-
-class Colours(Backbone):
-    """A classification network that sees colours in a coarse grid, of the size of VGG-M's features."""
-
-    stride, receptive_field, out_channels = 32, 32, 512
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mix = nn.Conv2d(3, 512, 1)
-        generator = torch.Generator().manual_seed(0)
-        nn.init.normal_(self.mix.weight, 0, 0.02, generator=generator)
-        nn.init.zeros_(self.mix.bias)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.mix(nn.functional.adaptive_avg_pool2d(images - 128, 3)).relu()
-
-
-def made_networks():
-    """Matching whose response to the target's own frame is about 6 - 3, and an untrained classifier."""
-    torch.manual_seed(0)
-    matching = SiamFCNetwork(Brightness(), 6 / 34_000)
-    matching.correlation.bias.data.fill_(-3)
-    classification = MDNet(domains=0)
-    classification.backbone = Colours()
-    return matching, classification
-
-
-def made(tracker="cascade", **changes):
-    """A tracker with the made networks."""
-    config = read_config(CascadeConfig, merged(QUICK, changes), "here")
-    matching, classification = made_networks()
-    if tracker == "siamfc":
-        return Tracker(SiamFCModel.from_network(matching, config, CPU))
-    if tracker == "mdnet":
-        return Tracker(MDNetModel(classification, config.mdnet, CPU))
-    return Tracker(CascadeModel.from_networks(matching, classification, config, CPU))
-
-
-@dataclass(frozen=True)
-class Actor:
-    """A painted square: the factors on blue, green and red, and for each frame left, top, contrast and saturation.
-
-    All actors have one pattern of brightness, which its contrast weakens; with contrast 0 it is not there.
-    """
-
-    colour: tuple[float, float, float]
-    way: list[tuple[float, float, float, float]]
-
-    def box(self, moment):
-        return Box(*self.way[moment][:2], SIDE, SIDE)
-
-
-def smooth(rng, width, height, cells):
-    small = rng.uniform(-0.5, 0.5, (max(2, cells * height // width), cells)).astype(np.float32)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
-
-
-def staged(*actors):
-    """Images of actors before a grey ground."""
-    rng = np.random.default_rng(0)
-    ground = (110 + 20 * smooth(rng, *SIZE, 30))[..., None].repeat(3, axis=2)
-    pattern = 100 * smooth(rng, SIDE, SIDE, 5)[..., None]
-    images = []
-    for moment in range(len(actors[0].way)):
-        canvas = ground.copy()
-        for actor in actors:
-            x, y, contrast, saturation = actor.way[moment]
-            colour = np.array(actor.colour) / np.dot(actor.colour, (0.114, 0.587, 0.299))
-            if contrast:
-                painted = (110 + contrast * pattern) * (1 + saturation * (colour - 1))
-                canvas[y : y + SIDE, x : x + SIDE] = painted
-        images.append(np.clip(np.rint(canvas), 0, 255).astype(np.uint8))
-    return images
-
-
-def follow(tracker, images, actor):
-    """Results of all frames but the first, in which the actor is shown."""
-    tracker.init(images[0], actor.box(0))
-    return [tracker.update(image) for image in images[1:]]
-
-
-RED, BLUE, GREEN = (0.6, 0.8, 1.5), (1.9, 0.9, 0.6), (0.6, 1.3, 0.6)
+from siam_tracker_core import Box, TrackerGroup, TrackState
 
 
 @pytest.fixture(scope="module")
@@ -170,16 +29,6 @@ def test_matching_alone_jumps_to_a_look_alike_and_the_cascade_stays(crossing):
     both = follow(made(), images, red)
     overlaps = [result.box.iou(red.box(moment)) for moment, result in enumerate(both, start=1)]
     assert min(overlaps) > 0.7
-
-
-@pytest.fixture(scope="module")
-def hiding():
-    """The target hides between two look-alikes for five frames, and comes back in paler colours."""
-    frames = 16
-    red = Actor(RED, [(140, 100, float(not 3 <= t < 8), 1.0 if t < 8 else 0.6) for t in range(frames)])
-    blue = Actor(BLUE, [(188, 100, 1.0, 1.0)] * frames)
-    green = Actor(GREEN, [(110, 145, 1.0, 1.0)] * frames)
-    return red, staged(blue, green, red)
 
 
 def test_learning_from_the_wrong_patch_breaks_it_and_the_gate_keeps_it_whole(hiding):
@@ -330,7 +179,13 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
         "batch_negatives": 2,
         "hard_pool": 2,
     }
-    changes = {"exemplar_size": 32, "search_size": 64, "response_up": 2, "update_every": 1000, "failure": 0.0}
+    changes = {
+        "exemplar_size": 32,
+        "search_size": 64,
+        "siamfc": {"response_up": 2},
+        "update_every": 1000,
+        "failure": 0.0,
+    }
     tracker = made(**changes, peaks={"most": 2}, mdnet={"classifier": classifier | {"budget": 1}})
     ground = np.full((48, 64, 3), 60, np.uint8)
     images = [ground.copy() for _ in range(4)]
@@ -348,95 +203,3 @@ def test_ten_thousand_frames_take_no_more_memory_than_a_few(one_thread):
     later = held()
     assert later[0] < objects + 500
     assert later[1] == size
-
-
-def test_a_gate_that_asks_for_peaks_nobody_looks_for_is_refused():
-    with pytest.raises(ConfigError, match=r"gate.distractor 0.6 is below peaks.ratio 0.75"):
-        read_config(CascadeConfig, {"gate": {"distractor": 0.6}}, "here")
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A SiamFC with random weights, an MDNet with two domains, and the cascade of both."""
-    folder = tmp_path_factory.mktemp("weights")
-    matching = random_weights(folder / "siamfc.safetensors", config={"calibration": {"bias": -1.0}})
-    torch.manual_seed(1)
-    description = {"tracker": "mdnet", "network": {"name": "mdnet", "backbone": "vgg_m"}}
-    settings = {"config": {"long_interval": 7}, "provenance": {"steps": 5}}
-    save_weights(folder / "mdnet.safetensors", MDNet(domains=2).state_dict(), description | settings)
-    join(matching, folder / "mdnet.safetensors", folder / "cascade.safetensors")
-    return folder
-
-
-def test_a_joined_file_holds_both_halves_and_tells_their_origin(files):
-    state, metadata = read_weights(files / "cascade.safetensors")
-    for half, name in (("matching", "siamfc"), ("classification", "mdnet")):
-        tensors, _ = read_weights(files / f"{name}.safetensors")
-        own = {key: tensor for key, tensor in tensors.items() if not key.startswith("fc6")}
-        assert {key.removeprefix(f"{half}.") for key in state if key.startswith(half)} == set(own)
-        assert all(torch.equal(state[f"{half}.{key}"], tensor) for key, tensor in own.items())
-        assert metadata["provenance"][half]["sha256"] == sha256(files / f"{name}.safetensors")
-    config = load_tracker(files / "cascade.safetensors", "cpu").config
-    assert (config.calibration.bias, config.mdnet.long_interval) == (-1.0, 7)
-    with pytest.raises(WeightsError, match=r"cannot be the classification half of a cascade: it holds 'siamfc'"):
-        join(files / "siamfc.safetensors", files / "siamfc.safetensors", files / "no.safetensors")
-
-
-def test_settings_are_stored_over_those_of_the_halves(files):
-    halves = files / "siamfc.safetensors", files / "mdnet.safetensors"
-    shipped = yaml.safe_load((SETTINGS / "cascade_shipped.yaml").read_text())
-    join(*halves, files / "set.safetensors", merged(shipped, {"mdnet": {"long_interval": 5}}))
-    config = load_tracker(files / "set.safetensors", "cpu").config
-    assert (config.size_lr, config.patch_step) == (shipped["size_lr"], shipped["patch_step"])
-    assert (config.calibration.bias, config.mdnet.long_interval) == (-1.0, 5)
-    with pytest.raises(ConfigError, match=r"the settings of the cascade: sise_rate: there is no such setting"):
-        join(*halves, files / "no.safetensors", {"sise_rate": 0.25})
-    assert not (files / "no.safetensors").exists()
-
-
-@pytest.mark.parametrize(("parts", "name"), [("matching", "siamfc"), ("classification", "mdnet")])
-def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
-    red, images = hiding
-    few = {"candidates": 8, "regression_samples": 8, "classifier": CLASSIFIER | {"init_negatives": 20}}
-    own = few if name == "mdnet" else {"lost": {"enabled": False}}
-    half = {"parts": parts, "mdnet": few, "lost": {"enabled": name == "mdnet"}}
-    alone = load_tracker(files / f"{name}.safetensors", "cpu", config=own)
-    part = load_tracker(files / "cascade.safetensors", "cpu", config=half)
-    assert type(part.model) is type(alone.model)
-    for one, other in zip(follow(part, images[:3], red), follow(alone, images[:3], red), strict=True):
-        assert (one.box, one.score) == (other.box, other.score)
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("cascade", CascadeModel),
-        ("cascade_matching", SiamFCModel),
-        ("cascade_classification", MDNetModel),
-        ("cascade_no_gate", CascadeModel),
-        ("cascade_fast", CascadeModel),
-        ("cascade_shipped", CascadeModel),
-    ],
-)
-def test_shipped_settings_name_the_parts_of_figure_3(files, name, kind):
-    tracker = load_tracker(files / "cascade.safetensors", "cpu", config=SETTINGS / f"{name}.yaml")
-    assert type(tracker.model) is kind
-
-
-def test_the_defaults_that_the_settings_file_tells_are_the_defaults():
-    told = (SETTINGS / "cascade.yaml").read_text().split("#\n", 1)[1]
-    settings = yaml.safe_load("".join(line.removeprefix("# ") for line in told.splitlines(keepends=True)))
-    assert set(settings) == {
-        "parts",
-        "peaks",
-        "patch_scales",
-        "patch_step",
-        "size_lr",
-        "lost_windows",
-        "gate",
-        "update_every",
-    } | {
-        "failure",
-        "mdnet",
-    }
-    assert read_config(CascadeConfig, settings, "the file") == CascadeConfig()

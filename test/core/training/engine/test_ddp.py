@@ -15,8 +15,9 @@ from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.networks import SiamFCNetwork
 from siam_tracker_core.networks.backbone import Backbone, footprint_of
 from siam_tracker_core.training.augmentation.views import Jitter, Photometry
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.recipe import Unfreezing, WarmUp
-from siam_tracker_core.training.engine.run import EpochSlices, Machine, fit
+from siam_tracker_core.training.engine.run import Machine, fit
 from siam_tracker_core.training.engine.validation import Validation
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
 

@@ -13,8 +13,8 @@ from made_lesson import recipe, run
 from torch.utils.data import Dataset
 
 from siam_tracker_core.training.data.loader import PatientLoader
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.pictures import GAP, heat, overlay, tile
-from siam_tracker_core.training.engine.run import EpochSlices
 from siam_tracker_core.training.engine.speed import in_words
 
 # Logs and pictures

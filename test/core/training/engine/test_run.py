@@ -13,8 +13,9 @@ from torch import nn
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.training.engine.checkpoints import LAST, read_checkpoint
+from siam_tracker_core.training.engine.epoch_slices import EpochSlices
 from siam_tracker_core.training.engine.recipe import Recipe, Unfreezing, WarmUp, read_recipe
-from siam_tracker_core.training.engine.run import EpochSlices, Machine, fit
+from siam_tracker_core.training.engine.run import Machine, fit
 from siam_tracker_core.training.engine.schedule import rate_factor
 from siam_tracker_core.training.engine.unfreezing import open_units, set_training, units_of
 from siam_tracker_core.training.siamrpn import SiamRPNTraining
