@@ -32,7 +32,7 @@ suite = status=0; \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-all soak fuzz steady cpu-check gpu-check docs lint format clean distclean
+.PHONY: help setup demo test test-all soak fuzz steady cpu-check gpu-check docs lint format lock sbom clean distclean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -78,6 +78,18 @@ cpu-check: setup ## measure this machine's CPU beside NanoTrack, idle and under 
 
 gpu-check: setup ## test and measure this machine's GPU: build/gpu-check/speed.md
 	$(BIN)/python -m siam_tracker_core.commands.speed_check --device cuda:0 --out build/gpu-check
+
+# Both tools bring packages of their own, and so get environments of their own.
+lock: ## pin what the Docker images take from pip, with hashes: docker/requirements.lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-annotate \
+	  --constraint constraints.txt docker/requirements.in --output-file docker/requirements.lock
+
+sbom: setup ## list what is installed in .venv, as CycloneDX: build/sbom.json
+	$(PYTHON) -m venv build/sbom
+	build/sbom/bin/pip install --quiet cyclonedx-bom
+	build/sbom/bin/cyclonedx-py environment --output-file build/sbom.json $(BIN)/python
 
 clean: ## remove what was built, but not .venv, trained weights or runs
 	rm -rf build install log .pytest_cache .hypothesis .mypy_cache .ruff_cache siam_tracker_msgs/_skbuild *.egg-info

@@ -17,7 +17,7 @@ if [ "$ROS_DISTRO" = jazzy ]; then
 else
   rosdep install --from-paths . --ignore-src --default-yes -r
 fi
-pip install safetensors pydantic annotated-types "jsonargparse[signatures]" docstring-parser
+pip install --ignore-installed safetensors pydantic annotated-types "jsonargparse[signatures]" docstring-parser
 set +u
 colcon build --event-handlers console_direct+
 # shellcheck source=/dev/null
