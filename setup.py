@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
+import struct
 from glob import glob
 from importlib.util import find_spec
 from pathlib import Path
@@ -119,13 +121,22 @@ def require_interfaces() -> None:
 def shipped_files() -> list[str]:
     """Weights and settings that an installed package has inside, see siam_tracker_core/resources.py.
 
-    Who builds from the repository has all weights and keeps them. A wheel for release has those of the default alone
-    (SIAM_TRACKER_WHEEL=release); `siam-tracker zoo --get` gets the others.
+    Who builds from the repository has all weights and keeps them. A wheel for release has those of the default alone,
+    with the files that it shares tensors with (SIAM_TRACKER_WHEEL=release); `siam-tracker zoo --get` gets the others.
     """
     weights = glob("weights/*.safetensors")
     if os.environ.get("SIAM_TRACKER_WHEEL") == "release":
-        weights = [f"weights/{_told('zoo_entries.py', 'DEFAULT_TRACKER')}.safetensors"]
+        default = f"weights/{_told('zoo_entries.py', 'DEFAULT_TRACKER')}.safetensors"
+        weights = [default, *_shared_with(default)]
     return sorted(glob("weights/*.yaml") + weights + _settings())
+
+
+def _shared_with(path: str) -> list[str]:
+    """Files beside a safetensors file that it shares tensors with, as its metadata name them (see weights.py)."""
+    with Path(path).open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8))
+        metadata = json.loads(file.read(length))["__metadata__"]
+    return [f"weights/{name}" for name in json.loads(metadata["siam_tracker"]).get("shared", {})]
 
 
 def _told(file: str, name: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from siam_tracker_core.bags import write_sequence_bag
 from siam_tracker_core.datasets.made import PERIOD, made_sequence
 from siam_tracker_core.errors import BagError
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.bag_evaluation.evaluate_bag import evaluate, exit_status
 from siam_tracker_ros.bag_evaluation.options import Options
 from siam_tracker_ros.bag_evaluation.scores import summary_lines
@@ -37,11 +38,6 @@ def _clear(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
     for name in _FILES:
         (out / name).unlink(missing_ok=True)
-
-
-# It goes past the pillar and the look-alike in every runtime; the default, which does not learn, takes the look-alike
-# for its target after some starts (docs/online.md).
-_TRACKER = "siamrpn_mobilenetv2_online"
 
 
 def run(out: Path, frames: int, tracker: str, device: str, mode: str, seed: int) -> None:
@@ -83,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="demo", description=__doc__, formatter_class=HelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for the bag and the results")
     parser.add_argument("--frames", type=int, default=PERIOD, help="length of the sequence, at 30 images a second")
-    parser.add_argument("--tracker", default=_TRACKER, help="name of the tracker in the zoo")
+    parser.add_argument("--tracker", default=DEFAULT_TRACKER, help="name of the tracker in the zoo")
     parser.add_argument("--device", default=Options.device, help="where the network runs: auto, cpu, cuda or cuda:N")
     parser.add_argument("--mode", choices=["every_frame", "real_time"], default=Options.mode)
     parser.add_argument("--seed", type=int, default=0, help="of the sequence")

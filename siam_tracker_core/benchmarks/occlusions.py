@@ -22,8 +22,9 @@ _SPEED = 4.0
 def occlusion_scene(seed: int, rounds: int = 2) -> MadeSequence:
     """A textured target that walks behind a wall ``rounds`` times, beside another that shares half of its texture.
 
-    The truth has no box while less than half of it is in sight. It stands behind the wall for 30 frames, and comes out on the other side at every even time and up to 60 pixels higher or
-    lower at every odd one. The other one stays in sight, near the wall.
+    It stands behind the wall for 30 frames, and comes out on the other side at every even time and up to 60 pixels
+    higher or lower at every odd one. The truth has no box while less than half of it is in sight. The other one stays
+    in sight, near the wall.
 
     Args:
         seed: of textures and places.

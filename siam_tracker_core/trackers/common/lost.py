@@ -99,8 +99,8 @@ class LostSearch:
 
     The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
     reach its borders. In every other frame one window stays near the place of loss: at the place itself, where a target
-    that moved would be by now, and at the place's eight neighbours in turn. All others go through the tiles, the nearest
-    first, and begin again after the last.
+    that moved would be by now, and at the place's eight neighbours in turn. All others go through the tiles, the
+    nearest first, and begin again after the last.
 
     Attributes:
         home: the search window at the place of loss.
@@ -161,10 +161,9 @@ class LostSearch:
         if not between:
             return self.home
         ahead = self._ahead()
-        if ahead is None:
-            offset = _AROUND[turn % len(_AROUND)]
-        else:
-            offset = _AROUND[turn // 2 % len(_AROUND)] if turn % 2 else ahead
+        offset: tuple[float, float] = _AROUND[(turn if ahead is None else turn // 2) % len(_AROUND)]
+        if ahead is not None and turn % 2 == 0:
+            offset = ahead
         width, height = self.image_size
         x, y = self.home.centre_x + offset[0] * self.step, self.home.centre_y + offset[1] * self.step
         return Window(x, y, self.home.size) if 0 <= x <= width and 0 <= y <= height else self.home
