@@ -6,6 +6,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from siam_tracker_core.bags import write_sequence_bag
@@ -29,7 +30,10 @@ _FILES = (
     "sequences.json",
     "sequences.csv",
 )
-_FOLDERS = ("bag", "plots")
+_BESIDE = "beside"
+_FOLDERS = ("bag", "plots", _BESIDE)
+# The default without learning, which the look-alike can lead away.
+_WITHOUT = "siamrpn_mobilenetv2"
 
 
 def _clear(out: Path) -> None:
@@ -40,8 +44,8 @@ def _clear(out: Path) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def run(out: Path, frames: int, tracker: str, device: str, mode: str, seed: int) -> None:
-    """Make the sequence and its bag, evaluate the tracker on it, and print the scores.
+def run(out: Path, frames: int, tracker: str, beside: str, device: str, mode: str, seed: int) -> None:
+    """Make the sequence and its bag, evaluate the tracker and another one on it, and print the scores.
 
     Raises:
         SiamTrackerError, NodeFailure, TrackerError: as ``make_bag`` and ``evaluate_bag`` do.
@@ -51,17 +55,24 @@ def run(out: Path, frames: int, tracker: str, device: str, mode: str, seed: int)
         _clear(out)
     except OSError as error:
         raise BagError(f"{out} cannot be written ({error.strerror}); give another folder with --out") from None
-    print(f"1/3  making {frames} images of a moving target, with exact ground truth")
+    steps = 4 if beside else 3
+    print(f"1/{steps}  making {frames} images of a moving target, with exact ground truth")
     made = made_sequence("demo", frames, seed=seed)
-    print(f"2/3  writing the bag {out / 'bag'}")
+    print(f"2/{steps}  writing the bag {out / 'bag'}")
     bag = write_sequence_bag(out / "bag", made.frames, made.boxes, made.rate, label="cat")
-    print(f"3/3  replaying it through the tracker node with {tracker}")
+    print(f"3/{steps}  replaying it through the tracker node with {tracker}")
     options = Options(str(bag), str(out), tracker=tracker, device=device, mode=mode, overlay=True)
-    scores = evaluate(options, command=f"python -m siam_tracker_ros.demo --out {out}")
+    command = f"python -m siam_tracker_ros.demo --out {out}"
+    scores = evaluate(options, command)
+    if beside:
+        print(f"4/{steps}  and with {beside}")
+        others = evaluate(replace(options, out=str(out / _BESIDE), tracker=beside), command)
     print(f"\n{tracker} on the made sequence, {mode.replace('_', ' ')}:")
     print(summary_lines(scores, out))
     print(f"  {'scores':18} {out / 'scores.json'}")
     print(f"  {'video':18} {out / 'overlay.mp4'}")
+    if beside:
+        print(f"\n{beside} on the same:  success (AUC) {others['success_auc']:.3f}  {out / _BESIDE / 'overlay.mp4'}")
     print(f"\nPoint at it yourself, in the browser:  {_console_command(bag)}")
 
 
@@ -80,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("build/demo"), help="folder for the bag and the results")
     parser.add_argument("--frames", type=int, default=PERIOD, help="length of the sequence, at 30 images a second")
     parser.add_argument("--tracker", default=DEFAULT_TRACKER, help="name of the tracker in the zoo")
+    parser.add_argument("--beside", default=_WITHOUT, help="another one, to compare with; '' for none")
     parser.add_argument("--device", default=Options.device, help="where the network runs: auto, cpu, cuda or cuda:N")
     parser.add_argument("--mode", choices=["every_frame", "real_time"], default=Options.mode)
     parser.add_argument("--seed", type=int, default=0, help="of the sequence")

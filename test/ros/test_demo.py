@@ -13,7 +13,8 @@ from siam_tracker_ros.demo import main
 def test_the_demo_leaves_what_it_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "demo"
     arguments = ["--out", str(out), "--frames", "12", "--device", "cpu"]
-    assert main(arguments) == 0
+    assert main([*arguments, "--beside", ""]) == 0
+    assert not (out / "beside").exists()
     notes = out / "notes.txt"
     notes.write_text("mine")
     assert main(arguments) == 0, "a second run replaces the first"
@@ -22,11 +23,12 @@ def test_the_demo_leaves_what_it_promises(tmp_path: Path, capsys: pytest.Capture
     assert scores["frames"] == 12
     assert scores.keys() >= {"success_auc", "precision_20", "frames", "frames_lost", "latency_ms"}
     assert scores["latency_ms"].keys() == {"p50", "p95"}
-    for name in ("report.html", "tracks.csv", "overlay.mp4", "bag/metadata.yaml"):
+    for name in ("report.html", "tracks.csv", "overlay.mp4", "bag/metadata.yaml", "beside/overlay.mp4"):
         assert (out / name).stat().st_size > 0
     printed = capsys.readouterr().out
     assert str(out / "report.html") in printed
     assert "success (AUC)" in printed
+    assert "siamrpn_mobilenetv2 on the same:" in printed
     assert f"siam-tracker serve {out / 'bag'}" in printed.splitlines()[-1]
 
 

@@ -91,6 +91,8 @@ class Confidence:
 ROUND = 90
 # So many frames a target that is hidden is thought to go on as it went.
 AHEAD = 30
+# So many frames something is looked at before the search goes on: what is not surer by then is something else.
+FOLLOWED = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,38 +102,56 @@ class LostSearch:
     The picture is divided into tiles no further apart than ``step``, so that their responses meet and the last ones
     reach its borders. In every other frame one window stays near the place of loss: at the place itself, where a target
     that moved would be by now, and at the place's eight neighbours in turn. All others go through the tiles, the
-    nearest first, and begin again after the last.
+    nearest first, and begin again after the last. Something that was seen without being surely the target is looked at
+    once more in the next frame, from the middle: at a window's edge a target has a lower score.
 
     Attributes:
         home: the search window at the place of loss.
         step: largest distance in pixels between neighbouring windows.
         image_size: width and height in pixels.
         velocity: of the target before it was lost, x and y in pixels a frame.
+        doubtful: frames since it was last seen for certain, before the search began.
         tiles: float64 (n, 2), centres of the windows that cover the picture, the nearest first.
         frame: frames that have been searched.
         looked: tiles that have been looked at.
+        candidate: centre of what is to be looked at once more; None for nothing.
+        followed: frames in a row that a candidate was looked at.
     """
 
     home: Window
     step: float
     image_size: tuple[int, int]
     velocity: tuple[float, float]
+    doubtful: int
     tiles: NDArray[np.float64] = field(repr=False)
     frame: int = 0
     looked: int = 0
+    candidate: tuple[float, float] | None = None
+    followed: int = 0
 
     @classmethod
     def around(
-        cls, home: Window, step: float, image_size: tuple[int, int], velocity: tuple[float, float] = (0.0, 0.0)
+        cls,
+        home: Window,
+        step: float,
+        image_size: tuple[int, int],
+        velocity: tuple[float, float] = (0.0, 0.0),
+        doubtful: int = 0,
     ) -> LostSearch:
         """A search that begins at the place of loss; arguments as the attributes."""
-        return cls(home, step, image_size, velocity, _tiles(home, step, image_size))
+        return cls(home, step, image_size, velocity, doubtful, _tiles(home, step, image_size))
 
     def windows(self, count: int) -> tuple[Window, ...]:
         """The windows of the next frame, ``count`` of them."""
+        if self.candidate is not None:
+            again = Window(*self.candidate, self.home.size)
+            return (again, *self._tiles_from(count - 1))
         near = self._near
-        places = self.tiles[(self.looked + np.arange(count - near)) % len(self.tiles)]
-        return (self._beside(),) * near + tuple(Window(x, y, self.home.size) for x, y in places.tolist())
+        return (self._beside(),) * near + self._tiles_from(count - near)
+
+    def _tiles_from(self, count: int) -> tuple[Window, ...]:
+        places = self.tiles[(self.looked + np.arange(count)) % len(self.tiles)]
+        return tuple(Window(x, y, self.home.size) for x, y in places.tolist())
 
     def budget(self, least: int, most: int) -> int:
         """How many windows a frame has: as few as show every tile once in ``ROUND`` frames.
@@ -147,8 +167,16 @@ class LostSearch:
         return min(max(needed, least), max(least, most))
 
     def after(self, count: int) -> LostSearch:
-        """The search after a frame with ``count`` windows."""
-        return replace(self, frame=self.frame + 1, looked=self.looked + count - self._near)
+        """The search after a frame with ``count`` windows in which nothing was noticed."""
+        if self.candidate is not None:
+            return replace(self, looked=self.looked + count - 1, candidate=None)
+        return replace(self, frame=self.frame + 1, looked=self.looked + count - self._near, followed=0)
+
+    def noticing(self, place: tuple[float, float]) -> LostSearch:
+        """The search that looks at a place once more, unless it has done so for some frames already."""
+        if self.followed >= FOLLOWED:
+            return self
+        return replace(self, candidate=place, followed=self.followed + 1)
 
     @property
     def _near(self) -> int:
@@ -156,26 +184,29 @@ class LostSearch:
         return 1 - self.frame % 2
 
     def _beside(self) -> Window:
-        """The place of loss, or in every other look at it the place ahead or a neighbour, inside the picture."""
-        turn, between = divmod(self.frame // 2, 2)
-        if not between:
-            return self.home
-        ahead = self._ahead()
-        offset: tuple[float, float] = _AROUND[(turn if ahead is None else turn // 2) % len(_AROUND)]
-        if ahead is not None and turn % 2 == 0:
-            offset = ahead
+        """The place of loss and its neighbours in turn, or where a target that moved would be every other time."""
+        looks = self.frame // 2
+        offset = self._ahead() if looks % 2 == 0 else None
+        if offset is None:
+            turn, between = divmod(looks // 2 if self._moves else looks, 2)
+            if not between:
+                return self.home
+            offset = _AROUND[turn % len(_AROUND)]
         width, height = self.image_size
         x, y = self.home.centre_x + offset[0] * self.step, self.home.centre_y + offset[1] * self.step
         return Window(x, y, self.home.size) if 0 <= x <= width and 0 <= y <= height else self.home
 
+    @property
+    def _moves(self) -> bool:
+        """Whether the target would leave the place of loss before long."""
+        return math.hypot(*self.velocity) * AHEAD >= self.step / 2
+
     def _ahead(self) -> tuple[float, float] | None:
         """Where a target that moved on would be, in steps from the place of loss; None for one that hardly moved."""
-        speed = math.hypot(*self.velocity)
-        if speed * AHEAD < self.step / 2:
+        if not self._moves:
             return None
-        # Nearer than half a step the place itself is looked at; further than a few seconds nothing is known.
-        reach = min(max(speed * self.frame / self.step, 0.5), speed * AHEAD / self.step)
-        return self.velocity[0] / speed * reach, self.velocity[1] / speed * reach
+        gone = min(self.doubtful + self.frame, AHEAD) / self.step
+        return self.velocity[0] * gone, self.velocity[1] * gone
 
 
 # The neighbours of a place, in columns and rows.

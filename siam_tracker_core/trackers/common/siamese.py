@@ -71,8 +71,9 @@ class NetworkOutput:
         return abs(self.peak) + abs(self.psr) < float("inf")
 
 
-# Share of the last step in the velocity: about ten frames are remembered.
-_VELOCITY_RATE = 0.2
+# Share of the last step in the velocity. Half a second is remembered, for a box slows down while its target goes behind
+# something.
+_VELOCITY_RATE = 0.07
 
 TargetT = TypeVar("TargetT")
 OtherT = TypeVar("OtherT")
@@ -145,6 +146,9 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         confidence = state.confidence.after(score, config)
         if confidence.state is TrackState.LOST:
             moved = self._sought(state)
+            if state.lost_search is not None and moved.lost_search is not None and score >= config.uncertain:
+                place = self._moved(state, output).box.centre
+                moved = replace(moved, lost_search=moved.lost_search.noticing(place))
         else:
             moved = replace(self._moved(state, output), lost_search=None)
             if score >= config.lost:
@@ -191,7 +195,9 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         # It may be the box that was given, which reaches as far outside as a user likes.
         box = bounded(state.confident_box, state.confident_box, 0.0, state.image_size)
         back = replace(state, box=box, search_side=state.confident_side)
-        search = LostSearch.around(back.search_window, self._lost_step(back), state.image_size, state.velocity)
+        search = LostSearch.around(
+            back.search_window, self._lost_step(back), state.image_size, state.velocity, state.confidence.doubtful
+        )
         return replace(back, lost_search=search)
 
     def _search_size(self, state: SiameseState[TargetT]) -> int:

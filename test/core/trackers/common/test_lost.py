@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector, log_odds
-from siam_tracker_core.trackers.common.lost import Confidence, LostConfig, LostSearch
+from siam_tracker_core.trackers.common.lost import FOLLOWED, Confidence, LostConfig, LostSearch
 from siam_tracker_core.trackers.common.response import peak_to_sidelobe
 from siam_tracker_core.trackers.results import TrackState
 
@@ -139,19 +139,36 @@ def test_near_places_are_seen_more_often():
 
 
 @pytest.mark.parametrize("direction", [(1.0, 0.0), (0.0, -1.0), (0.6, 0.8)])
-def test_where_a_moving_target_would_be_is_seen_every_eighth_frame(direction):
+def test_where_a_moving_target_would_be_is_seen_every_fourth_frame(direction):
     """One window a frame; the target goes on behind something at 3 px a frame, and comes out after 12 to 30 frames."""
     home = np.array([320.0, 240.0])
-    search = LostSearch.around(Window(*home, 160), 80, (640, 480), (3 * direction[0], 3 * direction[1]))
+    search = LostSearch.around(Window(*home, 160), 80, (640, 480), (3 * direction[0], 3 * direction[1]), doubtful=7)
     looked = []
     for frame in range(60):
         (window,) = search.windows(1)
-        out = home + np.array(direction) * 3 * min(frame, 30)
-        if np.abs(out - [window.centre_x, window.centre_y]).max() <= 1e-6 and frame >= 14:
+        out = home + np.array(direction) * 3 * min(7 + frame, 30)
+        if np.abs(out - [window.centre_x, window.centre_y]).max() <= 1e-6:
             looked.append(frame)
         search = search.after(1)
-    assert len(looked) >= 5
-    assert np.diff(looked).max() <= 8
+    assert len(looked) == 15
+    assert np.diff(looked).max() <= 4
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_may_be_the_target_is_looked_at_again_from_the_middle_for_three_frames(count):
+    search = LostSearch.around(Window(300, 200, 160), 80, (640, 480)).after(count)
+    undisturbed = search
+    for _ in range(FOLLOWED):
+        search = search.noticing((510.0, 77.0))
+        first, *others = search.windows(count)
+        assert (first.centre_x, first.centre_y, first.size) == (510, 77, 160)
+        assert len(others) == count - 1
+        search = search.after(count)
+    search = search.noticing((510.0, 77.0))
+    assert search.candidate is None
+    if count == 1:  # the search goes on where it was
+        assert search.windows(1) == undisturbed.windows(1)
+    assert search.after(count).noticing((510.0, 77.0)).candidate == (510, 77)
 
 
 def test_a_target_that_stood_still_is_looked_for_on_all_sides_alike():
