@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.bags import BagReader
+from siam_tracker_core.bags.storage import BagStorage
 from siam_tracker_core.console.player import Player
 from siam_tracker_core.console.recording import REQUESTS_TOPIC
 from siam_tracker_core.console.reel import Reel, ReelFrame
@@ -71,7 +72,9 @@ def test_it_waits_for_a_target_then_follows_it_records_it_and_ends(session: Vide
         assert len(bag) == 27, "all that was played since"
         truth = bag.truth()
         assert Box.from_array(truth[-1]).iou(target.box) > 0.99
-        raw = next(raw for _, raw in bag._messages(REQUESTS_TOPIC))
+    storage = BagStorage(folder)
+    _, raw = next(storage.messages(REQUESTS_TOPIC))
+    storage.close()
     request = json.loads(raw[8:].rstrip(b"\0"))
     assert (request["request"], request["label"], request["stamp"]) == ("set_target", "cat", str(stamp))
 

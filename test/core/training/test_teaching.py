@@ -70,7 +70,7 @@ def test_fear_sees_the_target_where_it_is_and_its_box_returns_to_the_view():
 
     def template(image):
         seen["template"] = image
-        return {"features": np.zeros((1, 256, 8, 8), np.float32)}
+        return [np.zeros((1, 256, 8, 8), np.float32)]
 
     def track(image, template_features):
         rows, columns = np.nonzero(image[0, 0] > 127)
@@ -79,7 +79,7 @@ def test_fear_sees_the_target_where_it_is_and_its_box_returns_to_the_view():
         steps = (np.arange(16) - 8) * 16.0
         x, y = np.meshgrid(steps, steps)
         distances = np.stack((x - low[0], y - low[1], high[0] - x, high[1] - y))[None].astype(np.float32)
-        return {"cls": np.full((1, 1, 16, 16), 5.0, np.float32), "bbox": distances}
+        return [distances, np.full((1, 1, 16, 16), 5.0, np.float32)]
 
     teacher = FearXS.__new__(FearXS)
     teacher.template, teacher.track = template, track
