@@ -46,6 +46,8 @@ def run(program: str) -> int:
     except ImportError as error:
         print(cannot_start(program, error), file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # PyTorch alone takes a second, in which people change their minds
+        return 130
     return int(module.main())
 
 

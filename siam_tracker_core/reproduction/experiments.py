@@ -142,6 +142,44 @@ class Published:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line of a paper's line plot.
+
+    Attributes:
+        name: in the legend.
+        evaluation: its name.
+        at: where each tracker lies along x, from left to right.
+        dashed: as the paper draws it.
+        mark: at each point, as the paper draws it.
+    """
+
+    name: str
+    evaluation: str
+    at: Mapping[str, float]
+    dashed: bool = False
+    mark: Literal["circle", "cross"] = "circle"
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
+class LinePlot:
+    """A figure in which the paper draws lines.
+
+    Attributes:
+        x: what lies along it, with its unit.
+        metric: what lies along y, e.g. ``eao``.
+        lines: in the paper's order.
+    """
+
+    x: str
+    metric: str
+    lines: tuple[Line, ...]
+
+    __pydantic_config__ = STRICT
+
+
+@dataclass(frozen=True)
 class Experiment:
     """One table or figure.
 
@@ -152,6 +190,7 @@ class Experiment:
         evaluations: what is scored.
         commands: further commands, e.g. of ``analyse``.
         published: the paper's figures; a figure without numbers in its text has none.
+        plot: of a figure with lines, what they go through.
         hours: estimated, not measured, on one current GPU with all its data, trainings of ``--weights train`` included.
         paper: its folder's name.
         item: its file's name.
@@ -163,6 +202,7 @@ class Experiment:
     evaluations: tuple[Evaluation, ...] = ()
     commands: tuple[tuple[str, ...], ...] = ()
     published: tuple[Published, ...] = ()
+    plot: LinePlot | None = None
     hours: Annotated[float, Ge(0.0)] = 0.0
     paper: str = ""
     item: str = ""
@@ -200,8 +240,17 @@ def read_experiments() -> tuple[Experiment, ...]:
             named |= {row.ours for row in experiment.published if row.ours}
             if unknown := sorted(named - set(trackers)):
                 raise ConfigError(f"{path}: {', '.join(unknown)} is not in trackers.yaml")
+            _check_lines(experiment, path)
             found.append(experiment)
     return tuple(found)
+
+
+def _check_lines(experiment: Experiment, path: Path) -> None:
+    """See that each line goes through what is run."""
+    for line in experiment.plot.lines if experiment.plot else ():
+        run = {name for each in experiment.evaluations if each.name == line.evaluation for name in each.trackers}
+        if absent := ", ".join(sorted(set(line.at) - run)):
+            raise ConfigError(f"{path}: the line {line.name!r} goes through {absent}, not run on {line.evaluation!r}")
 
 
 @cache

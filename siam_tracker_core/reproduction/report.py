@@ -11,7 +11,10 @@ from typing import Any
 from siam_tracker_core.evaluation.report.page import Facts, write_page
 from siam_tracker_core.reproduction.comparison import Row, comparison_figures
 from siam_tracker_core.reproduction.experiments import PAPERS, Experiment, Published
+from siam_tracker_core.reproduction.lines import line_figure
 from siam_tracker_core.reproduction.plan import Plan
+
+_Figures = Mapping[str, Mapping[str, Any]]  # by tracker and metric
 
 METRICS = {
     "success_auc": "success AUC",
@@ -40,7 +43,8 @@ def write_report(experiment: Experiment, plan: Plan, out: Path, command: str, da
     Returns:
         The rows, in the paper's order.
     """
-    rows = list(_rows(experiment, plan))
+    read = {name: _figures(folder) for name, folder in plan.evaluations.items()}
+    rows = list(_rows(experiment, plan, read))
     warnings = list(plan.left_out)
     if cut is not None:
         warnings.insert(0, f"Only the first {cut} frames of each sequence were run: no figure is the benchmark's.")
@@ -57,6 +61,9 @@ def write_report(experiment: Experiment, plan: Plan, out: Path, command: str, da
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     figures = comparison_figures(rows)
+    lines = line_figure(experiment, lambda *of: _ours(plan, read, *of), in_words)
+    if lines is not None:
+        figures = {"lines": lines} | figures
     if figures:
         (out / "plots").mkdir(exist_ok=True)
     for name, figure in figures.items():
@@ -77,8 +84,7 @@ def write_report(experiment: Experiment, plan: Plan, out: Path, command: str, da
     return rows
 
 
-def _rows(experiment: Experiment, plan: Plan) -> Iterator[Row]:
-    read = {name: _figures(folder) for name, folder in plan.evaluations.items()}
+def _rows(experiment: Experiment, plan: Plan, read: Mapping[str, _Figures]) -> Iterator[Row]:
     for published in experiment.published:
         figures = _of(published, read.get(published.evaluation, {}), plan.labels)
         for metric, value in published.values.items():
@@ -86,6 +92,12 @@ def _rows(experiment: Experiment, plan: Plan) -> Iterator[Row]:
             yield Row(
                 published.name, published.evaluation, in_words(metric), value, None if ours is None else float(ours)
             )
+
+
+def _ours(plan: Plan, read: Mapping[str, _Figures], evaluation: str, tracker: str, metric: str) -> float | None:
+    """A tracker's figure on an evaluation; None where it has not run, or has no such figure."""
+    value = read.get(evaluation, {}).get(plan.labels.get(tracker, ""), {}).get(metric)
+    return None if value is None else float(value)
 
 
 def _of(published: Published, figures: Mapping[str, Mapping[str, Any]], labels: Mapping[str, str]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from siam_tracker_core.commands.listing import COMMANDS
+from siam_tracker_ros import programs
 from siam_tracker_ros.bag_evaluation import evaluate_bag
 from siam_tracker_ros.command_line import Parser
 
@@ -68,3 +69,11 @@ def test_evaluate_bag_answers_a_script(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr(evaluate_bag, "evaluate", lambda options, command: scores)
     assert evaluate_bag.main(["bag", "--json", "--use_running_node", "/siam_tracker"]) == 0
     assert json.loads(capsys.readouterr().out) == scores
+
+
+def test_an_interruption_while_a_program_is_imported_is_an_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(module: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(programs.importlib, "import_module", interrupted)
+    assert programs.run("replay") == 130

@@ -249,7 +249,7 @@ def test_manifests_and_readme_name_what_setup_requires(repository_root: Path, wh
     keys = {element.text for element in ElementTree.fromstring(manifest) if element.tag == "exec_depend"}
     assert {name: ROSDEP[name] for name in names & set(ROSDEP) if ROSDEP[name] not in keys} == {}
     for text in (manifest, (repository_root / "README.md").read_text(encoding="utf-8")):
-        commands = re.findall(r"^ *pip install (?:--[a-z-]+ )*((?:\"?[a-z][\w\[\]-]*\"? ?)+)", text, re.MULTILINE)
+        commands = re.findall(r"^ *pip install (?:--?[a-zA-Z-]+ )*((?:\"?[a-z][\w\[\]-]*\"? ?)+)", text, re.MULTILINE)
         assert names - set(ROSDEP) in [
             {canonicalize_name(word.strip('"').partition("[")[0]) for word in command.split()} for command in commands
         ], commands

@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from siam_tracker_core.cli import COMMANDS, main
-from siam_tracker_core.config import read_yaml
+from siam_tracker_core.config import read_config, read_yaml
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.datasets.otb import RANGES, targets
 from siam_tracker_core.errors import ConfigError
@@ -25,8 +26,10 @@ from siam_tracker_core.reproduction.experiments import (
     read_trackers,
     read_trainings,
 )
+from siam_tracker_core.reproduction.lines import line_figure
 from siam_tracker_core.reproduction.page import tables
-from siam_tracker_core.reproduction.plan import FOLDERS, Planner
+from siam_tracker_core.reproduction.plan import FOLDERS, Plan, Planner
+from siam_tracker_core.reproduction.report import write_report
 from siam_tracker_core.resources import RECIPES, shipped
 
 # What reports an experiment in each paper, counted in the papers themselves; other figures draw a method.
@@ -143,6 +146,76 @@ def test_an_experiment_runs_to_its_report(
     assert "otb2013/report.html" in page
     assert (out / "srt" / "table1" / "otb2013" / "report.html").is_file()
     assert "| ASLA" in capfd.readouterr().out
+
+
+CENTRE = """\
+title: EAO by the size of the centre
+status: runs
+evaluations:
+  - {data: vot2015, trackers: [siamrpn_centre4, siamrpn_centre7, siamrpn_centre13]}
+  - {data: vot2016, trackers: [siamrpn_centre4]}
+published:
+  - {name: four, evaluation: vot2015, ours: siamrpn_centre4, values: {eao: 0.25}}
+plot:
+  x: centre size (cells)
+  metric: eao
+  lines:
+    - {name: solid, evaluation: vot2015, at: {siamrpn_centre4: 4, siamrpn_centre7: 7, siamrpn_centre13: 13}}
+    - {name: dashed, evaluation: vot2016, at: {siamrpn_centre4: 4}, dashed: true, mark: cross}
+"""
+
+
+def centre_experiment(text: str = CENTRE) -> Experiment:
+    return read_config(Experiment, yaml.safe_load(text) | {"paper": "siamrpn", "item": "figure11"}, "centre")
+
+
+def test_a_figure_with_lines_is_drawn_with_lines(tmp_path: Path) -> None:
+    """What has run of two lines of made figures; what has not run is a gap."""
+    figures = {"vot2015": {"our four": {"eao": 0.2}, "our thirteen": {"eao": 0.3}}, "vot2016": {}}
+    for name, summary in figures.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "summary.json").write_text(json.dumps(summary))
+    labels = {"siamrpn_centre4": "our four", "siamrpn_centre7": "seven", "siamrpn_centre13": "our thirteen"}
+    plan = Plan([], labels, {name: tmp_path / name for name in figures}, [])
+    write_report(centre_experiment(), plan, tmp_path / "out", "siam-tracker reproduce", "today", None)
+    drawn = json.loads((tmp_path / "out" / "plots" / "lines.json").read_text())
+    solid = [(row["centre size (cells)"], row["paper"], row["ours"]) for row in drawn if row["line"] == "solid"]
+    assert solid == [(4, 0.25, 0.2), (7, None, None), (13, None, 0.3)]
+    assert [(row["line"], row["ours"]) for row in drawn][3:] == [("dashed", None)]
+    svg = (tmp_path / "out" / "plots" / "lines.svg").read_text()
+    assert {"solid", "dashed", "solid, the paper's", "centre size (cells)", "EAO"} <= set(
+        re.findall(r">([^<>]+)</text>", svg)
+    )
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.index("lines plot") < page.index("compared-vot2015"), "the paper's figure comes first"
+
+
+def test_nothing_is_drawn_of_lines_of_which_nothing_has_run() -> None:
+    assert line_figure(centre_experiment(), lambda evaluation, tracker, metric: None, str) is None
+
+
+def test_a_line_goes_through_what_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "siamrpn").mkdir()
+    wrong = CENTRE.replace("evaluation: vot2016, at", "evaluation: vot2017, at")
+    (tmp_path / "siamrpn" / "figure11.yaml").write_text(wrong)
+    trackers = read_trackers()
+    monkeypatch.setattr("siam_tracker_core.reproduction.experiments.read_trackers", lambda: trackers)
+    monkeypatch.setattr("siam_tracker_core.reproduction.experiments.shipped", lambda name: tmp_path)
+    with pytest.raises(ConfigError, match="'dashed' goes through siamrpn_centre4, not run on 'vot2017'"):
+        read_experiments.__wrapped__()
+
+
+def test_the_figures_that_the_papers_draw_with_lines_have_them() -> None:
+    drawn = {(one.paper, one.label): one.plot for one in read_experiments() if one.plot}
+    assert set(drawn) == {("siamrpn", "Figure 10"), ("siamrpn", "Figure 11"), ("siamdw", "Figure 1")}
+    centre = [(line.evaluation, line.dashed, line.mark) for line in drawn["siamrpn", "Figure 11"].lines]
+    without, with_youtube = True, False  # dashed and solid, as the paper's caption has it
+    assert centre == [
+        ("vot2015", without, "circle"),
+        ("vot2015", with_youtube, "circle"),
+        ("vot2016", without, "cross"),
+        ("vot2016", with_youtube, "cross"),
+    ]
 
 
 @pytest.mark.parametrize(
