@@ -72,7 +72,7 @@ def test_it_waits_for_a_target_then_follows_it_records_it_and_ends(session: Vide
         assert len(bag) == 27, "all that was played since"
         truth = bag.truth()
         assert Box.from_array(truth[-1]).iou(target.box) > 0.99
-    storage = BagStorage(folder)
+    storage = BagStorage(Path(folder))
     _, raw = next(storage.messages(REQUESTS_TOPIC))
     storage.close()
     request = json.loads(raw[8:].rstrip(b"\0"))
