@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
 
@@ -27,9 +26,7 @@ from siam_tracker_core.trackers.common.calibration import evidence_vector, log_o
 from siam_tracker_core.trackers.common.lost import LostSearch
 from siam_tracker_core.trackers.common.response import cosine_window
 from siam_tracker_core.trackers.common.siamese import (
-    NetworkOutput,
     SiameseModel,
-    SiameseState,
     best_of,
 )
 from siam_tracker_core.trackers.model import SearchRequest
@@ -39,59 +36,18 @@ from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
 from siam_tracker_core.trackers.siamrpn.learning import judged, liked, votes_of
 from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
+from siam_tracker_core.trackers.siamrpn.state import (
+    Candidate,
+    SiamRPNOutput,
+    SiamRPNState,
+    SiamRPNTarget,
+    box_in_image,
+    knowing,
+)
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
 CPU_BATCH = 4
-
-
-@dataclass(frozen=True)
-class SiamRPNOutput(NetworkOutput):
-    """What the network says of one target in one frame; ``peak`` is the best proposal's probability.
-
-    Attributes:
-        proposal: the best one.
-        seen: what the target's filter says, for those that learn.
-        liking: its response at the proposal.
-    """
-
-    proposal: Proposal
-    seen: Seen | None = None
-    liking: float = math.nan
-
-    @property
-    def is_finite(self) -> bool:
-        return all(map(math.isfinite, self.proposal))
-
-
-class SiamRPNTarget(NamedTuple):
-    """What is kept of a target.
-
-    Attributes:
-        template: kernels of its exemplar.
-        search_size: side in pixels of its search crops while it is not lost.
-        online: what is learned of it while it is tracked, for trackers that do.
-    """
-
-    template: Tensors
-    search_size: int
-    online: OnlineState | None = None
-
-
-SiamRPNState = SiameseState[SiamRPNTarget]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place where the network sees something like the target.
-
-    Attributes:
-        box: as proposed, in image pixels; it may reach beyond the image.
-        score: probability of "target".
-    """
-
-    box: Box
-    score: float
 
 
 class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
@@ -169,20 +125,20 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         if self.learner is None or (online := moved.target.online) is None:
             return moved, result
         online = judged(self.learner, online, moved, output.seen, output.liking, output.proposal, output.response)
-        return _knowing(moved, online), replace(result, learning=online.told)
+        return knowing(moved, online), replace(result, learning=online.told)
 
     def adapt(self, states: Sequence[SiamRPNState], frame: Frame) -> list[SiamRPNState]:
         if self.learner is None:
             return list(states)
         with one_thread():
             learned = self.learner.learn([state.target.online for state in states])
-        return [_knowing(state, online) for state, online in zip(states, learned, strict=True)]
+        return [knowing(state, online) for state, online in zip(states, learned, strict=True)]
 
     def pass_over(self, state: SiamRPNState, reason: str) -> SiamRPNState:
         online = state.target.online
         if self.learner is None or online is None:
             return state
-        return _knowing(state, self.learner.pass_over(online, reason))
+        return knowing(state, self.learner.pass_over(online, reason))
 
     def warm_up(self, targets: int = 1) -> None:
         exemplar = self.config.exemplar_size
@@ -244,7 +200,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             kept = suppress(boxes, ranks, config.top_k, config.candidate_overlap)
             kept = kept[ranks[kept] >= 0]
             found = torch.cat([boxes[kept], ranking.scores.flatten()[kept, None]], dim=1).cpu().tolist()
-        return [Candidate(_in_image(window, size, *row), score) for *row, score in found]
+        return [Candidate(box_in_image(window, size, *row), score) for *row, score in found]
 
     def _batches(self, targets: int) -> set[tuple[int, int]]:
         """Sizes of crops, and how many there are of them in a frame: no target lost, and one."""
@@ -306,7 +262,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         proposal, pixels, config = output.proposal, output.pixels, self.config
         # A proposal that is less certain or has changed more changes the size less (reference values, section 2).
         rate = 0.0 if state.is_lost else proposal.factor * proposal.score * config.size_lr
-        found = _in_image(output.window, output.crop_size, proposal.dx, proposal.dy, proposal.width, proposal.height)
+        found = box_in_image(output.window, output.crop_size, proposal.dx, proposal.dy, proposal.width, proposal.height)
         size = damped(state.box, proposal.width * pixels, proposal.height * pixels, rate)
         box = bounded(Box.from_centre(*found.centre, *size), state.box, config.least_side, state.image_size)
         side = context_size(box.width, box.height, config.context_amount)
@@ -322,15 +278,3 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         if size not in self._cosine:
             self._cosine[size] = cosine_window(size, inner=True).to(self.device)
         return self._cosine[size]
-
-
-def _in_image(window: Window, size: int, dx: float, dy: float, width: float, height: float) -> Box:
-    """The box in image pixels of one that is given by centre and size in pixels of a window's crop."""
-    pixels = window.size / size
-    return Box.from_centre(
-        window.centre_x + dx * pixels, window.centre_y + dy * pixels, width * pixels, height * pixels
-    )
-
-
-def _knowing(state: SiamRPNState, online: OnlineState | None) -> SiamRPNState:
-    return replace(state, target=state.target._replace(online=online))
