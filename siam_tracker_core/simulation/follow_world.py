@@ -26,6 +26,8 @@ class Script:
         vanishes: seconds after which the target is gone for good.
         look_alike: whether there is one, at the other side of the room.
         pillar: whether the target's way leads behind one.
+        pillar_radius: its radius in metres. From where the robot starts, one of 0.14 hides up to seven tenths of the
+            target, and one of 0.3 all of it.
     """
 
     speed: float = 0.5
@@ -33,6 +35,7 @@ class Script:
     vanishes: float = math.inf
     look_alike: bool = True
     pillar: bool = True
+    pillar_radius: float = 0.14
 
 
 class FollowWorld:
@@ -89,7 +92,7 @@ class FollowWorld:
         if self.script.pillar:
             # Near the target's way and off the robot's: from near by a pillar fills the picture, and the robot, which
             # goes where the target was last seen, keeps it between the two.
-            objects.append(Pillar(2.9, -0.2, 0.14, 2.0))
+            objects.append(Pillar(2.9, -0.2, self.script.pillar_radius, 2.0))
         return Scene(self._room, objects)
 
     def picture(self) -> Picture:

@@ -146,7 +146,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         tracker = stack.enter_context(
             NodeProcess(
                 {
-                    "tracker": "siamrpn_mobilenetv2",
+                    "tracker": "siamrpn_mobilenetv2_online",
                     "device": "cpu",
                     "reliability": "reliable",
                     "positions": "depth",
@@ -169,10 +169,11 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         yield loop
 
 
-def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop) -> None:
-    """The pillar is beside the target's way, not the robot's, and the look-alike metres from both: docs/robot.md."""
-    target = loop.begin(Script(walk=5.6))
-    hidden = False
+@pytest.mark.parametrize(("radius", "loses"), [(0.14, False), (0.3, True)])
+def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop, radius: float, loses: bool) -> None:
+    """The wide pillar hides all of the target: it is LOST, searched for by turning, and found again."""
+    target = loop.begin(Script(walk=5.6, pillar_radius=radius))
+    hidden = lost = False
     with loop.following(target, 1.5, keep=False) as (thread, ends):
         for _ in range(260):
             loop.step(thread)
@@ -180,8 +181,10 @@ def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop
                 break
             track = loop.client.wait_for_track(target, loop.client.latest.header, timeout=PATIENCE)
             hidden |= track.score < 0.3
+            lost |= track.state == TrackedTarget.STATE_LOST
     assert ends[0].outcome == FollowTarget.Result.OUTCOME_REACHED, ends
     assert hidden, "the pillar was never in the way"
+    assert lost or not loses, "the wide pillar hid too little"
     assert loop.world.distance == pytest.approx(1.5, abs=2.5 * LIMITS.distance_dead_zone)
     assert abs(loop.world.azimuth) < 3 * LIMITS.bearing_dead_zone
     for before, after in zip(loop.log, loop.log[1:], strict=False):
