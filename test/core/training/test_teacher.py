@@ -36,6 +36,7 @@ def test_teachers_features_are_standardised_and_kept(store, teacher):
     assert (store.folder / "teacher.npy").stat().st_mtime_ns != stamp
 
 
+@pytest.mark.slow
 def test_wide_teachers_are_reduced_to_their_principal_components(store, teacher):
     """Against scikit-learn's PCA of the standardised features of all crops."""
     from sklearn.decomposition import PCA

@@ -105,6 +105,7 @@ def one_process(tmp_path_factory):
     return torch.load(out / "state.pt")
 
 
+@pytest.mark.slow
 def test_two_ranks_take_the_steps_of_one_with_the_double_batch(one_process, tmp_path):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", __file__, tmp_path]
     write_video(tmp_path)
