@@ -42,7 +42,13 @@ class StillGroup:
     def remove(self, target: Any) -> None:
         del self.boxes[target]
 
-    def update(self, image: Any, only: Any) -> dict[Any, TrackResult]:
+    def learn(self) -> None:
+        pass
+
+    def pass_over(self, reason: str) -> None:
+        pass
+
+    def update(self, image: Any, only: Any, learn: bool) -> dict[Any, TrackResult]:
         return {each: TrackResult(self.boxes[each], 1.0, TrackState.TRACKING) for each in only}
 
 

@@ -15,7 +15,8 @@ from siam_tracker_ros.client import TrackerClient
 from siam_tracker_ros.interfaces import TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess
 
-TARGETS, IMAGES, PERIOD = 16, 75, 1 / 30
+TARGETS, ANSWERS, PERIOD = 16, 12, 1 / 30
+PATIENCE = 120.0  # seconds for them, however loaded the machine is
 
 
 def test_many_targets_that_learn_skip_and_never_lag(ros_environment: Mapping[str, str]) -> None:
@@ -49,13 +50,15 @@ def test_many_targets_that_learn_skip_and_never_lag(ros_environment: Mapping[str
                 place = scene.box(0)
                 client.set_target(Box(place.x + number % 4, place.y + number // 4, place.width, place.height))
             next_time = time.monotonic()
-            for moment in range(IMAGES):
+            deadline = next_time + PATIENCE
+            moment = 0
+            while len(arrivals) < ANSWERS and next_time < deadline:
                 message = camera.message(scene.image(1 + moment % 60))
+                moment += 1
                 sent[message.header.stamp.sec * 10**9 + message.header.stamp.nanosec] = time.monotonic()
                 camera.send(message)
                 next_time += PERIOD
                 time.sleep(max(0.0, next_time - time.monotonic()))
-            wait_until(lambda: len(arrivals) > 1, what="an answer")
             said = wait_until(
                 lambda: next(
                     (
@@ -69,7 +72,7 @@ def test_many_targets_that_learn_skip_and_never_lag(ros_environment: Mapping[str
                 what="a word about lessons that were passed over",
             )
             assert "Traceback" not in node.log()
-        assert 8 <= len(arrivals) < IMAGES  # some were skipped
+        assert ANSWERS <= len(arrivals) < len(sent)  # some were skipped
         assert int(said["images_dropped"]) > 0
         # An image waits for the one before it at most, however long that takes.
         between = np.diff([arrival for arrival, _ in arrivals])
