@@ -72,8 +72,8 @@ def lost_calls(results: Sequence[SequenceResult]) -> LostCalls | None:
     """What a tracker said of its target's absences; None for one that gives neither states nor scores.
 
     Args:
-        results: of one tracker. Where it gives scores alone, those below their ``FALSE_CALLS`` quantile in sight count
-            as LOST, which is as good a threshold as these sequences have.
+        results: of one tracker. Where it gives scores and says TRACKING of all, those below their ``FALSE_CALLS``
+            quantile in sight count as LOST, which is as good a threshold as these sequences have.
     """
     calls = _calls(results)
     if calls is None:
@@ -98,7 +98,8 @@ def lost_calls(results: Sequence[SequenceResult]) -> LostCalls | None:
 
 def _calls(results: Sequence[SequenceResult]) -> list[NDArray[np.bool_]] | None:
     """Bool (N,) for each sequence, the frames that are LOST."""
-    if any(state is not None for result in results for state in result.states[1:]):
+    said = {state for result in results for state in result.states[1:]} - {None, TrackState.TRACKING.value}
+    if said:
         return [np.array([state == TrackState.LOST.value for state in result.states]) for result in results]
     seen = np.concatenate([result.scores[1:][result.present[1:]] for result in results]) if results else np.empty(0)
     if not np.isfinite(seen).any():

@@ -46,6 +46,10 @@ class LostConfig:
                 f"lost {self.lost:g} is above recover {self.recover:g}: a target would be found and lost by one score"
             )
 
+    def for_second_look(self) -> LostConfig:
+        """The same for what is looked at from the middle, where look-alikes have higher scores too."""
+        return replace(self, recover=(1 + self.recover) / 2)
+
 
 @dataclass(frozen=True)
 class Confidence:

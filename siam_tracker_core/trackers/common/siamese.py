@@ -141,6 +141,8 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
 
     def locate(self, state: SiameseState[TargetT], output: OutputT) -> tuple[SiameseState[TargetT], TrackResult]:
         config = self.config.lost
+        if state.lost_search is not None and state.lost_search.candidate is not None:
+            config = config.for_second_look()
         evidence = self._evidence(state.own_peak, output)
         score = self._score(evidence, output)
         confidence = state.confidence.after(score, config)

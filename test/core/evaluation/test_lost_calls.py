@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_return_that_is_found_too_late_or_by_a_lost_box_is_not_found():
 
 
 def test_short_absences_and_those_without_an_end_are_no_returns():
-    calls = lost_calls([result_of("t" * 30, "o" * 30, "s" * 5 + "h" * 10 + "s" * 3 + "h" * 12)])
+    calls = lost_calls([result_of("t" * 15 + "l" + "t" * 14, "o" * 30, "s" * 5 + "h" * 10 + "s" * 3 + "h" * 12)])
     assert calls.returns == 0
     assert calls.found_again is None
     assert (calls.hidden, calls.noticed) == (2, 0)
@@ -56,6 +57,7 @@ def test_scores_without_states_are_judged_at_the_threshold_of_few_false_calls():
     scores = np.concatenate([[np.nan], np.linspace(0.5, 1.0, 100), np.full(20, 0.1), np.full(20, 0.9)])
     result = SequenceResult("made", truth, np.array([BOX] * 141), scores=scores)
     calls = lost_calls([result])
+    assert calls == lost_calls([replace(result, states=("tracking",) * 141)])
     assert calls.true_calls == 1
     assert calls.called_lost == pytest.approx(0.02 * 120, abs=1)
     assert lost_calls([SequenceResult("made", truth, np.array([BOX] * 141))]) is None
