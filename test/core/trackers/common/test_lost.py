@@ -171,6 +171,13 @@ def test_what_may_be_the_target_is_looked_at_again_from_the_middle_for_three_fra
     assert search.after(count).noticing((510.0, 77.0)).candidate == (510, 77)
 
 
+def test_a_second_look_from_the_middle_needs_a_higher_score():
+    config, lost = LostConfig(recover=0.8), Confidence(TrackState.LOST)
+    assert lost.after(0.85, config).state is TrackState.UNCERTAIN
+    assert lost.after(0.85, config.for_second_look()).state is TrackState.LOST
+    assert lost.after(0.9, config.for_second_look()).state is TrackState.UNCERTAIN
+
+
 def test_a_target_that_stood_still_is_looked_for_on_all_sides_alike():
     still, drifting = (
         LostSearch.around(Window(300, 200, 160), 80, (640, 480), velocity) for velocity in ((0.0, 0.0), (1.0, 0.5))
