@@ -6,11 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.benchmarks.scenes import dull_background, noisy, paste, smooth_colours
+from siam_tracker_core.benchmarks.scenes import dull_background, mixed, noisy, paste, smooth_colours
 from siam_tracker_core.datasets.made import BgrImage
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.tracker import Tracker
@@ -62,7 +61,7 @@ def look_alike_scene(count: int, seed: int, length: int = 90) -> LookAlikeScene:
     rng = np.random.default_rng(seed)
     background = dull_background(rng, (_HEIGHT, _WIDTH))
     own = smooth_colours(rng, (_SIDE, _SIDE), 8)
-    others = [_mixed(own, smooth_colours(rng, (_SIDE, _SIDE), 8)) for _ in range(count)]
+    others = [mixed(own, smooth_colours(rng, (_SIDE, _SIDE), 8), _ALIKE) for _ in range(count)]
     times = np.arange(length)
     phase = rng.uniform(0, 2 * math.pi, 2)
     way = np.stack(
@@ -112,7 +111,3 @@ def count_jumps(tracker: Tracker, scenes: Sequence[LookAlikeScene], last: int = 
         elsewhere = found[-last:, 1:].max(axis=1) > found[-last:, 0]
         jumped += bool(elsewhere.mean() > 0.5)
     return Jumps(len(scenes), jumped / len(scenes), float(np.mean(overlaps)))
-
-
-def _mixed(own: BgrImage, other: BgrImage) -> BgrImage:
-    return cv2.addWeighted(own, _ALIKE, other, 1 - _ALIKE, 0).astype(np.uint8)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.benchmarks.scenes import dull_background, noisy, paste, smooth_colours
+from siam_tracker_core.benchmarks.scenes import dull_background, mixed, noisy, paste, smooth_colours
 from siam_tracker_core.datasets.made import BgrImage, MadeSequence
 
 _WIDTH, _HEIGHT, _SIDE = 480, 360, 40
@@ -33,7 +32,7 @@ def occlusion_scene(seed: int, rounds: int = 2) -> MadeSequence:
     rng = np.random.default_rng(seed)
     background = dull_background(rng, (_HEIGHT, _WIDTH))
     own = smooth_colours(rng, (_SIDE, _SIDE), 8)
-    other = cv2.addWeighted(own, _ALIKE, smooth_colours(rng, (_SIDE, _SIDE), 8), 1 - _ALIKE, 0).astype(np.uint8)
+    other = mixed(own, smooth_colours(rng, (_SIDE, _SIDE), 8), _ALIKE)
     wall = dull_background(rng, (_HEIGHT, _WALL))
     left = (_WIDTH - _WALL) // 2
     frames: list[BgrImage] = []

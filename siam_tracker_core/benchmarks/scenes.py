@@ -16,11 +16,14 @@ def smooth_colours(rng: np.random.Generator, size: tuple[int, int], cell: int) -
     return np.clip(large, 0, 255).astype(np.uint8)
 
 
+def mixed(own: BgrImage, other: BgrImage, share: float) -> BgrImage:
+    """Two pictures of one size as one, ``share`` of it the first one's."""
+    return cv2.addWeighted(own, share, other, 1 - share, 0).astype(np.uint8)
+
+
 def dull_background(rng: np.random.Generator, size: tuple[int, int]) -> BgrImage:
     """A background, uint8 (*size, 3), of less contrast than what is put before it."""
-    return cv2.addWeighted(smooth_colours(rng, size, 24), 0.4, np.full((*size, 3), 128, np.uint8), 0.6, 0).astype(
-        np.uint8
-    )
+    return mixed(smooth_colours(rng, size, 24), np.full((*size, 3), 128, np.uint8), 0.4)
 
 
 def paste(image: BgrImage, texture: BgrImage, centre: NDArray[np.float64]) -> None:

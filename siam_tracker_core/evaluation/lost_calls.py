@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.evaluation.results import SequenceResult
+from siam_tracker_core.evaluation.results import SequenceResult, stretches
 from siam_tracker_core.trackers.results import TrackState
 
 # A tracker may take so many frames to notice that its target is gone, and so many to find it again.
@@ -85,7 +85,7 @@ def lost_calls(results: Sequence[SequenceResult]) -> LostCalls | None:
         in_sight += int(present.sum())
         called_lost += int((lost & present).sum())
         on_target = np.nan_to_num(result.overlaps) >= FOUND
-        for start, end in _absences(present):
+        for start, end in stretches(~present):
             late = slice(start + NOTICE, end)
             hidden += max(0, end - start - NOTICE)
             noticed += int(lost[late].sum())
@@ -100,18 +100,12 @@ def _calls(results: Sequence[SequenceResult]) -> list[NDArray[np.bool_]] | None:
     """Bool (N,) for each sequence, the frames that are LOST."""
     said = {state for result in results for state in result.states[1:]} - {None, TrackState.TRACKING.value}
     if said:
-        return [np.array([state == TrackState.LOST.value for state in result.states]) for result in results]
+        return [result.in_state(TrackState.LOST) for result in results]
     seen = np.concatenate([result.scores[1:][result.present[1:]] for result in results]) if results else np.empty(0)
     if not np.isfinite(seen).any():
         return None
     threshold = np.nanquantile(seen, FALSE_CALLS)
     return [np.nan_to_num(result.scores, nan=np.inf) < threshold for result in results]
-
-
-def _absences(present: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First frame of each stretch without the target, and the first one after it."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[True], present, [True]]).astype(np.int8)))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _first(flags: NDArray[np.bool_]) -> int | None:

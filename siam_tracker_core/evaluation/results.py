@@ -15,6 +15,7 @@ from siam_tracker_core.datasets import Sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.files import write_text
 from siam_tracker_core.geometry import iou
+from siam_tracker_core.trackers.results import TrackState
 
 COLUMNS = ("x", "y", "width", "height", "score", "state", "seconds", "missed")
 
@@ -75,6 +76,10 @@ class SequenceResult:
         """bool (N,): frames in which the target is there to be found, by the truth."""
         return np.asarray(~np.isnan(self.truth).any(axis=1))
 
+    def in_state(self, state: TrackState) -> NDArray[np.bool_]:
+        """bool (N,): frames of which the tracker says so."""
+        return np.array([each == state.value for each in self.states], dtype=bool)
+
     @cached_property
     def overlaps(self) -> NDArray[np.float64]:
         """IoU of each frame, with the truth as the first prediction; see ``otb.overlaps``. Computed once, read-only."""
@@ -110,6 +115,12 @@ class SequenceResult:
     def _check_count(self, label: str, found: int, count: int) -> None:
         if found != count:
             raise DatasetError(f"result {self.name}: {found} {label} for {count} frames; there must be one a frame")
+
+
+def stretches(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First frame of every stretch of True, and the first one after it."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def save_result(result: SequenceResult, path: str | Path) -> None:

@@ -20,6 +20,7 @@ from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.report.page import Provenance
 from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.summary import summarise
+from siam_tracker_core.trackers.results import TrackState
 from siam_tracker_ros.bag_evaluation.files import write_pictures, write_scores
 from siam_tracker_ros.bag_evaluation.options import Options
 from siam_tracker_ros.node.statistics import percentile
@@ -76,7 +77,7 @@ def latency_by_state(result: SequenceResult) -> dict[str, dict[str, float | None
 
     A search for what is lost may take longer than tracking, and in a run with few lost frames it would be the tail.
     """
-    lost = np.array([state == "lost" for state in result.states])
+    lost = result.in_state(TrackState.LOST)
     kinds = {"tracking": ~lost, "lost": lost}
     return {name: _latency(result.seconds[1:][chosen[1:]]) for name, chosen in kinds.items()}
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.attributes import AttributeScores
 from siam_tracker_core.evaluation.report import palette, plot_style
-from siam_tracker_core.evaluation.results import SequenceResult
+from siam_tracker_core.evaluation.results import SequenceResult, stretches
 from siam_tracker_core.evaluation.summary import latencies, percentile
+from siam_tracker_core.trackers.results import TrackState
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ def overlap_plot(results: Mapping[str, SequenceResult], colours: Mapping[str, in
         _shade(top, ~first.present, palette.ABSENT, 0.35)
         for name, result in results.items():
             if len(results) == 1:
-                _shade(top, _in_state(result, "uncertain"), palette.UNCERTAIN, 0.35)
-                _shade(top, _in_state(result, "lost"), palette.LOST, 0.35)
+                _shade(top, result.in_state(TrackState.UNCERTAIN), palette.UNCERTAIN, 0.35)
+                _shade(top, result.in_state(TrackState.LOST), palette.LOST, 0.35)
             _overlap_line(top, result, colours[name])
         top.set(ylim=(-0.03, 1.03), xlim=(0.5, len(first) + 0.5), ylabel="IoU")
         top.set_yticks([0, 0.5, 1])
@@ -250,26 +251,16 @@ def _success_lines(curves: Mapping[str, otb.Scores], colours: Mapping[str, int])
     ]
 
 
-def _in_state(result: SequenceResult, state: str) -> NDArray[np.bool_]:
-    return np.array([value == state for value in result.states], dtype=bool)
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Start and end (exclusive) of every stretch of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
-
-
 def _shade(axes: Axes, mask: NDArray[np.bool_], colour: str, alpha: float) -> None:
-    for start, end in _runs(mask):
+    for start, end in stretches(mask):
         axes.axvspan(start + 0.5, end + 0.5, color=colour, alpha=alpha, linewidth=0)
 
 
 def _state_strips(axes: Axes, results: Mapping[str, SequenceResult], colours: Mapping[str, int]) -> None:
     """One strip a tracker: a low bar where it is uncertain, a full bar where it says that the target is lost."""
     for row, (name, result) in enumerate(results.items()):
-        for state, height in (("uncertain", 0.35), ("lost", 0.8)):
-            spans = [(start + 0.5, end - start) for start, end in _runs(_in_state(result, state))]
+        for state, height in ((TrackState.UNCERTAIN, 0.35), (TrackState.LOST, 0.8)):
+            spans = [(start + 0.5, end - start) for start, end in stretches(result.in_state(state))]
             axes.broken_barh(
                 spans, (-row - height / 2, height), color=palette.series_colour(colours[name]), linewidth=0
             )
