@@ -148,9 +148,8 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         confidence = state.confidence.after(score, config)
         if confidence.state is TrackState.LOST:
             moved = self._sought(state)
-            if state.lost_search is not None and moved.lost_search is not None and score >= config.uncertain:
-                place = self._moved(state, output).box.centre
-                moved = replace(moved, lost_search=moved.lost_search.noticing(place))
+            if state.is_lost and score >= config.uncertain:
+                moved = self._noticing(moved, self._moved(state, output).box)
         else:
             moved = replace(self._moved(state, output), lost_search=None)
             if score >= config.lost:
@@ -201,6 +200,11 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             back.search_window, self._lost_step(back), state.image_size, state.velocity, state.confidence.doubtful
         )
         return replace(back, lost_search=search)
+
+    def _noticing(self, state: SiameseState[TargetT], box: Box) -> SiameseState[TargetT]:
+        """The state of a lost target that may be in a box, which is looked at once more."""
+        search = state.lost_search
+        return state if search is None else replace(state, lost_search=search.noticing(box.centre))
 
     def _search_size(self, state: SiameseState[TargetT]) -> int:
         """Side in pixels of a target's search crop while it is not lost."""

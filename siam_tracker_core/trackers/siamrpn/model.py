@@ -224,6 +224,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         size = self.config.lost_size
         return SearchRequest((state.search_window.scaled(size / state.target.search_size),), size)
 
+    def _noticing(self, state: SiamRPNState, box: Box) -> SiamRPNState:
+        # The enlarged crop stays at the place of loss: there is no second look from the middle.
+        return super()._noticing(state, box) if self.config.lost_search == "sweep" else state
+
     def _look(self, target: SiamRPNTarget, frame: Frame, window: Window, box: Box) -> SiamRPNOutput:
         size = target.search_size
         scale = size / window.size

@@ -95,3 +95,15 @@ def test_a_lost_target_is_not_taken_for_something_of_another_shape():
     assert found.state is TrackState.UNCERTAIN
     assert found.box.width == pytest.approx(40)
     assert found.box.centre[0] > found.response.box.centre[0]
+
+
+@pytest.mark.parametrize(("lost_search", "again"), [("sweep", True), ("enlarge", False)])
+def test_only_the_sweep_looks_a_second_time(lost_search, again):
+    """The enlarged crop shows the same place each time, so nothing is seen from the middle, nor more asked of it."""
+    image, box = np.zeros((480, 640, 3), np.uint8), Box(100, 200, 50, 50)
+    never_sure = LostConfig(uncertain=0.0, lost=0.0, recover=1.0)
+    tracker = seer_tracker(lost_search=lost_search, lost=never_sure)
+    begin(tracker, image, box)
+    tracker._state = tracker.model.lose(tracker.state)
+    assert show(tracker, image, None).state is TrackState.LOST
+    assert (tracker.state.lost_search.candidate is not None) is again
