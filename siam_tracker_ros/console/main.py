@@ -11,10 +11,16 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from siam_tracker_ros.programs import cannot_start
 
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+    from rclpy.node import Node
+
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_GRACE = 1.0  # seconds to leave the ROS graph in good order
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         import rclpy
         from rclpy.exceptions import ParameterException
+        from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
 
         from siam_tracker_core.errors import SiamTrackerError
@@ -46,26 +53,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"operator_console cannot start: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1
-    threading.Thread(target=_spin, args=(node,), name="ROS", daemon=True).start()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    spinning = threading.Thread(target=_spin, args=(executor,), name="ROS", daemon=True)
+    spinning.start()
     signal.sigwait(_ENDINGS)
     node.finish()
+    rclpy.try_shutdown()
+    leaving = threading.Thread(target=_leave, args=(node, executor, spinning), name="leaving", daemon=True)
+    leaving.start()
+    leaving.join(_GRACE)
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing is left that could be lost, and the threads that still wait for services need not be waited for.
     os._exit(0)
 
 
-def _spin(node: object) -> None:
-    """Serve the node's callbacks; a defect ends the process, for a console that hears nothing must not stay."""
-    from rclpy.executors import SingleThreadedExecutor
+def _leave(node: Node, executor: Executor, spinning: threading.Thread) -> None:
+    """Let go of the node once nothing is called any more: its share of shared memory outlives the process otherwise."""
+    spinning.join()
+    executor.shutdown(0)
+    node.destroy_node()
 
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
+
+def _spin(executor: Executor) -> None:
+    """Serve the node's callbacks; a defect ends the process, for a console that hears nothing must not stay."""
+    import rclpy
+    from rclpy.executors import ExternalShutdownException
+
     try:
         executor.spin()
+    except ExternalShutdownException:
+        pass
     except BaseException:
-        traceback.print_exc()
-        os._exit(1)
+        if rclpy.ok():  # an interruption between two waits leaves the second without a context
+            traceback.print_exc()
+            os._exit(1)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ def spin(node: object, ending: Ending) -> NoReturn:
     finally:
         node.close(_IMAGE_GRACE)  # type: ignore[attr-defined]
         rclpy.try_shutdown()
+        executor.shutdown(0)  # what it waited with holds the node, and that the middleware's shared memory
     leave(status)
 
 

@@ -154,6 +154,8 @@ class TrackerNode(LifecycleNode):
         """
         self._unsubscribe(patience)
         super().destroy_node()
+        # rclpy never lets go of it, and it holds the node: the middleware's shared memory would outlive the process.
+        self._state_machine = None
 
     def destroy_node(self) -> None:
         """End the tracking thread before what it publishes with goes away."""

@@ -65,3 +65,23 @@ def test_the_node_ends_at_any_moment_without_a_traceback(
                 assert word not in node.log(), node.log()
     finally:
         graph.close()
+
+
+def own_segments(pid: int) -> set[Path]:
+    """Files of the middleware in shared memory that only this process has: the others are ports."""
+    names = {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if "/fastrtps_" in line}
+    return {Path(name) for name in names if "_port" not in name}
+
+
+@pytest.mark.parametrize("program", ["siam_tracker_ros.node.main", "siam_tracker_ros.console.main"])
+def test_nothing_stays_in_shared_memory(ros_environment: Mapping[str, str], program: str) -> None:
+    """A node that is started again and again would fill it: 64 MB each time with a profile for large images."""
+    parameters = {"device": "cpu"} if "node" in program else {"port": 0}
+    node = NodeProcess(parameters, environment=ros_environment, program=(sys.executable, "-m", program))
+    with node:
+        wait_until(lambda: "siam_tracker" in node.log() and own_segments(node.pid), 60.0, "the middleware's memory")
+        wait_until(lambda: "waiting for images" in node.log() or "console of" in node.log(), 60.0, "the node")
+        segments = own_segments(node.pid)
+        assert segments
+        assert node.stop() == 0, node.log()
+        assert not [segment for segment in segments if segment.exists()], node.log()
