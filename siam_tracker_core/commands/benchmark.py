@@ -17,7 +17,7 @@ from siam_tracker_core.commands.answers import answering
 from siam_tracker_core.commands.paired import Figures, contenders, paired_figures, paired_table
 from siam_tracker_core.commands.sequences import load_sequences, tracker_names
 from siam_tracker_core.commands.tables import accuracy_table, markdown
-from siam_tracker_core.commands.words import folders_of
+from siam_tracker_core.commands.words import folders_of, words_of
 from siam_tracker_core.errors import ConfigError, SiamTrackerError, WeightsError
 from siam_tracker_core.evaluation.report.facts import describe_failures
 from siam_tracker_core.evaluation.resolve import TrackerSpec
@@ -83,7 +83,7 @@ def benchmark(
             figures["pruning"] = _pruning(specs, frames)
         if peers:
             figures["paired"] = _paired(
-                specs, listed(peers), listed(runtimes), folders_of(peer_models), threads, load, frames
+                specs, words_of(peers), words_of(runtimes), folders_of(peer_models), threads, load, frames
             )
         if backbones:
             costs = measure_backbones(torch_device(device), frames)
@@ -99,11 +99,6 @@ def benchmark(
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             write_text(out / "benchmark.json", dumps(figures, indent=2) + "\n")
-
-
-def listed(names: list[str] | str) -> list[str]:
-    """One name or several as a list."""
-    return names.split() if isinstance(names, str) else list(names)
 
 
 def _paired(
