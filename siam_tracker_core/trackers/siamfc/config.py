@@ -51,9 +51,10 @@ def _calibration() -> ResponseCalibration:
 
 @dataclass(frozen=True)
 class SiamFCOnlineConfig(OnlineConfig):
-    """Settings of learning, with values that suit SiamFC's maps; docs/online.md has how they were chosen.
+    """Settings of learning, with a share and coefficients for SiamFC's maps; both are guesses (docs/online.md).
 
     Attributes:
+        share: as above; see ``votes`` for what it is a share of.
         calibration: of the peak's height relative to the target's own, see ``Calibration``.
     """
 
