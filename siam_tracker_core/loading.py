@@ -52,9 +52,8 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     model, settings = ON_BACKENDS[kind]
     config = blueprint.config(settings)
     sizes = crop_sizes(config)
-    learns = isinstance(config, SiamRPNConfig) and config.online.enabled
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
-    if learns:  # the graphs give features as well
+    if config.online.enabled:  # the graphs give features as well
         key["features"] = True
 
     def on_graphs(name: str) -> Backend:
@@ -95,6 +94,11 @@ def load_exported(folder: Path, changes: dict[str, Any], wish: Wish) -> Tracker:
             f"{folder} was exported for exemplar crops of {manifest.exemplar_size} pixels and search crops of "
             f"{', '.join(map(str, manifest.search_sizes))}, and the settings ask for {sizes.exemplar} and "
             f"{', '.join(map(str, sizes.searches))}; export the tracker again with these settings"
+        )
+    if config.online.enabled and not read_config(settings, manifest.config, str(folder)).online.enabled:
+        raise ConfigError(
+            f"{folder} was exported without the features that learning needs; export the tracker again with "
+            "online.enabled, or leave it off"
         )
     return Tracker(model(backend, config, manifest.name))  # type: ignore[arg-type]
 

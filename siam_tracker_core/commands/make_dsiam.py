@@ -7,12 +7,14 @@ from pathlib import Path
 
 import torch
 
+from siam_tracker_core.config import read_config, with_new_names
 from siam_tracker_core.datasets.exclusions import refuse_test_data
 from siam_tracker_core.datasets.registry import data_set as registered
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
+from siam_tracker_core.trackers.dsiam import DSiamConfig
 from siam_tracker_core.training.engine.saving import save
 from siam_tracker_core.weights import load_into, read_weights, sha256, share_beside
 
@@ -51,6 +53,8 @@ def make_dsiam(
     if out.exists():
         raise ConfigError(f"{out} exists already; give another name or remove it first")
     state, metadata = read_weights(weights)
+    settings = with_new_names(DSiamConfig, metadata.get("config", {}))
+    read_config(DSiamConfig, settings, f"{weights} has settings that a DSiam does not have")
     description, kind = metadata.get("network", {}), metadata.get("tracker")
     if kind not in (None, "siamfc") or "backbone" not in description:
         raise WeightsError(f"{weights} holds neither a SiamFC nor a backbone, of which a DSiam can be made")
@@ -71,7 +75,7 @@ def make_dsiam(
             raise ConfigError(f"{weights} is a SiamFC, which has its gain and bias; leave out --videos")
         _fit(network, videos, data_set, most)
     provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
-    told = {"tracker": "dsiam", "network": describe(network, name), "config": metadata.get("config", {})}
+    told = {"tracker": "dsiam", "network": describe(network, name), "config": settings}
     save(out, network.state_dict(), {**told, "provenance": provenance}, "give another name, or make room")
     share_beside(out, [weights])
     print(f"gain {network.correlation.gain:.4g}, bias {float(network.correlation.bias.detach()):.4g}")

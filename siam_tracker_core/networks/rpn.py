@@ -230,10 +230,6 @@ class SiamRPNNetwork(SiameseNetwork):
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
         return self.head(self.embed(searches), kernels)  # type: ignore[no-any-return]
 
-    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
-        # The head's kernels have an even side, so that its cells lie between those of the features.
-        return functional.avg_pool2d(features, 2, stride=1)
-
     def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``compare``, of search images."""
         return self._boxes(self.detect(searches, self._each(template, len(searches))))

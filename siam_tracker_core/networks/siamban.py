@@ -132,7 +132,7 @@ class SiamBANNetwork(SiameseNetwork):
     def _proposals(self, features: torch.Tensor, kernels: PixelKernels) -> Proposals:
         return Proposals(*(part[..., 1:, 1:] for part in self.head(features, kernels)))
 
-    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+    def beside_map(self, features: torch.Tensor, size: int) -> torch.Tensor:
         return features[..., 1:, 1:]
 
     def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

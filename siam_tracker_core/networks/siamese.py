@@ -6,8 +6,8 @@ from abc import abstractmethod
 
 import torch
 from torch import nn
+from torch.nn import functional
 
-from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.backbone import Backbone
 
 
@@ -35,16 +35,22 @@ class SiameseNetwork(nn.Module):
     def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What the features of N * M search images say, M images in a row for every one of N templates."""
 
-    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
+    def beside_map(self, features: torch.Tensor, size: int) -> torch.Tensor:
         """Search features whose middle cell is the middle cell of the map that ``compare`` gives, at its stride.
+
+        A map of a template slid over features has its middle where theirs is. A template of an even side makes the
+        map's cells lie between the features' cells: cell i of a template of 6 cells at i + 2.5. The mean of four
+        neighbours is the features there, interpolated bilinearly.
+
+        Args:
+            features: (N, C, rows, columns), of search images.
+            size: side of their map in cells.
 
         Returns:
             (N, C, rows, columns), as many cells a side as the map has, or an even number more.
-
-        Raises:
-            ConfigError: for networks whose map has no such cells.
         """
-        raise ConfigError(f"a {type(self).__name__} cannot learn online: its map does not lie on its features' cells")
+        between = (features.shape[-1] - size) % 2
+        return functional.avg_pool2d(features, 2, stride=1) if between else features
 
     def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What N * M search images say, M images in a row for every one of N templates."""
@@ -74,7 +80,8 @@ class WithFeatures(SiameseNetwork):
         return self.network.embed(searches)
 
     def compare(self, template: tuple[torch.Tensor, ...], features: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return *self.network.compare(template, features), self.beside_map(features).float()
+        answers = self.network.compare(template, features)
+        return *answers, self.beside_map(features, answers[0].shape[-1]).float()
 
-    def beside_map(self, features: torch.Tensor) -> torch.Tensor:
-        return self.network.beside_map(features)
+    def beside_map(self, features: torch.Tensor, size: int) -> torch.Tensor:
+        return self.network.beside_map(features, size)

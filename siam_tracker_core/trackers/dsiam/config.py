@@ -9,11 +9,11 @@ import torch
 
 from siam_tracker_core.networks.dsiam import Blend
 from siam_tracker_core.trackers.common.limits import Positive, Share
-from siam_tracker_core.trackers.siamfc import SiamFCConfig
+from siam_tracker_core.trackers.siamfc import ScaleSearchConfig
 
 
 @dataclass(frozen=True)
-class DSiamConfig(SiamFCConfig):
+class DSiamConfig(ScaleSearchConfig):
     """Settings of the tracker; defaults are the published code's.
 
     Attributes:

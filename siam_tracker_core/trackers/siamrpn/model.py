@@ -20,29 +20,24 @@ from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
-from siam_tracker_core.threads import one_thread
 from siam_tracker_core.trackers.common.boxes import bounded, damped
 from siam_tracker_core.trackers.common.calibration import evidence_vector, log_odds
 from siam_tracker_core.trackers.common.lost import LostSearch
 from siam_tracker_core.trackers.common.response import cosine_window
-from siam_tracker_core.trackers.common.siamese import (
-    SiameseModel,
-    best_of,
-)
+from siam_tracker_core.trackers.common.siamese import best_of
 from siam_tracker_core.trackers.model import SearchRequest
-from siam_tracker_core.trackers.online import Learner, OnlineState, Seen
-from siam_tracker_core.trackers.results import TrackResult
+from siam_tracker_core.trackers.online import OnlineState, Seen
+from siam_tracker_core.trackers.online.model import LearningModel, Spot
+from siam_tracker_core.trackers.online.peaks import response_at
 from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
-from siam_tracker_core.trackers.siamrpn.learning import judged, liked, votes_of
-from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, choose, rank
+from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
 from siam_tracker_core.trackers.siamrpn.state import (
     Candidate,
     SiamRPNOutput,
     SiamRPNState,
     SiamRPNTarget,
     box_in_image,
-    knowing,
 )
 
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
@@ -50,7 +45,7 @@ from siam_tracker_core.trackers.siamrpn.state import (
 CPU_BATCH = 4
 
 
-class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
+class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
     """SiamRPN: see the module's docstring.
 
     Args:
@@ -64,8 +59,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def __init__(self, backend: Backend, config: SiamRPNConfig, name: str = "siamrpn") -> None:
         self.backend, self.config, self.name = backend, config, name
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
-        self.learner = Learner(config.online, backend.stride) if config.online.enabled else None
-        self.can_wait = self.learner is not None
+        self._begin_learning(config.online)
         self._cosine: dict[int, torch.Tensor] = {}
 
     @property
@@ -103,8 +97,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
         search = Window(*box.centre, side * size / config.exemplar_size)
         target = SiamRPNTarget(template, size)
         own = self._look(target, frame, search, box)
-        if self.learner is not None:
-            target = target._replace(online=self._first_lesson(self.learner, target, frame, search, box, own))
+        target = self._first_lesson(target, template, frame, search, size, box, own.peak)
         return self._begun(frame, box, search.size, own, target)
 
     def forward(self, states: Sequence[SiamRPNState], frame: Frame, crops: torch.Tensor) -> list[SiamRPNOutput]:
@@ -119,26 +112,6 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             for (_, window), choice, response, told in zip(searched, choices, maps, seen, strict=True)
         ]
         return best_of(outputs, [len(own) for own in windows])
-
-    def locate(self, state: SiamRPNState, output: SiamRPNOutput) -> tuple[SiamRPNState, TrackResult]:
-        moved, result = super().locate(state, output)
-        if self.learner is None or (online := moved.target.online) is None:
-            return moved, result
-        online = judged(self.learner, online, moved, output.seen, output.liking, output.proposal, output.response)
-        return knowing(moved, online), replace(result, learning=online.told)
-
-    def adapt(self, states: Sequence[SiamRPNState], frame: Frame) -> list[SiamRPNState]:
-        if self.learner is None:
-            return list(states)
-        with one_thread():
-            learned = self.learner.learn([state.target.online for state in states])
-        return [knowing(state, online) for state, online in zip(states, learned, strict=True)]
-
-    def pass_over(self, state: SiamRPNState, reason: str) -> SiamRPNState:
-        online = state.target.online
-        if self.learner is None or online is None:
-            return state
-        return knowing(state, self.learner.pass_over(online, reason))
 
     def warm_up(self, targets: int = 1) -> None:
         exemplar = self.config.exemplar_size
@@ -176,7 +149,8 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             N proposals, the score maps (N, rows, columns), and what the filters say where there are any.
         """
         scores, boxes, *features = self.backend.search(template, crops)
-        seen, votes = votes_of(self.learner, online, features, scores.shape[-1])
+        seen = self._seen(online, features, scores.shape[-1])
+        votes = Votes(torch.stack([told.response for told in seen]), [told.share for told in seen]) if seen else None
         cosine = self._window(scores.shape[-1])
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
@@ -185,7 +159,7 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             choices, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings, radius, votes)
         else:
             choices, maps = choose(rank(scores, boxes, cosine, preferences, votes), surroundings, radius)
-        return choices, maps, seen or [None] * len(choices)
+        return choices, maps, [*seen] or [None] * len(choices)
 
     def candidates(self, state: SiamRPNState, frame: Frame) -> list[Candidate]:
         """Where in a frame something like the target is, best first: it, and what could be taken for it.
@@ -243,21 +217,10 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
             return Preference(width, height, penalty_k=config.penalty_k)
         return Preference(width, height, config.window_influence, config.penalty_k, config.centre_cells or math.inf)
 
-    def _first_lesson(
-        self, learner: Learner, target: SiamRPNTarget, frame: Frame, window: Window, box: Box, own: SiamRPNOutput
-    ) -> OnlineState:
-        """What is learned of a target's own frame."""
-        size = target.search_size
-        crops, centres = learner.views(frame, window, size)
-        scores, _, *features = self.backend.search(target.template, crops)
-        scale = size / window.size
-        sides = box.width * scale, box.height * scale
-        return learner.begin(features[0], centres, scores.shape[-1], sides, own.peak)
-
-    def _score(self, evidence: tuple[float, float], output: SiamRPNOutput) -> float:
-        if output.seen is None or not output.seen.share:
-            return super()._score(evidence, output)
-        return self.config.online.calibration.score(*evidence, output.liking)
+    def _spot(self, state: SiamRPNState, output: SiamRPNOutput) -> Spot:
+        proposal = output.proposal
+        centre, sides = (proposal.dx, proposal.dy), (proposal.width, proposal.height)
+        return Spot(centre, sides, proposal.score, output.response)
 
     def _evidence(self, own_peak: float, output: SiamRPNOutput) -> tuple[float, float]:
         return log_odds(output.peak), evidence_vector(output.peak, own_peak, output.psr)[1]
@@ -275,8 +238,11 @@ class SiamRPNModel(SiameseModel[SiamRPNTarget, SiamRPNOutput]):
     def _output(
         self, window: Window, size: int, proposal: Proposal, response: torch.Tensor, seen: Seen | None
     ) -> SiamRPNOutput:
-        liking = math.nan if seen is None else liked(seen, proposal, self.stride)
-        return SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal, seen, liking)
+        output = SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)
+        if seen is None:
+            return output
+        liking = response_at(seen.response, (proposal.dx / self.stride, proposal.dy / self.stride))
+        return replace(output, seen=seen, liking=liking)
 
     def _window(self, size: int) -> torch.Tensor:
         if size not in self._cosine:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.runtimes import Tensors
-from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseState
-from siam_tracker_core.trackers.online import OnlineState, Seen
+from siam_tracker_core.trackers.common.siamese import SiameseState
+from siam_tracker_core.trackers.online import OnlineState
+from siam_tracker_core.trackers.online.model import LearningOutput
 from siam_tracker_core.trackers.siamrpn.proposals import Proposal
 
 
 @dataclass(frozen=True)
-class SiamRPNOutput(NetworkOutput):
+class SiamRPNOutput(LearningOutput):
     """What the network says of one target in one frame; ``peak`` is the best proposal's probability.
 
     Attributes:
         proposal: the best one.
-        seen: what the target's filter says, for those that learn.
-        liking: its response at the proposal.
     """
 
     proposal: Proposal
-    seen: Seen | None = None
-    liking: float = math.nan
 
     @property
     def is_finite(self) -> bool:
@@ -45,6 +42,10 @@ class SiamRPNTarget(NamedTuple):
     search_size: int
     online: OnlineState | None = None
 
+    def knowing(self, online: OnlineState | None) -> SiamRPNTarget:
+        """The same with something else learned."""
+        return self._replace(online=online)
+
 
 SiamRPNState = SiameseState[SiamRPNTarget]
 
@@ -60,11 +61,6 @@ class Candidate:
 
     box: Box
     score: float
-
-
-def knowing(state: SiamRPNState, online: OnlineState | None) -> SiamRPNState:
-    """The state with something else learned of its target."""
-    return replace(state, target=state.target._replace(online=online))
 
 
 def box_in_image(window: Window, size: int, dx: float, dy: float, width: float, height: float) -> Box:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks import Correlation, backbone, cross_correlation, parameter_count
+from siam_tracker_core.networks import Correlation, SiamFCNetwork, backbone, cross_correlation, parameter_count
 from siam_tracker_core.networks.inference import fold_batch_norms
+from siam_tracker_core.networks.siamese import WithFeatures
 
 
 def test_alexnet_has_the_published_shape():
@@ -84,6 +85,23 @@ def test_correlation_learns_its_bias_and_both_branches():
     assert layer.bias.grad.abs() > 0
     assert exemplar.grad.abs().sum() > 0
     assert search.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("side", [3, 4, 5, 6])
+def test_features_beside_a_map_are_where_its_templates_have_their_middle(side):
+    """Features that tell their own place: a template of ones has the mean place of its cells as its response."""
+    network = WithFeatures(SiamFCNetwork(backbone("alexnet"), gain=1 / side**2))
+    column, row = torch.meshgrid(torch.arange(21.0), torch.arange(21.0), indexing="xy")
+    features = torch.stack([column, row])[None]
+    for channel in range(2):
+        template = torch.zeros(1, 2, side, side)
+        template[:, channel] = 1
+        response, beside = network.compare((template,), features)
+        size = response.shape[-1]
+        margin = (beside.shape[-1] - size) // 2
+        assert (beside.shape[-1] - size) % 2 == 0
+        middle = beside[0, channel, margin : margin + size, margin : margin + size]
+        torch.testing.assert_close(middle, response[0, 0])
 
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenetv2"])

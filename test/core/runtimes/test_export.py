@@ -22,6 +22,8 @@ from siam_tracker_core.runtimes.quantising import require_int8
 from siam_tracker_core.runtimes.tensorrt_backend import check_machine
 from siam_tracker_core.zoo import blueprint_of
 
+LEARNS = {"online": {"enabled": True}}
+
 
 @pytest.fixture(scope="module")
 def subject():
@@ -142,6 +144,26 @@ def test_a_manifest_that_does_not_fit_is_refused(exported, key, value, sentence)
 def test_settings_that_the_graphs_are_not_for_are_refused(exported):
     with pytest.raises(ConfigError, match="the settings ask for 127 and 239"):
         load_tracker(exported, "cpu", config={"search_size": 239})
+
+
+def test_a_tracker_that_learns_is_exported_with_its_features(exported, tmp_path, footage):
+    with pytest.raises(ConfigError, match="was exported without the features that learning needs"):
+        load_tracker(exported, "cpu", config=LEARNS)
+    folder = tmp_path / "learns"
+    export(subject_of(blueprint_of("siamfc", torch.device("cpu"), "single", LEARNS)), folder, Wanted("torchscript"))
+    boxes, told = [], []
+    for name, changes in ((folder, None), ("siamfc", LEARNS)):
+        precision = "auto" if name is folder else "single"
+        tracker = load_tracker(name, "cpu", config=changes, precision=precision, runtime="torch")
+        tracker.init(footage.frames[0], footage.boxes[0])
+        results = [tracker.update(image) for image in footage.frames[1:6]]
+        boxes.append([result.box.to_array() for result in results])
+        told.append([result.learning for result in results])
+    assert np.allclose(*boxes, atol=0.1)
+    assert all(told[0])
+    plain = load_tracker(folder, "cpu", config={"online": {"enabled": False}})
+    plain.init(footage.frames[0], footage.boxes[0])
+    assert plain.update(footage.frames[1]).learning == ""
 
 
 def test_another_precision_or_runtime_than_the_folder_has_is_refused(exported):

@@ -27,10 +27,11 @@ def require(runtime):
         pytest.skip("TensorRT needs an NVIDIA GPU")
 
 
-def follow(name, runtime, cache, images, box):
+def follow(name, runtime, cache, images, box, learns=False):
     """Boxes, states and scores of a tracker in a runtime."""
     device = "cuda" if runtime == "tensorrt" else "cpu"
-    tracker = load_tracker(name, device, precision="single", runtime=runtime, cache=cache)
+    config = {"online": {"enabled": True}} if learns else None
+    tracker = load_tracker(name, device, config=config, precision="single", runtime=runtime, cache=cache)
     assert tracker.runtime == runtime
     tracker.init(images[0], box)
     results = [tracker.update(image) for image in images[1:]]
@@ -41,15 +42,19 @@ def follow(name, runtime, cache, images, box):
 @pytest.fixture(scope="module")
 def pytorch(cache, footage):
     """What PyTorch says, computed once for each tracker."""
-    return functools.cache(lambda name, frames: follow(name, "torch", cache, footage.frames[:frames], footage.boxes[0]))
+    return functools.cache(
+        lambda name, frames, learns: follow(name, "torch", cache, footage.frames[:frames], footage.boxes[0], learns)
+    )
 
 
 @pytest.mark.parametrize("runtime", list(LIBRARIES))
-@pytest.mark.parametrize(("name", "frames"), [("siamfc", 20), ("siamrpn_mobilenetv2", 60)])
-def test_boxes_are_within_a_pixel_of_pytorch(name, frames, runtime, cache, footage, pytorch):
+@pytest.mark.parametrize(
+    ("name", "frames", "learns"), [("siamfc", 20, False), ("siamfc", 20, True), ("siamrpn_mobilenetv2", 60, False)]
+)
+def test_boxes_are_within_a_pixel_of_pytorch(name, frames, learns, runtime, cache, footage, pytorch):
     require(runtime)
-    boxes, states, scores = follow(name, runtime, cache, footage.frames[:frames], footage.boxes[0])
-    expected, expected_states, expected_scores = pytorch(name, frames)
+    boxes, states, scores = follow(name, runtime, cache, footage.frames[:frames], footage.boxes[0], learns)
+    expected, expected_states, expected_scores = pytorch(name, frames, learns)
     assert np.abs(boxes - expected).max() < 1
     assert states == expected_states
     assert np.abs(scores - expected_scores).max() < 0.05

@@ -87,6 +87,9 @@ def test_weights_that_cannot_be_made(weights, tmp_path):
         make_dsiam(tmp_path / "mobile.safetensors", tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="neither a SiamFC nor a backbone"):
         make_dsiam(weights / "dsiam.safetensors", tmp_path / "w.safetensors")
+    learns = random_weights(tmp_path / "learns.safetensors", config={"online": {"enabled": True}})
+    with pytest.raises(ConfigError, match=r"learns\.safetensors has settings that a DSiam does not have: online"):
+        make_dsiam(learns, tmp_path / "w.safetensors")
     assert not (tmp_path / "w.safetensors").exists()
 
 

@@ -1,17 +1,21 @@
-"""A tracker that learns, with the weights that ship, on made footage."""
+"""Trackers that learn, with the weights that ship, on made footage."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from siam_tracker_core import Box, TrackerGroup, load_tracker
+from siam_tracker_core import Box, Frame, TrackerGroup, load_tracker
 from siam_tracker_core.datasets.made import made_sequence
+from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.siamese import WithFeatures
 from siam_tracker_core.trackers.tracker import Tracker
 
-NAMES = ("siamban_mobilenetv2", "siamrpn_mobilenetv2")
+SIAMFC = ("siamfc", "siamfc_ciresnet22", "siamfc_ciresinception22")
+SIAMRPN = ("siamban_mobilenetv2", "siamrpn_mobilenetv2")
+FAMILIES = ("siamrpn_mobilenetv2", "siamfc")
 
 
 def learning(name, **online):
@@ -22,10 +26,10 @@ def learning(name, **online):
 
 @pytest.fixture(scope="module")
 def made():
-    return made_sequence(frames=6, size=(320, 240))
+    return made_sequence(frames=5, size=(320, 240))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SIAMRPN + SIAMFC)
 def test_the_features_lie_beside_the_map(name):
     """What a network sees at a shifted place is in its features where the map says that it is."""
     network = learning(name).model.backend.network
@@ -35,13 +39,13 @@ def test_the_features_lie_beside_the_map(name):
     stride = network.backbone.stride
     template = network.template(torch.full((1, 3, 127, 127), 114.0))
     blank = torch.full((1, 3, 255, 255), 114.0)
-    nothing = network.search(template, blank)[2]
+    nothing = network.search(template, blank)[-1]
     peaks = []
     for cells in (0, 3):
         image = blank.clone()
         left = 127 - 32 + cells * stride
         image[0, :, 95:159, left : left + 64] = patch
-        scores, _, features = network.search(template, image)
+        scores, *_, features = network.search(template, image)
         energy = (features - nothing).square().sum(dim=1)[0]
         total = energy.sum()
         steps = torch.arange(energy.shape[-1]) - (energy.shape[-1] - 1) / 2
@@ -53,7 +57,50 @@ def test_the_features_lie_beside_the_map(name):
     assert peaks[1][0] - peaks[0][0] == pytest.approx(3, abs=0.5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SIAMFC)
+def test_the_response_peaks_at_the_target_to_a_fraction_of_a_cell(name):
+    """A disc of noise on a smooth background, moved by whole and half cells."""
+    tracker = learning(name)
+    model, still = tracker.model, Disc(0, 0)
+    tracker.init(still.image, still.box)
+    online, template = tracker.state.target.online, tracker.state.target.template
+    window = tracker.state.search_window
+    cell = model.stride * window.size / 255
+    moves = [(0.0, 0.0), (2.0, -1.0), (-1.5, 2.5)]
+    images = [Disc(round(x * cell), round(y * cell)).image for x, y in moves]
+    for move, image in zip(moves, images, strict=True):
+        crops = Frame.upload(image, torch.device("cpu")).crops([window], 255)
+        with torch.inference_mode():
+            responses, features = model.backend.search(template, crops)
+            (seen,) = model.learner.look([online], features, responses.shape[-1])
+        expected = [round(step * cell) / cell for step in move]
+        assert peak_of(seen.response.numpy()) == pytest.approx(expected, abs=0.4)
+
+
+class Disc:
+    """A picture with a disc of noise, moved by whole pixels from its middle."""
+
+    def __init__(self, x, y):
+        rng = np.random.default_rng(0)
+        self.box = Box.from_centre(160 + x, 120 + y, 48, 48)
+        self.image = cv2.GaussianBlur(rng.integers(60, 200, (240, 320, 3)).astype(np.uint8), (0, 0), 6)
+        noise = cv2.GaussianBlur(rng.integers(0, 255, (48, 48, 3)).astype(np.uint8), (0, 0), 1.5)
+        rows, columns = np.mgrid[:48, :48] - 23.5
+        part = self.image[96 + y : 144 + y, 136 + x : 184 + x]
+        part[np.hypot(rows, columns) < 24] = noise[np.hypot(rows, columns) < 24]
+
+
+def peak_of(response):
+    """The place of a map's peak from its middle, x and y in cells, by a parabola through it and its neighbours."""
+    row, column = np.unravel_index(response.argmax(), response.shape)
+    found = []
+    for line, place in ((response[row], column), (response[:, column], row)):
+        before, at, after = line[place - 1 : place + 2]
+        found.append(place + (before - after) / (2 * (before - 2 * at + after)) - (len(line) - 1) / 2)
+    return found
+
+
+@pytest.mark.parametrize("name", [*SIAMRPN, "siamfc"])
 def test_many_targets_are_followed_and_learned_like_single_ones(name, made):
     tracker = learning(name)
     boxes = [made.boxes[0], made.boxes[0] + [6, 4, 0, 0]]
@@ -71,8 +118,10 @@ def test_many_targets_are_followed_and_learned_like_single_ones(name, made):
             assert alone.learning.startswith(("to be learned", "not learned"))
 
 
-def test_what_is_learned_after_the_answer_is_what_is_learned_with_it(made):
-    tracker = learning("siamrpn_mobilenetv2")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_is_learned_after_the_answer_is_what_is_learned_with_it(name, made):
+    tracker = learning(name)
+    assert tracker.model.can_wait
     at_once, later = TrackerGroup(tracker), TrackerGroup(tracker)
     for group in (at_once, later):
         group.init(1, made.frames[0], made.boxes[0])
@@ -86,8 +135,9 @@ def test_what_is_learned_after_the_answer_is_what_is_learned_with_it(made):
         assert torch.equal(learned.weights, at_once.state(1).target.online.notebook.lessons.weights)
 
 
-def test_what_there_was_no_time_for_is_passed_over_and_said(made):
-    group = TrackerGroup(learning("siamrpn_mobilenetv2"))
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_there_was_no_time_for_is_passed_over_and_said(name, made):
+    group = TrackerGroup(learning(name))
     group.init(1, made.frames[0], made.boxes[0])
     assert group.update(made.frames[1], learn=False)[1].learning.startswith("to be learned")
     assert "passed over: the next image came before it" in group.update(made.frames[2], learn=False)[1].learning
@@ -107,8 +157,66 @@ def test_a_box_of_numpys_numbers_is_learned_like_one_of_pythons(made):
     assert torch.equal(*weights)
 
 
-def test_nothing_is_learned_where_learning_is_off(made):
-    tracker = load_tracker("siamban_mobilenetv2", device="cpu", runtime="torch")
+@pytest.mark.parametrize("name", FAMILIES)
+def test_features_that_are_no_numbers_harm_their_own_target_only(name, made, monkeypatch):
+    tracker, plain = learning(name), load_tracker(name, device="cpu", runtime="torch", precision="single")
+    group, twin = TrackerGroup(tracker), TrackerGroup(tracker)
+    for number, box in enumerate([made.boxes[0], made.boxes[0] + [6, 4, 0, 0]]):
+        group.init(number, made.frames[0], box)
+        twin.init(number, made.frames[0], box)
+    plain.init(made.frames[0], made.boxes[0])
+    expected = twin.update(made.frames[1])
+    search = tracker.model.backend.search
+
+    def harmed(template, crops):
+        *answers, features = search(template, crops)
+        features = features.clone()
+        features[: len(features) // 2] = torch.nan
+        return *answers, features
+
+    monkeypatch.setattr(tracker.model.backend, "search", harmed)
+    found = group.update(made.frames[1])
+    np.testing.assert_allclose(found[1].box.to_array(), expected[1].box.to_array(), atol=1e-6)
+    assert group.state(1).target.online.notebook.lessons.count == 1
+    alone = plain.update(made.frames[1])
+    np.testing.assert_allclose(found[0].box.to_array(), alone.box.to_array(), atol=1e-2)
+    assert found[0].score == pytest.approx(alone.score, abs=1e-3)
+    assert group.state(0).target.online.notebook.lessons.count == 0
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_response_judges_how_sure_a_result_is(name, made):
+    """A calibration that asks the filter alone: sure of the target, and of nothing on a picture of noise."""
+    only = {"bias": -25.0, "peak": 0.0, "psr": 0.0, "response": 50.0}
+    tracker = learning(name, calibration=only)
+    tracker.init(made.frames[0], made.boxes[0])
+    assert tracker.update(made.frames[0]).score > 0.9
+    noise = np.random.default_rng(0).integers(0, 255, made.frames[0].shape).astype(np.uint8)
+    assert tracker.update(noise).score < 0.1
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_response_without_a_share_changes_no_box(name, made):
+    trackers = [learning(name, share=0.0), load_tracker(name, device="cpu", runtime="torch", precision="single")]
+    for tracker in trackers:
+        tracker.init(made.frames[0], made.boxes[0])
+    for image in made.frames[1:]:
+        found, expected = (tracker.update(image) for tracker in trackers)
+        assert (found.box, found.score) == (expected.box, expected.score)
+        assert found.learning
+        assert expected.learning == ""
+
+
+@pytest.mark.parametrize("name", ["siamban_mobilenetv2", "siamfc"])
+def test_nothing_is_learned_where_learning_is_off(name, made):
+    tracker = load_tracker(name, device="cpu", runtime="torch")
     tracker.init(made.frames[0], made.boxes[0])
     assert tracker.update(made.frames[1]).learning == ""
     assert tracker.state.target.online is None
+    assert not tracker.model.can_wait
+
+
+@pytest.mark.parametrize("name", ["dsiam", "cascade", "srt", "mdnet"])
+def test_trackers_that_learn_otherwise_have_no_such_setting(name):
+    with pytest.raises(ConfigError, match="online: there is no such setting"):
+        load_tracker(name, device="cpu", config={"online": {"enabled": True}})
