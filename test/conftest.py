@@ -38,8 +38,10 @@ def _prepare_environment() -> tuple[int, IO[str]]:
         FASTRTPS_DEFAULT_PROFILES_FILE=str(FASTDDS_PROFILE),
         FASTDDS_DEFAULT_PROFILES_FILE=str(FASTDDS_PROFILE),
         ROS_LOG_DIR=log_dir,
-        XDG_CACHE_HOME=str(Path(log_dir) / "cache"),  # graphs of runtimes; the user's own stay as they are
     )
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what the process that started them has set
+        # graphs of runtimes; the user's own stay as they are
+        os.environ["XDG_CACHE_HOME"] = str(Path(log_dir) / "cache")
     os.environ.pop("ROS_LOCALHOST_ONLY", None)  # would override the discovery range
     return domain_id, claim
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,8 +158,24 @@ def graph_backend(name: str, key: Mapping[str, object], subject: Callable[[], Su
     except ExportError:
         if (folder / MANIFEST).is_file():
             _log.warning("the graphs in %s are not whole and are written again", folder)
-        manifest = export(subject(), folder, Wanted("onnx"))
+        manifest = _written(subject(), folder)
     return _opened(name, folder, manifest, wish, _precision(name, wish))
+
+
+def _written(subject: Subject, folder: Path) -> Manifest:
+    """Export into the cache; of processes that do so at once the first is right: it may run its graphs already."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        own = Path(scratch) / folder.name
+        manifest = export(subject, own, Wanted("onnx"))
+        try:
+            own.rename(folder)
+        except OSError:  # there is one by now, or there was one that is not whole
+            with contextlib.suppress(ExportError):
+                return read_manifest(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            own.rename(folder)
+    return manifest
 
 
 def _precision(name: str, wish: Wish) -> str:

@@ -252,7 +252,6 @@ def test_evaluate_bag_launch_runs_the_program_and_ends_with_it(launched, tmp_pat
     assert "the evaluation has ended" in launch.log() or "process has died" in launch.log()
 
 
-@pytest.mark.parametrize("name", ["tracker.launch.py", "evaluate_bag.launch.py"])
 @pytest.mark.slow
 def test_the_follow_demo_is_followed_to_its_end(launched) -> None:
     """The whole chain in real time; launch ends by itself when the robot is where it should be."""
@@ -261,6 +260,7 @@ def test_the_follow_demo_is_followed_to_its_end(launched) -> None:
         assert "the target is where it should be: bearing" in demo.log()
 
 
+@pytest.mark.parametrize("name", ["tracker.launch.py", "evaluate_bag.launch.py"])
 def test_every_launch_argument_has_a_description(
     repository_root: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

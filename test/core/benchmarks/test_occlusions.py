@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from siam_tracker_core.benchmarks.occlusions import occlusion_scene
 from siam_tracker_core.evaluation.lost_calls import NOTICE
 
+scene_of = cache(occlusion_scene)
+
 
 def test_the_target_is_where_its_box_says_and_behind_the_wall_where_there_is_none():
-    scene = occlusion_scene(3)
+    scene = scene_of(3)
     texture = None
     for image, box in zip(scene.frames, scene.boxes, strict=True):
         if np.isnan(box).any():
@@ -26,7 +30,7 @@ def test_the_target_is_where_its_box_says_and_behind_the_wall_where_there_is_non
 
 
 def test_it_goes_twice_for_longer_than_it_takes_to_notice_and_stays_long_enough_to_be_found():
-    hidden = np.isnan(occlusion_scene(0).boxes).any(axis=1)
+    hidden = np.isnan(scene_of(3).boxes).any(axis=1)
     edges = np.flatnonzero(np.diff(hidden.astype(int))) + 1
     assert len(edges) == 4
     starts, ends = edges[::2], edges[1::2]

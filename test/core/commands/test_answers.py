@@ -66,7 +66,7 @@ def test_analyse_answers_what_it_tells(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_benchmark_answers_without_tables(capsys: pytest.CaptureFixture) -> None:
-    words = ["--trackers", "siamfc", "--targets", "1", "2", "--frames", "2", "--device", "cpu", "--json"]
+    words = ["--trackers", "siamban_mobilenetv2", "--targets", "1", "2", "--frames", "2", "--device", "cpu", "--json"]
     told = answer(capsys, "benchmark", *words)
-    assert [cost["targets"] for cost in told["targets"]["siamfc"]] == [1, 2]
+    assert [cost["targets"] for cost in told["targets"]["siamban_mobilenetv2"]] == [1, 2]
     assert told["machine"]["cores"] >= 1

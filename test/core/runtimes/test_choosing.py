@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from siam_tracker_core import load_tracker
-from siam_tracker_core.errors import ConfigError, RuntimeMissingError
+from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError
+from siam_tracker_core.runtimes import choosing
 from siam_tracker_core.runtimes.checking import CropSizes
-from siam_tracker_core.runtimes.choosing import choose
+from siam_tracker_core.runtimes.choosing import choose, graph_backend
+from siam_tracker_core.runtimes.manifest import MANIFEST
 
 SIZES = CropSizes(31, (63,), 0.5)
 
@@ -67,6 +69,31 @@ def test_a_remembered_one_that_is_gone_is_replaced(wish):
     assert choose({"openvino": lambda: Waiting("openvino", 0)}, SIZES, {}, wish()).runtime == "openvino"
     (wish().cache / "fastest.json").write_text("{")
     assert choose({"torch": lambda: Waiting("torch", 0)}, SIZES, {}, wish()).runtime == "torch"
+
+
+@pytest.mark.parametrize(("other", "taken"), [("whole", "the other's"), ("torn", "own")])
+def test_of_two_processes_that_write_the_same_graphs_the_first_is_right(wish, monkeypatch, other, taken):
+    """Both begin with an empty cache; graphs that one of them runs already must not be taken from under it."""
+    pytest.importorskip("onnx")
+
+    def export(subject, folder, wanted):
+        folder.mkdir()
+        (folder / MANIFEST).write_text("own")
+        beside = wish().cache / folder.name
+        beside.mkdir()
+        (beside / MANIFEST).write_text("the other's" if other == "whole" else "torn")
+        return "own"
+
+    def read(folder):
+        if not (folder / MANIFEST).is_file() or (folder / MANIFEST).read_text() == "torn":
+            raise ExportError("nothing whole there")
+        return (folder / MANIFEST).read_text()
+
+    monkeypatch.setattr(choosing, "export", export)
+    monkeypatch.setattr(choosing, "read_manifest", read)
+    monkeypatch.setattr(choosing, "_opened", lambda name, folder, manifest, *rest: (manifest, read(folder)))
+    assert graph_backend("onnxruntime", {}, lambda: None, wish()) == (taken, taken)
+    assert len(list(wish().cache.iterdir())) == 1, "what was half written is left"
 
 
 def test_unknown_runtimes_and_threads_are_refused():

@@ -39,7 +39,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("held_out_videos")
     for seed in (1, 2):
-        made_sequence(frames=4, size=(160, 120), seed=seed).write_otb_form(folder / f"made{seed}")
+        made_sequence(frames=3, size=(160, 120), seed=seed).write_otb_form(folder / f"made{seed}")
     return folder
 
 

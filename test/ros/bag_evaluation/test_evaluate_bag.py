@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,9 +23,24 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.bag_evaluation import evaluate_bag
 
 
-def test_every_frame(made: MadeSequence, bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "out"
-    assert evaluate_bag.main([str(bag), "--out", str(out), "--device", "cpu", "--overlay"]) == 0
+@dataclass
+class Evaluated:
+    """An evaluation of the made bag: its folder, and what was printed."""
+
+    out: Path
+    printed: str
+
+
+@pytest.fixture(scope="module")
+def evaluated(bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    out, printed = tmp_path_factory.mktemp("evaluated") / "out", io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert evaluate_bag.main([str(bag), "--out", str(out), "--device", "cpu", "--overlay"]) == 0
+    return Evaluated(out, printed.getvalue())
+
+
+def test_every_frame(made: MadeSequence, bag: Path, evaluated: Evaluated) -> None:
+    out = evaluated.out
     scores = json.loads((out / "scores.json").read_text())
     assert scores["frames"] == FRAMES
     assert scores["frames_missed"] == 0
@@ -42,16 +60,15 @@ def test_every_frame(made: MadeSequence, bag: Path, tmp_path: Path, capsys: pyte
     assert "data:image/jpeg" in page, "the film strip is missing"
     assert sha256(find_weights(DEFAULT_TRACKER)) in page, "as in the reports of siam-tracker evaluate"
     assert "Hyper-parameters tuned on" in page
-    assert "success (AUC)" in capsys.readouterr().out
+    assert "success (AUC)" in evaluated.printed
 
 
-def test_the_node_gives_the_trackers_own_boxes(made: MadeSequence, bag: Path, tmp_path: Path) -> None:
+def test_the_node_gives_the_trackers_own_boxes(made: MadeSequence, evaluated: Evaluated) -> None:
     """In lock step nothing between the bag and the scores may change a box."""
-    assert evaluate_bag.main([str(bag), "--out", str(tmp_path), "--device", "cpu"]) == 0
     tracker = load_tracker(DEFAULT_TRACKER, device="cpu")
     tracker.init(made.frames[0], made.boxes[0])
     own = [tracker.update(frame).box.to_array() for frame in made.frames[1:]]
-    through = [[float(row[key]) for key in ("x", "y", "width", "height")] for row in read_tracks(tmp_path)]
+    through = [[float(row[key]) for key in ("x", "y", "width", "height")] for row in read_tracks(evaluated.out)]
     np.testing.assert_allclose(through[1:], own, atol=0.1)
 
 

@@ -15,7 +15,7 @@ from siam_tracker_ros.node.parameters import Settings
 
 
 def test_settings_of_the_tracker_by_name_and_by_path(repository_root: Path, tmp_path: Path) -> None:
-    settings = replace(Settings(), tracker="siamrpn", tracker_config="siamrpn_long_term", precision="single")
+    settings = replace(Settings(), tracker="siamrpn", tracker_config="siamrpn_long_term", runtime="torch")
     own = tmp_path / "mine.yaml"
     own.write_text("window_influence: 0.125\n")
     by_name, by_path = (
@@ -25,7 +25,7 @@ def test_settings_of_the_tracker_by_name_and_by_path(repository_root: Path, tmp_
     assert (
         by_name
         == load_tracker(
-            "siamrpn", "cpu", config=repository_root / "config" / "trackers" / "siamrpn_long_term.yaml"
+            "siamrpn", "cpu", config=repository_root / "config" / "trackers" / "siamrpn_long_term.yaml", runtime="torch"
         ).model.config
     )
     assert by_name != by_path

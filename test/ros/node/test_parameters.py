@@ -36,6 +36,20 @@ def test_every_default_is_allowed_and_a_wrong_type_is_not(name: str) -> None:
     assert f"the parameter {name} cannot be [1]; expected " in problem(name, [1])
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("queue_depth", 0, "the parameter queue_depth cannot be 0; expected a whole number from 1 to 1000"),
+        ("stamp_patience", 1, "the parameter stamp_patience cannot be 1; expected a number with a decimal point"),
+        ("tracker", "nosuch", "the parameter tracker cannot be 'nosuch'; expected cascade or "),
+        ("reliability", "sometimes", "cannot be 'sometimes'; expected best_effort or reliable"),
+    ],
+)
+def test_impossible_values_are_told_with_what_would_be_right(name: str, value: object, words: str) -> None:
+    """The node says the same at its start, which is tested with two of them in test_tracker_node_lifecycle.py."""
+    assert words in problem(name, value)
+
+
 @pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:3"])
 def test_devices(device: str) -> None:
     assert problem("device", device) == ""

@@ -108,10 +108,8 @@ def test_impossible_values_at_start_are_one_clear_sentence(environment: dict[str
     torn = tmp_path / "torn.yaml"
     torn.write_text("siam_tracker: [")
     cases = [
-        ({"queue_depth": 0}, (), "the parameter queue_depth cannot be 0; expected a whole number from 1 to 1000"),
         ({"stamp_patience": 1}, (), "the parameter stamp_patience cannot be 1; expected a number with a decimal point"),
         ({"tracker": "nosuch"}, (), "the parameter tracker cannot be 'nosuch'; expected cascade or "),
-        ({"reliability": "sometimes"}, (), "cannot be 'sometimes'; expected best_effort or reliable"),
         ({}, ("--params-file", str(torn)), str(torn)),
     ]
     nodes = [NodeProcess(given, environment=environment, arguments=more) for given, more, _ in cases]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,44 +38,59 @@ def first_answered(client: TrackerClient, camera: Camera, image: NDArray[np.uint
     return message
 
 
-def follow(
-    name: str, sequence: Sequence, frames: int, environment: Mapping[str, str]
-) -> tuple[NDArray[np.float64], set[int]]:
-    """Boxes (frames, 4) and states of a node's tracker on the first frames, each answered before the next is shown."""
+@dataclass
+class Followed:
+    """A node with one tracker of the zoo, and what is beside it."""
+
+    client: TrackerClient
+    camera: Camera
+
+    def follow(self, sequence: Sequence, frames: int) -> tuple[NDArray[np.float64], set[int]]:
+        """Boxes (frames, 4) and states on the first frames, each answered before the next is shown."""
+        self.client.remove_all()
+        message = first_answered(self.client, self.camera, sequence.image(0))
+        target = self.client.set_target(Box.from_array(sequence.boxes[0]), stamp=message, timeout=60.0)
+        boxes, states = [sequence.boxes[0]], set()
+        for index in range(1, frames):
+            message = self.camera.message(sequence.image(index))
+            self.camera.send(message)
+            track = self.client.wait_for_track(target, message, timeout=60.0)
+            boxes.append(box_of(track).to_array())
+            states.add(track.state)
+        return np.array(boxes), states
+
+
+@pytest.fixture(scope="module")
+def followed(request: pytest.FixtureRequest, ros_environment: Mapping[str, str]) -> Iterator[Followed]:
+    """A node with the tracker that the test names; it serves all tests of that tracker."""
     graph = Graph()
-    single = dict(environment, OMP_NUM_THREADS="1")
-    with NodeProcess({"tracker": name, "device": "cpu", "stamp_patience": 0.3}, environment=single) as node:
+    single = dict(ros_environment, OMP_NUM_THREADS="1")
+    with NodeProcess({"tracker": request.param, "device": "cpu", "stamp_patience": 0.3}, environment=single) as node:
         try:
             with TrackerClient(graph.node, TRACKER) as client:
                 wait_ready(client, node)
                 camera = Camera(graph)
                 camera.wait_connected()
-                message = first_answered(client, camera, sequence.image(0))
-                target = client.set_target(Box.from_array(sequence.boxes[0]), stamp=message, timeout=60.0)
-                boxes, states = [sequence.boxes[0]], set()
-                for index in range(1, frames):
-                    message = camera.message(sequence.image(index))
-                    camera.send(message)
-                    track = client.wait_for_track(target, message, timeout=60.0)
-                    boxes.append(box_of(track).to_array())
-                    states.add(track.state)
+                yield Followed(client, camera)
             assert node.stop() == 0
             assert "Traceback" not in node.log()
         finally:
             graph.close()
-    return np.array(boxes), states
 
 
 # One network of each kind that is fast; the others take a minute together.
 QUICK = ("siamban_mobilenetv2", "siamfc", "siamrpn_mobilenetv2", "siamrpn_mobilenetv2_online")
-EACH = [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in read_zoo()]
 
 
-@pytest.mark.parametrize("name", EACH)
-def test_a_pedestrian_is_followed(name: str, ros_environment: Mapping[str, str], shared_data: Path) -> None:
+def with_marks(names: Iterable[str]) -> list[Any]:
+    return [pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("followed", with_marks(read_zoo()), indirect=True)
+def test_a_pedestrian_is_followed(followed: Followed, shared_data: Path) -> None:
     """The first frames of OTB's Crossing."""
     sequence = read_sequence(shared_data / "test" / "Crossing")
-    boxes, states = follow(name, sequence, 16, ros_environment)
+    boxes, states = followed.follow(sequence, 16)
     overlaps = iou(boxes, sequence.boxes[:16])[1:]
     assert overlaps.min() > 0.2
     assert overlaps.mean() > 0.5
@@ -83,14 +100,14 @@ def test_a_pedestrian_is_followed(name: str, ros_environment: Mapping[str, str],
 SHAPED = [name for name, entry in read_zoo().items() if entry.tracker in ("siamrpn", "siamban")]
 
 
-@pytest.mark.parametrize("name", SHAPED)
-def test_boxes_follow_the_shape(name: str, ros_environment: Mapping[str, str], shared_data: Path) -> None:
+@pytest.mark.parametrize("followed", with_marks(SHAPED), indirect=True)
+def test_boxes_follow_the_shape(followed: Followed, shared_data: Path) -> None:
     """DTB70's MountainBike6, whose target becomes twice as wide for its height within 45 frames.
 
     A box of constant shape, or one whose shape went its own way, would be further from the true shapes.
     """
     sequence = read_sequence(shared_data / "test" / "dtb70_MountainBike6")
-    boxes, _ = follow(name, sequence, 45, ros_environment)
+    boxes, _ = followed.follow(sequence, 45)
     truth = sequence.boxes[:45]
     assert iou(boxes, truth).mean() > 0.5
     found, true = (np.log(rows[:, 3] / rows[:, 2]) for rows in (boxes, truth))
