@@ -31,6 +31,14 @@ def threads_to_use(wanted: int | None) -> int:
     return usable if wanted is None else max(1, min(wanted, usable))
 
 
+def is_busy() -> bool:
+    """Whether more threads than there are cores have wanted one in the last minute."""
+    try:
+        return os.getloadavg()[0] > (os.cpu_count() or 1)
+    except OSError:  # the system does not tell
+        return False
+
+
 def _affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

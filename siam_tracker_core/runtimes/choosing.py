@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from siam_tracker_core.cores import threads_to_use
+from siam_tracker_core.cores import is_busy, threads_to_use
 from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
 from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import processor_name
@@ -204,10 +204,12 @@ def choose(
 ) -> Backend:
     """The fastest of several runtimes for one crop, measured once on this machine and then remembered.
 
-    One that is installed but cannot run the network here is left out with a warning.
+    One that is installed but cannot run the network here is left out with a warning. Nothing is remembered then, nor on
+    a busy machine, where the first candidate that works is taken unmeasured: threads that wait for a core say nothing of
+    a runtime, and what was measured then would make the tracker slow for good.
 
     Args:
-        candidates: makers of backends by runtime; ``torch`` among them always works.
+        candidates: makers of backends by runtime, those that are usually faster first; ``torch`` among them always works.
         sizes: of the crops.
         key: what the speed depends on, beside the machine and the versions.
         wish: device, threads and cache.
@@ -227,12 +229,17 @@ def choose(
             if name == "torch":  # the weights themselves are at fault
                 raise
             _log.warning("runtime %s is left out: %s", name, error)
+    if len(made) > 1 and is_busy():
+        first = next(iter(made))
+        _log.info("runtime %s is taken without a measurement, for this machine is busy now", first)
+        return made[first]
     times = fastest_milliseconds(made, sizes) if len(made) > 1 else {}
     best = min(times, key=times.__getitem__) if times else next(iter(made))
     if times:
         told = ", ".join(f"{name} {value:.1f} ms" for name, value in sorted(times.items(), key=lambda item: item[1]))
         _log.info("runtime %s is the fastest here for one crop: %s", best, told)
-    known.put(place, best)
+    if len(made) == len(candidates):
+        known.put(place, best)
     return made[best]
 
 

@@ -18,6 +18,12 @@ from siam_tracker_core.runtimes.manifest import MANIFEST
 SIZES = CropSizes(31, (63,), 0.5)
 
 
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Tests run beside others."""
+    monkeypatch.setattr(choosing, "is_busy", lambda: False)
+
+
 class Waiting:
     """A backend that takes a while for an answer."""
 
@@ -63,6 +69,19 @@ def test_one_that_fails_is_left_out_with_a_warning(wish, caplog):
     backend = choose({"openvino": fail, "torch": lambda: Waiting("torch", 0)}, SIZES, {}, wish())
     assert backend.runtime == "torch"
     assert "runtime openvino is left out: the library is of the wrong colour" in caplog.text
+    mended = {"openvino": lambda: Waiting("openvino", 0), "torch": lambda: Waiting("torch", 0.01)}
+    assert choose(mended, SIZES, {}, wish()).runtime == "openvino", "a failure was remembered"
+
+
+def test_nothing_is_measured_on_a_busy_machine(wish, caplog, monkeypatch):
+    candidates = {"openvino": lambda: Waiting("openvino", 0.01), "torch": lambda: Waiting("torch", 0)}
+    monkeypatch.setattr(choosing, "is_busy", lambda: True)
+    caplog.set_level(logging.INFO)
+    busy = choose(candidates, SIZES, {}, wish())
+    assert (busy.runtime, busy.searches) == ("openvino", 0)
+    assert "runtime openvino is taken without a measurement, for this machine is busy now" in caplog.text
+    monkeypatch.setattr(choosing, "is_busy", lambda: False)
+    assert choose(candidates, SIZES, {}, wish()).runtime == "torch", "what was not measured was remembered"
 
 
 def test_a_remembered_one_that_is_gone_is_replaced(wish):
