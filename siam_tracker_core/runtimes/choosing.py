@@ -205,11 +205,11 @@ def choose(
     """The fastest of several runtimes for one crop, measured once on this machine and then remembered.
 
     One that is installed but cannot run the network here is left out with a warning. Nothing is remembered then, nor on
-    a busy machine, where the first candidate that works is taken unmeasured: threads that wait for a core say nothing of
-    a runtime, and what was measured then would make the tracker slow for good.
+    a busy machine, where the first candidate that works is taken unmeasured: threads that wait for a core say nothing
+    of a runtime, and what was measured then would make the tracker slow for good.
 
     Args:
-        candidates: makers of backends by runtime, those that are usually faster first; ``torch`` among them always works.
+        candidates: makers of backends by runtime, what is usually fastest first; ``torch`` among them always works.
         sizes: of the crops.
         key: what the speed depends on, beside the machine and the versions.
         wish: device, threads and cache.
