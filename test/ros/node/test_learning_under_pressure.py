@@ -46,6 +46,7 @@ def test_many_targets_that_learn_skip_and_never_lag(ros_environment: Mapping[str
             camera = Camera(graph)
             camera.wait_connected()
             camera.send(camera.message(scene.image(0)))
+            wait_until(lambda: "the first image on" in node.log(), what="the first image")
             for number in range(TARGETS):
                 place = scene.box(0)
                 client.set_target(Box(place.x + number % 4, place.y + number // 4, place.width, place.height))
