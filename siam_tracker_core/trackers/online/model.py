@@ -78,6 +78,14 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
     backend: Backend
     learner: Learner | None
 
+    @property
+    def runtime(self) -> str:
+        return self.backend.runtime
+
+    @property
+    def threads(self) -> int | None:
+        return self.backend.threads
+
     def locate(self, state: SiameseState[PupilT], output: HeardT) -> tuple[SiameseState[PupilT], TrackResult]:
         moved, result = super().locate(state, output)
         online = moved.target.online

@@ -68,14 +68,6 @@ class SiamFCModel(LearningModel[SiamFCTarget, SiamFCOutput]):
         self.pyramid = ScalePyramid(config, self.device, self.stride)
         self._begin_learning(config.online)
 
-    @property
-    def runtime(self) -> str:
-        return self.backend.runtime
-
-    @property
-    def threads(self) -> int | None:
-        return self.backend.threads
-
     @classmethod
     def from_network(
         cls,

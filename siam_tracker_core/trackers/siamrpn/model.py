@@ -62,14 +62,6 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         self._begin_learning(config.online)
         self._cosine: dict[int, torch.Tensor] = {}
 
-    @property
-    def runtime(self) -> str:
-        return self.backend.runtime
-
-    @property
-    def threads(self) -> int | None:
-        return self.backend.threads
-
     @classmethod
     def from_network(
         cls,
