@@ -222,6 +222,7 @@ def choose(
         except SiamTrackerError as error:
             _log.warning("%s was the fastest runtime here, but %s", name, error)
     made: dict[str, Backend] = {}
+    busy = len(candidates) > 1 and is_busy()
     for name, make in candidates.items():
         try:
             made[name] = make()
@@ -229,10 +230,10 @@ def choose(
             if name == "torch":  # the weights themselves are at fault
                 raise
             _log.warning("runtime %s is left out: %s", name, error)
-    if len(made) > 1 and is_busy():
-        first = next(iter(made))
-        _log.info("runtime %s is taken without a measurement, for this machine is busy now", first)
-        return made[first]
+            continue
+        if busy:
+            _log.info("runtime %s is taken without a measurement, for this machine is busy now", name)
+            return made[name]
     times = fastest_milliseconds(made, sizes) if len(made) > 1 else {}
     best = min(times, key=times.__getitem__) if times else next(iter(made))
     if times:
