@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -55,14 +56,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dest="busy",
         help="processes that keep a core busy meanwhile (default: 0)",
     )
+    parser.add_argument(
+        "--awake", action="store_true", help="keep the cores from falling asleep between images (Linux)"
+    )
     parser.add_argument("--table", action="store_true", help="measure the table of docs/steady.md, in four minutes")
     parser.add_argument("--json", action="store_true", help="print only JSON")
     given = parser.parse_args(arguments)
+    if given.awake and not hasattr(os, "SCHED_IDLE"):
+        parser.error("--awake needs Linux's idle class of processes, which this system does not have.")
     size = (given.size[0], given.size[1])
     if given.table:
         print_table(given.seconds, size, given.tracker, given.device)
         return 0
-    course = Course(given.seconds, given.rate, given.lock_step, given.hide, given.load)
+    course = Course(given.seconds, given.rate, given.lock_step, given.hide, given.busy, given.awake)
     report = measure_overhead(course, size, given.targets, given.tracker, given.device, given.threads)
     if given.json:
         print(json.dumps(asdict(report)))

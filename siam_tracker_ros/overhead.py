@@ -33,6 +33,13 @@ from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"
+_SPIN_IDLY = """
+import os, sys
+os.sched_setaffinity(0, {int(sys.argv[1])})
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+while True:
+    pass
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,7 @@ class OverheadReport:
         lock_step: whether each image waited for the answer to the one before.
         threads: that an update ran on.
         busy: processes that kept a core busy meanwhile.
+        awake: whether the cores were kept awake.
         load: of the machine over one minute, at the end.
     """
 
@@ -78,6 +86,7 @@ class OverheadReport:
     lock_step: bool
     threads: int
     busy: int
+    awake: bool
     load: float
 
 
@@ -91,6 +100,7 @@ class Course:
         lock_step: send each image when the one before is answered.
         hide: take the targets out of the picture for one second in three, so that they are lost.
         busy: processes that keep a core busy meanwhile.
+        awake: keep every core from sleeping, by processes that run only where nothing else would (Linux).
     """
 
     seconds: float = 10.0
@@ -98,6 +108,7 @@ class Course:
     lock_step: bool = False
     hide: bool = False
     busy: int = 0
+    awake: bool = False
 
 
 def measure_overhead(
@@ -142,9 +153,27 @@ def busy_processes(count: int) -> Iterator[None]:
     try:
         yield
     finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+        _end(processes)
+
+
+@contextmanager
+def cores_awake(wanted: bool = True) -> Iterator[None]:
+    """No core sleeps until the block ends: on each spins a process of Linux's idle class, which gives way to all.
+
+    If a tail of latency goes with it, it came from cores that fall asleep between images, not from the program.
+    """
+    cores = sorted(os.sched_getaffinity(0)) if wanted else []
+    processes = [subprocess.Popen([sys.executable, "-S", "-c", _SPIN_IDLY, str(core)]) for core in cores]
+    try:
+        yield
+    finally:
+        _end(processes)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 class _Camera:
@@ -187,7 +216,7 @@ class _Camera:
             self._sent.clear()
             self._round_trips.clear()
             self._lost.clear()
-            with busy_processes(self._course.busy):
+            with busy_processes(self._course.busy), cores_awake(self._course.awake):
                 self._stream(seconds, self._course.hide)
                 load = os.getloadavg()[0]
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them
@@ -256,6 +285,7 @@ class _Camera:
             lock_step=self._course.lock_step,
             threads=int(self._figures["threads"]),
             busy=self._course.busy,
+            awake=self._course.awake,
             load=round(load, 2),
         )
 

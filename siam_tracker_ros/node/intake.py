@@ -2,7 +2,12 @@
 
 An executor of rclpy gathers all entities of a node anew, in Python, whenever one of them is ready, and again when its
 callback has ended. The node has fifty of them, so that each image would cost more in there than in all that the node
-does with it, and hold the interpreter's lock while the tracking thread needs it. This thread waits for two entities.
+does with it, and hold the interpreter's lock while the tracking thread needs it. This thread waits for a handful.
+
+The subscription's events belong to this thread, too. To Fast DDS a subscription and its events are one condition.
+Whoever waits for an event alone wakes for each image, finds no event, and wakes again until the image is taken. An
+executor did so, and let go of the interpreter's lock for some microseconds a round. A core that had to wake up first to
+take the image came too late for that lock, for up to 200 ms.
 """
 
 from __future__ import annotations
@@ -19,17 +24,16 @@ from rclpy.guard_condition import GuardCondition
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.subscription import Subscription
 
 _FOR_EVER = -1
 
 
 class TakenElsewhere(ReentrantCallbackGroup):
-    """A group whose subscriptions executors pass over, while they handle the subscriptions' events as always."""
+    """A group whose subscriptions, with their events, executors pass over."""
 
     def can_execute(self, entity: object) -> bool:
-        """Whether an executor may handle it."""
-        return not isinstance(entity, Subscription)
+        """Whether an executor may handle it: never."""
+        return False
 
 
 class ImageIntake:
@@ -41,7 +45,7 @@ class ImageIntake:
         topic: resolved or not.
         offer: called in the intake's thread with each message, in their order; must not block.
         qos: of the subscription.
-        events: for the subscription's events, which the node's executor handles.
+        events: called in the intake's thread with the subscription's events; must not block.
         complain: called with a kind and a sentence where a message cannot be taken.
     """
 
@@ -80,15 +84,25 @@ class ImageIntake:
 
     def _run(self) -> None:
         context, messages, guard = self._node.context, self._subscription.handle, self._guard.handle
-        with context.handle, messages, guard:
-            wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, 0, context.handle)
+        events = list(self._subscription.event_handlers)
+        with contextlib.ExitStack() as in_use:
+            for each in (context.handle, messages, guard, *events):
+                in_use.enter_context(each)
+            wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, len(events), context.handle)
             while not self._ended and context.ok():
                 wait_set.clear_entities()
                 wait_set.add_subscription(messages)
                 wait_set.add_guard_condition(guard)
+                for event in events:
+                    event.add_to_wait_set(wait_set)
                 wait_set.wait(_FOR_EVER)
-                if messages.pointer in wait_set.get_ready_entities("subscription") and not self._ended:
+                if self._ended:
+                    return
+                if messages.pointer in wait_set.get_ready_entities("subscription"):
                     self._take(messages)
+                for event in events:
+                    if event.is_ready(wait_set):
+                        self._tell(event)
 
     def _take(self, messages: Any) -> None:
         try:
@@ -97,3 +111,11 @@ class ImageIntake:
                 self._offer(taken[0])
         except Exception as error:  # a dead thread would be a node that hears nothing
             self._complain("image not taken", f"an image could not be taken from the middleware: {error!r}")
+
+    def _tell(self, event: Any) -> None:
+        try:
+            taken = event.take_data()
+            if taken:
+                event.callback(taken)
+        except Exception as error:
+            self._complain("event not taken", f"an event of the image topic could not be handled: {error!r}")

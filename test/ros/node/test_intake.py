@@ -10,8 +10,9 @@ from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from std_msgs.msg import Int32
+from tracker_graph import wait_until
 
-from siam_tracker_ros.node.intake import ImageIntake
+from siam_tracker_ros.node.intake import ImageIntake, TakenElsewhere
 from siam_tracker_ros.qos import image_qos
 
 QOS = image_qos("reliable", 10)
@@ -70,22 +71,45 @@ def test_messages_are_offered_in_order_and_a_fault_stops_none_of_those_after_it(
     ]
 
 
-def test_the_executor_is_not_woken_by_images_but_by_the_subscriptions_events(taker):
-    heard, matched = threading.Event(), threading.Event()
-    made = taker(lambda message: heard.set(), SubscriptionEventCallbacks(matched=lambda event: matched.set()))
-    handed = []
-    executor = SingleThreadedExecutor(context=made.context)
-    make = executor._make_handler
-    executor._make_handler = lambda entity, *rest: handed.append(entity) or make(entity, *rest)
-    executor.add_node(made.node)
+def test_the_subscriptions_events_are_told_in_the_same_thread_and_a_fault_ends_nothing(taker):
+    got, told = threading.Event(), []
+
+    def matched(event):
+        told.append((event.total_count, threading.current_thread().name))
+        raise ValueError("no match")
+
+    made = taker(lambda message: got.set(), SubscriptionEventCallbacks(matched=matched))
     made.publisher.publish(Int32(data=1))
-    assert heard.wait(10)
-    for _ in range(100):
-        if matched.is_set():
-            break
-        executor.spin_once(timeout_sec=0.1)
-    assert matched.is_set()
-    assert made.intake._subscription not in handed
+    assert got.wait(10)
+    wait_until(lambda: made.complaints)
+    assert told == [(1, "images")]
+    assert made.complaints == [
+        ("event not taken", "an event of the image topic could not be handled: ValueError('no match')")
+    ]
+
+
+def test_an_executor_sleeps_while_an_image_waits_to_be_taken(taker, monkeypatch):
+    """It was woken over and over by the events' condition, with the lock that the taking thread wanted."""
+    gathered, busy, free = [], threading.Event(), threading.Event()
+    may = TakenElsewhere.can_execute
+    monkeypatch.setattr(TakenElsewhere, "can_execute", lambda group, each: gathered.append(each) or may(group, each))
+
+    def offer(message):
+        busy.set()
+        free.wait(10)
+
+    made = taker(offer)
+    made.publisher.publish(Int32(data=0))
+    assert busy.wait(10)
+    made.publisher.publish(Int32(data=1))  # waits while the first is looked at
+    executor = SingleThreadedExecutor(context=made.context)
+    executor.add_node(made.node)
+    for _ in range(5):  # what is ready from the start
+        executor.spin_once(timeout_sec=0.05)
+    gathered.clear()
+    executor.spin_once(timeout_sec=0.5)
+    free.set()
+    assert gathered.count(made.intake._subscription) <= 3
     executor.shutdown()
 
 
