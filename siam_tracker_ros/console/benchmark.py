@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -15,13 +16,14 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Event as Flag
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import numpy as np
@@ -52,6 +54,20 @@ document.addEventListener("picture", ({ detail }) => {
 """
 
 
+class Filmed(NamedTuple):
+    """What came of a run.
+
+    Attributes:
+        published: images.
+        skipped: those that the tracker overtook with newer ones.
+        latest_ms: how late the latest image was published; two that follow each other at once are the camera's fault.
+    """
+
+    published: int
+    skipped: int
+    latest_ms: float
+
+
 class Camera:
     """Publishes a made sequence, stamped with the time of publishing."""
 
@@ -78,21 +94,23 @@ class Camera:
         message.header.stamp = from_nanoseconds(time.time_ns())
         self._publisher.publish(message)
 
-    def film(self) -> tuple[int, int]:
-        """Images published and images that the tracker skipped."""
+    def film(self) -> Filmed:
+        """Publish for the run's seconds, and count."""
         before = self._dropped()
-        began, count = time.monotonic(), round(self._seconds * _RATE)
+        began, count, late = time.monotonic(), round(self._seconds * _RATE), 0.0
         for number in range(count):
-            time.sleep(max(0.0, began + number / _RATE - time.monotonic()))
+            due = began + number / _RATE
+            time.sleep(max(0.0, due - time.monotonic()))
+            late = max(late, time.monotonic() - due)
             self.publish(number)
         time.sleep(1.5)  # for diagnostics that count the last ones
-        return count, self._dropped() - before
+        return Filmed(count, self._dropped() - before, round(late * 1e3, 1))
 
     def _dropped(self) -> int:
         return int(self.facts.number("images_dropped"))
 
 
-async def watch(link: str, over: threading.Event, taken: list[int]) -> None:
+async def watch(link: str, over: Flag, taken: Synchronized[int]) -> None:
     """Take pictures as the page does, until it is over."""
     async with aiohttp.ClientSession() as http:
         socket = await http.ws_connect(f"{link}socket", headers={"Origin": link.rstrip("/")}, max_msg_size=0)
@@ -102,25 +120,34 @@ async def watch(link: str, over: threading.Event, taken: list[int]) -> None:
             if message.type is aiohttp.WSMsgType.BINARY:
                 length = struct.unpack(">I", message.data[:4])[0]
                 await socket.send_json({"type": "shown", "number": json.loads(message.data[4 : 4 + length])["number"]})
-                taken[0] += 1
+                taken.value += 1
         await socket.close()
 
 
-@contextmanager
-def watched(link: str, clients: int) -> Iterator[list[int]]:
-    """So many clients take pictures, in a thread of their own; gives how many pictures they took."""
-    over, taken = threading.Event(), [0]
+def watch_together(link: str, clients: int, over: Flag, taken: Synchronized[int]) -> None:
+    """So many clients take pictures until it is over."""
 
     async def together() -> None:
         await asyncio.gather(*(watch(link, over, taken) for _ in range(clients)))
 
-    thread = threading.Thread(target=lambda: asyncio.run(together()))
-    thread.start()
+    asyncio.run(together())
+
+
+@contextmanager
+def watched(link: str, clients: int) -> Iterator[Synchronized[int]]:
+    """So many clients take pictures, in a process of their own; gives how many pictures they took.
+
+    In the camera's process they would hold up the camera, and its images would come in bursts.
+    """
+    processes = multiprocessing.get_context("spawn")
+    over, taken = processes.Event(), processes.Value("i", 0)
+    process = processes.Process(target=watch_together, args=(link, clients, over, taken))
+    process.start()
     try:
         yield taken
     finally:
         over.set()
-        thread.join()
+        process.join()
 
 
 @contextmanager
@@ -190,8 +217,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for _ in range(given.pairs):
             for clients in (0, given.clients):
                 with watched(link, clients) as taken:
-                    published, skipped = camera.film()
-                run = {"clients": clients, "published": published, "skipped": skipped, "pictures": taken[0]}
+                    while clients and not taken.value:
+                        camera.publish(0)
+                        time.sleep(1 / _RATE)
+                    before = taken.value
+                    filmed = camera.film()
+                    run = {"clients": clients, **filmed._asdict(), "pictures": taken.value - before}
                 report["runs"].append(run)
         if not given.no_browser:
             delays = page_delays(link, camera)
