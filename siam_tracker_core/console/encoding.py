@@ -79,10 +79,12 @@ def _jpeg(picture: Picture, step: Step) -> tuple[tuple[int, int], bytes]:
 
 
 def _reduced(pixels: BgrImage, width: int) -> BgrImage:
+    """At most so wide. Down to half the size four neighbours suffice, at a sixth of the time of whole areas."""
     if pixels.shape[1] <= width:
         return pixels
     height = max(1, round(pixels.shape[0] * width / pixels.shape[1]))
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    way = cv2.INTER_LINEAR if 2 * width >= pixels.shape[1] else cv2.INTER_AREA
+    return cv2.resize(pixels, (width, height), interpolation=way)  # type: ignore[return-value]
 
 
 def encode_jpeg(pixels: BgrImage, quality: int) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rclpy.node import Node
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM)
+_SWITCH = 0.0005  # seconds; Python's own are 0.005
 _GRACE = 1.0  # seconds to leave the ROS graph in good order
 
 
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status where the console could not start, 1. Once it has started, the process ends here with status 0.
     """
     try:
+        import cv2
         import rclpy
         from rclpy.exceptions import ParameterException
         from rclpy.executors import SingleThreadedExecutor
@@ -43,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(cannot_start("operator_console", error), file=sys.stderr)
         return 1
+    # Pictures pass from the thread of ROS to the encoder's and on to the server's: each waits for Python's lock so long
+    # at most, and none for a second thread of OpenCV's that the tracker keeps from its core.
+    sys.setswitchinterval(_SWITCH)
+    cv2.setNumThreads(1)
     # Before any thread is there, so that none but this one hears of an interruption.
     signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     try:
