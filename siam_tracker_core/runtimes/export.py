@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from siam_tracker_core.errors import ExportError, RuntimeMissingError
+from siam_tracker_core.files.writing import cannot_write, made_folder
 from siam_tracker_core.runtimes.backend import Backend
 from siam_tracker_core.runtimes.checking import CropSizes, check_differences, largest_differences
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
@@ -98,10 +99,10 @@ def export(
         ExportError: if the network or the form cannot be exported, the answers differ by more than the precision
             explains, or the folder holds something else.
         RuntimeMissingError: if a library or the hardware for it is missing.
+        OutputError: if the folder cannot be written.
     """
     check_request(wanted, folder)
     taken = samples or list(samples_of_pictures(made_pictures(), _CHECKED_ON))
-    folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         graphs = graphs_of(
@@ -120,6 +121,8 @@ def export(
             shutil.rmtree(folder)
         scratch.chmod(0o755)
         scratch.rename(folder)
+    except OSError as problem:
+        raise cannot_write(folder, problem) from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest
@@ -137,7 +140,7 @@ def check_request(wanted: Wanted, folder: Path) -> None:
     """Refuse what cannot be exported before anything is computed.
 
     Raises:
-        ExportError, RuntimeMissingError: see ``export``.
+        ExportError, RuntimeMissingError, OutputError: see ``export``.
     """
     if wanted.batch < 0:
         raise ExportError(f"the batch is {wanted.batch}; give a number of crops, or 0 to leave it open")
@@ -156,6 +159,7 @@ def check_request(wanted: Wanted, folder: Path) -> None:
         OPENVINO.load()
     if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise ExportError(f"{folder} exists and holds no exported tracker; give a new folder")
+    made_folder(folder.parent)
 
 
 def _write(graph: GraphSpec, folder: Path, wanted: Wanted, feeds: Sequence[Feed] | None) -> GraphFile:

@@ -60,7 +60,7 @@ class ONNXRuntimeBackend(GraphBackend):
         options.intra_op_num_threads = self.threads or 1  # on CUDA the CPU has next to nothing to do
         options.inter_op_num_threads = 1
         options.execution_mode = self._library.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what goes wrong comes as an exception, too
         for pool in ("intra_op", "inter_op"):
             options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
         return options

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import re
 import shutil
 import sys
 
@@ -13,10 +15,10 @@ import yaml
 
 from siam_tracker_core import load_tracker
 from siam_tracker_core.commands.export import export as command
-from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError, SiamTrackerError
+from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
 from siam_tracker_core.loading import subject_of
 from siam_tracker_core.networks.rpn import SiamRPNNetwork
-from siam_tracker_core.runtimes.export import Wanted, export
+from siam_tracker_core.runtimes.export import Wanted, check_request, export
 from siam_tracker_core.runtimes.manifest import MANIFEST, read_manifest
 from siam_tracker_core.runtimes.quantising import require_int8
 from siam_tracker_core.runtimes.tensorrt_backend import check_machine
@@ -183,6 +185,22 @@ def test_a_folder_with_something_else_is_left_alone(subject, tmp_path):
     with pytest.raises(ExportError, match="exists and holds no exported tracker"):
         export(subject, tmp_path, Wanted("torchscript"))
     assert (tmp_path / "letter.txt").read_text() == "dear"
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match=re.escape(str(tmp_path / "file"))):
+        check_request(Wanted(), tmp_path / "file" / "exported")
+
+
+def test_a_full_disk_leaves_nothing_behind(subject, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("siam_tracker_core.runtimes.export.write_torchscript", full)
+    with pytest.raises(OutputError, match="no space left"):
+        export(subject, tmp_path / "exported", Wanted("torchscript"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_trackers_that_learn_say_why_they_cannot_be_exported(tmp_path):
