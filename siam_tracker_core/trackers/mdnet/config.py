@@ -73,7 +73,7 @@ class ClassifierConfig:
 
 @dataclass(frozen=True)
 class MDNetConfig:
-    """Settings of the tracker; defaults are those of HyeonseobNam/py-MDNet:tracking/options.yaml, but for ``failure``.
+    """Settings of the tracker; defaults are those of HyeonseobNam/py-MDNet:tracking/options.yaml.
 
     Attributes:
         candidates: boxes that are drawn in a frame.
@@ -81,9 +81,9 @@ class MDNetConfig:
         scale: unit of their change of size, as a factor.
         widening: factor on ``translation`` with each frame in which the target is not found.
         widest: what ``translation`` grows to at most.
-        failure: without success, ``stay`` leaves the box and the place of the next search where they were, which is
-            this package's own; ``move`` takes both to the mean of the best, without regression, as py-MDNet's
-            tracking/run_tracker.py does.
+        failure: without success, ``move`` takes the box and the place of the next search to the mean of the best,
+            without regression, as py-MDNet's tracking/run_tracker.py does; ``stay`` leaves both where they were, which
+            is this package's own, and worse on held-out videos (docs/mdnet.md).
         best: candidates whose mean is the result; the target is found if the mean of their scores is above zero.
         long_interval: frames from one long-term update to the next.
         regression_samples: boxes of the first frame that box regression learns from; 0 turns it off.
@@ -98,7 +98,7 @@ class MDNetConfig:
     scale: Annotated[float, Ge(1)] = 1.05
     widening: Annotated[float, Ge(1)] = 1.1
     widest: Positive = 1.5
-    failure: Literal["stay", "move"] = "stay"
+    failure: Literal["stay", "move"] = "move"
     best: Count = 5
     long_interval: Count = 10
     regression_samples: Whole = 1000

@@ -92,7 +92,7 @@ class MDNetModel(TrackerModel[MDNetState, MDNetOutput]):
 
     The states are this package's: the score is the logistic function of the mean of the best logits, so that 0.5 is
     where the paper's "success" begins, and ``LostConfig`` makes states of it. Without success, and while the target is
-    LOST, there is nothing new to learn from, and the box stays where it is unless ``failure`` says ``move``.
+    LOST, there is nothing new to learn from, and the box goes where the best are unless ``failure`` says ``stay``.
 
     Args:
         network: with its weights; it is taken over.

@@ -165,7 +165,8 @@ def test_the_result_is_the_mean_of_the_five_best(fresh):
     assert result.learning
 
 
-def test_without_success_the_box_stays_and_the_search_widens(fresh):
+def test_without_success_the_box_stays_if_that_is_asked_for_and_the_search_widens(weights, footage):
+    fresh = Followed(load(weights, regression_samples=0, failure="stay"), footage[0][0], footage[1][0])
     before = fresh.state.box
     for number in range(12):
         result = fresh.locate([-0.1] * 5 + [-4])
@@ -179,13 +180,12 @@ def test_without_success_the_box_stays_and_the_search_widens(fresh):
     assert fresh.taught().remember is not None
 
 
-def test_without_success_the_box_moves_if_that_is_asked_for(weights, footage):
-    target = Followed(load(weights, regression_samples=0, failure="move"), footage[0][0], footage[1][0])
-    result = target.locate([-5, -0.1, -0.1, -0.1, -0.1, -0.1])
+def test_without_success_the_box_moves_to_the_mean_of_the_best(fresh):
+    result = fresh.locate([-5, -0.1, -0.1, -0.1, -0.1, -0.1])
     np.testing.assert_allclose(result.box, [20 + 10 * np.mean([1, 2, 3, 4, 5]), 30, 20, 16])
-    assert target.state.found == result.box, "the next search begins there"
-    assert target.taught().remember is None
-    assert target.state.translation == pytest.approx(0.66)
+    assert fresh.state.found == result.box, "the next search begins there"
+    assert fresh.taught().remember is None
+    assert fresh.state.translation == pytest.approx(0.66)
 
 
 def test_long_term_updates_come_at_their_interval(fresh):
@@ -196,18 +196,16 @@ def test_long_term_updates_come_at_their_interval(fresh):
     assert [term and term.value for term in terms] == [None, "long"] * 3
 
 
-def test_a_lost_target_stays_until_it_is_recognised(fresh):
-    before = fresh.state.box
+def test_a_lost_target_is_lost_until_it_is_recognised(fresh):
     patience = fresh.model.config.lost.patience
     states = [fresh.locate([-3.0] * 6).state for _ in range(patience)]
     assert states[-2:] == [TrackState.UNCERTAIN, TrackState.LOST]
     assert fresh.taught().term is None
     weak = fresh.locate([0.5] * 6)  # a success in MDNet's sense, below `recover`
-    assert (weak.state, weak.box) == (TrackState.LOST, before)
+    assert weak.state is TrackState.LOST
     assert "0.7" in weak.reason
     strong = fresh.locate([2.0] * 6)
     assert strong.state is TrackState.UNCERTAIN
-    assert strong.box != before
     assert fresh.locate([2.0] * 6).state is TrackState.TRACKING
 
 
@@ -221,7 +219,8 @@ def test_regression_corrects_the_result_but_not_where_the_next_search_begins(usu
     np.testing.assert_allclose(corrected, expected)
     np.testing.assert_allclose(target.state.found, mean)
     assert not np.allclose(expected, mean)
-    assert target.locate([-1.0] * 6).box == corrected
+    unsure = target.locate([-1.0] * 6).box
+    np.testing.assert_allclose(unsure, mean, err_msg="without success nothing is corrected")
 
 
 def test_candidates_of_all_targets_go_through_the_convolutions_in_one_pass_each_once(usual, footage):
