@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -104,14 +104,10 @@ class GraphBackend(ABC):
         if len(crops) == batch:
             return session(inputs)
         parts = [
-            [_filled(part[start : start + batch], batch) for part in inputs] for start in range(0, len(crops), batch)
+            session([_filled(part[start : start + batch], batch) for part in inputs])
+            for start in range(0, len(crops), batch)
         ]
-        answers = self._run_several(session, parts) if len(parts) > 1 else [session(parts[0])]
-        return tuple(part[: len(crops)] for part in joined(answers))
-
-    def _run_several(self, session: Any, parts: Sequence[Sequence[torch.Tensor]]) -> list[Tensors]:
-        """Answers to more batches than one; a runtime that can compute them side by side does."""
-        return [session(part) for part in parts]
+        return tuple(part[: len(crops)] for part in joined(parts))
 
 
 def as_pixels(crops: torch.Tensor) -> torch.Tensor:

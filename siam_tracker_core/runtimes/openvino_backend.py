@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,8 @@ _HALF = ("BF16", "FP16")
 class OpenVINOBackend(GraphBackend):
     """Runs graphs on the CPU with OpenVINO.
 
-    A crop alone takes all threads, which is the shortest way for it. Several crops go side by side, each in one thread,
-    which is the shortest way for all of them. Threads are not bound to cores and do not wait in loops, so that other
-    work on the cores delays a frame by its own share and no more.
+    One request at a time takes all threads, which is the shortest way for one crop. They are not bound to cores and do
+    not wait in loops, so that other work on the cores delays a frame by its own share and no more.
 
     Args:
         folder, device, threads, manifest, precision: as for ``GraphBackend``.
@@ -62,62 +61,25 @@ class OpenVINOBackend(GraphBackend):
             )
         return "bf16" if "BF16" in can else "f16"
 
-    def _open(self, path: Path) -> _Graph:
+    def _open(self, path: Path) -> _Request:
         # The template branch runs once for a target, and all later answers depend on its values.
         exact = {"INFERENCE_PRECISION_HINT": "f32"} if path.stem == "template" else {}
-
-        def ready(settings: dict[str, Any]) -> Any:
-            try:
-                return self._core.compile_model(str(path), "CPU", self._settings | exact | settings)
-            except RuntimeError as error:
-                said = f"OpenVINO cannot load {path}: {_last_line(error)}; export the tracker again"
-                raise ExportError(said) from None
-
-        return _Graph(ready, self.threads or 1)
-
-    def _run_several(self, session: _Graph, parts: Sequence[Sequence[torch.Tensor]]) -> list[Tensors]:
-        return session.several(parts)
+        try:
+            compiled = self._core.compile_model(str(path), "CPU", self._settings | exact)
+        except RuntimeError as error:
+            raise ExportError(f"OpenVINO cannot load {path}: {_last_line(error)}; export the tracker again") from None
+        return _Request(compiled.create_infer_request())
 
 
-class _Graph:
-    """A compiled graph with the memory that it works in.
+class _Request:
+    """A compiled graph with the memory that it works in."""
 
-    Args:
-        ready: compiles it with more settings.
-        threads: of the runtime.
-    """
-
-    def __init__(self, ready: Callable[[dict[str, Any]], Any], threads: int) -> None:
-        self._ready, self._threads = ready, threads
-        self._request = ready({}).create_infer_request()
-        self._lanes: list[Any] = []
+    def __init__(self, request: Any) -> None:
+        self._request = request
 
     def __call__(self, inputs: Sequence[torch.Tensor]) -> Tensors:
         answers = self._request.infer([part.numpy() for part in inputs], share_inputs=True, share_outputs=False)
         return tuple(torch.from_numpy(answers[number]) for number in range(len(answers)))
-
-    def several(self, parts: Sequence[Sequence[torch.Tensor]]) -> list[Tensors]:
-        """Answers to all parts: as many at once as there are threads, each in one."""
-        if self._threads == 1:
-            return [self(part) for part in parts]
-        lanes = self._ready_lanes()
-        fed = [[each.numpy() for each in part] for part in parts]  # shared with the requests until they have ended
-        answers: list[Tensors] = []
-        for number in range(len(fed) + len(lanes)):
-            lane = lanes[number % len(lanes)]
-            if number >= len(lanes) and len(answers) < len(fed):
-                lane.wait()
-                answers.append(tuple(torch.from_numpy(each.data.copy()) for each in lane.output_tensors))
-            if number < len(fed):
-                lane.start_async(fed[number], share_inputs=True)
-        return answers
-
-    def _ready_lanes(self) -> list[Any]:
-        """Requests of a copy of the graph in which each has one thread; made when they are first asked for."""
-        if not self._lanes:
-            compiled = self._ready({"NUM_STREAMS": self._threads})
-            self._lanes = [compiled.create_infer_request() for _ in range(self._threads)]
-        return self._lanes
 
 
 def native_halves(core: Any = None) -> list[str]:

@@ -103,20 +103,6 @@ def test_many_targets_are_each_found_as_alone(runtime, cache, footage):
             assert np.allclose(alone.box.to_array(), results[key].box.to_array(), atol=1e-3)
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("crops", [2, 3, 7])
-def test_crops_that_go_side_by_side_have_the_answers_of_crops_alone(threads, crops, cache):
-    require("openvino")
-    backend = load_tracker("siamfc", "cpu", runtime="openvino", threads=threads, cache=cache).model.backend
-    pixels = torch.from_numpy(np.random.default_rng(crops).integers(0, 256, (crops, 3, 255, 255), dtype=np.uint8))
-    template = backend.template(pixels[:1, :, :127, :127])
-    for _ in range(2):  # the second time in requests that were used before
-        together = backend.search(template, pixels)
-        alone = [backend.search(template, pixels[number : number + 1]) for number in range(crops)]
-        for part, parts in zip(together, zip(*alone, strict=True), strict=True):
-            torch.testing.assert_close(part, torch.cat(parts), rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_answers_are_those_of_pytorch_whatever_was_asked_before(runtime, cache, footage):
     """Two templates in turns, one crop and several at once, and a flat exemplar: nothing of a call is left in the next.
