@@ -17,6 +17,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.context import Context
+from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
@@ -94,7 +95,11 @@ class Graph:
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
-            self._executor.spin()
+            while True:
+                try:
+                    return self._executor.spin()
+                except InvalidHandle:  # a subscription ended between the executor's gathering it and waiting for it
+                    continue
 
 
 def _value(value: Any) -> ParameterValue:
