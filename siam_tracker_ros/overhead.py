@@ -6,12 +6,10 @@ Images are published at a camera's rate by this process and tracked by the real 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +19,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
+from siam_tracker_core.benchmarks.load import awake, busy
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
@@ -33,13 +32,6 @@ from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"
-_SPIN_IDLY = """
-import os, sys
-os.sched_setaffinity(0, {int(sys.argv[1])})
-os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-while True:
-    pass
-"""
 
 
 @dataclass(frozen=True)
@@ -146,36 +138,6 @@ def measure_overhead(
         rclpy.try_shutdown()
 
 
-@contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """So many processes that each want a core for themselves, until the block ends."""
-    processes = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(count)]
-    try:
-        yield
-    finally:
-        _end(processes)
-
-
-@contextmanager
-def cores_awake(wanted: bool = True) -> Iterator[None]:
-    """No core sleeps until the block ends: on each spins a process of Linux's idle class, which gives way to all.
-
-    If a tail of latency goes with it, it came from cores that fall asleep between images, not from the program.
-    """
-    cores = sorted(os.sched_getaffinity(0)) if wanted else []
-    processes = [subprocess.Popen([sys.executable, "-S", "-c", _SPIN_IDLY, str(core)]) for core in cores]
-    try:
-        yield
-    finally:
-        _end(processes)
-
-
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        process.kill()
-        process.wait()
-
-
 class _Camera:
     """Publishes images, and notes when their tracks arrive."""
 
@@ -216,7 +178,7 @@ class _Camera:
             self._sent.clear()
             self._round_trips.clear()
             self._lost.clear()
-            with busy_processes(self._course.busy), cores_awake(self._course.awake):
+            with busy(self._course.busy), awake() if self._course.awake else nullcontext():
                 self._stream(seconds, self._course.hide)
                 load = os.getloadavg()[0]
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them

@@ -137,7 +137,7 @@ def _feeds(subject: Subject, calibration: Iterable[Sample]) -> dict[str, list[Fe
 
 
 def check_request(wanted: Wanted, folder: Path) -> None:
-    """Refuse what cannot be exported before anything is computed.
+    """Refuse what cannot be exported before anything is computed; makes the folder that it is to be written into.
 
     Raises:
         ExportError, RuntimeMissingError, OutputError: see ``export``.

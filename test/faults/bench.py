@@ -121,7 +121,7 @@ class Bench:
         """Let the camera die and another one come."""
         self.pause()
         clock = self.camera._clock
-        self.graph.node.destroy_publisher(self.camera._publisher)
+        self.graph.end(self.camera._publisher)
         self.camera = Camera(self.graph)
         self.camera._clock = clock
         self.camera.wait_connected()

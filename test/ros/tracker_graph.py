@@ -17,13 +17,15 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.context import Context
-from rclpy.exceptions import InvalidHandle
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.publisher import Publisher
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CompressedImage, Image
 
 from siam_tracker_core import Box
 from siam_tracker_ros.client import TrackerClient, TrackerTimeout
+from siam_tracker_ros.console.in_turn import InTurn
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.node_process import NodeProcess
 from siam_tracker_ros.stamps import from_nanoseconds
@@ -52,6 +54,7 @@ class Graph:
         self.context = Context()
         rclpy.init(context=self.context)
         self.node = rclpy.create_node("test", context=self.context)
+        self._in_turn = InTurn(self.node)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
@@ -75,6 +78,12 @@ class Graph:
         finally:
             self.node.destroy_client(client)
 
+    def end(self, entity: Subscription | Publisher) -> None:
+        """Destroy it soon, between two callbacks: its events may be waited for now."""
+        is_publisher = isinstance(entity, Publisher)
+        destroy = self.node.destroy_publisher if is_publisher else self.node.destroy_subscription
+        self._in_turn.do(lambda: destroy(entity))
+
     def state(self) -> str:
         return str(self.call(GetState, f"{TRACKER}/get_state", GetState.Request()).current_state.label)
 
@@ -95,11 +104,7 @@ class Graph:
 
     def _spin(self) -> None:
         with contextlib.suppress(ExternalShutdownException):
-            while True:
-                try:
-                    return self._executor.spin()
-                except InvalidHandle:  # a subscription ended between the executor's gathering it and waiting for it
-                    continue
+            self._executor.spin()
 
 
 def _value(value: Any) -> ParameterValue:
@@ -133,7 +138,7 @@ class Inbox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._graph.node.destroy_subscription(self._subscription)
+        self._graph.end(self._subscription)
 
     def of(self, message: Any) -> list[Any]:
         """The messages that carry the stamp of another."""

@@ -156,6 +156,12 @@ def fresh(weights, footage):
     return Followed(load(weights, regression_samples=0), footage[0][0], footage[1][0])
 
 
+@pytest.fixture
+def staying(weights, footage):
+    """The same, with ``failure: stay``."""
+    return Followed(load(weights, regression_samples=0, failure="stay"), footage[0][0], footage[1][0])
+
+
 def test_the_result_is_the_mean_of_the_five_best(fresh):
     result = fresh.locate([5, -3, 2, 4, 3, -8, 1, -1])
     best = [0, 2, 3, 4, 6]
@@ -165,19 +171,18 @@ def test_the_result_is_the_mean_of_the_five_best(fresh):
     assert result.learning
 
 
-def test_without_success_the_box_stays_if_that_is_asked_for_and_the_search_widens(weights, footage):
-    fresh = Followed(load(weights, regression_samples=0, failure="stay"), footage[0][0], footage[1][0])
-    before = fresh.state.box
+def test_without_success_the_box_stays_if_that_is_asked_for_and_the_search_widens(staying):
+    before = staying.state.box
     for number in range(12):
-        result = fresh.locate([-0.1] * 5 + [-4])
+        result = staying.locate([-0.1] * 5 + [-4])
         assert result.box == before
         assert result.state is TrackState.UNCERTAIN
-        update = fresh.taught()
+        update = staying.taught()
         assert (update.remember, update.term.value) == (None, "short")
-        assert fresh.state.translation == pytest.approx(min(1.5, 0.6 * 1.1 ** (number + 1)))
-    fresh.locate([1.0] * 6)
-    assert fresh.state.translation == 0.6
-    assert fresh.taught().remember is not None
+        assert staying.state.translation == pytest.approx(min(1.5, 0.6 * 1.1 ** (number + 1)))
+    staying.locate([1.0] * 6)
+    assert staying.state.translation == 0.6
+    assert staying.taught().remember is not None
 
 
 def test_without_success_the_box_moves_to_the_mean_of_the_best(fresh):
@@ -196,17 +201,29 @@ def test_long_term_updates_come_at_their_interval(fresh):
     assert [term and term.value for term in terms] == [None, "long"] * 3
 
 
-def test_a_lost_target_is_lost_until_it_is_recognised(fresh):
-    patience = fresh.model.config.lost.patience
-    states = [fresh.locate([-3.0] * 6).state for _ in range(patience)]
+def test_a_lost_target_stays_until_it_is_recognised_if_that_is_asked_for(staying):
+    before = staying.state.box
+    patience = staying.model.config.lost.patience
+    states = [staying.locate([-3.0] * 6).state for _ in range(patience)]
     assert states[-2:] == [TrackState.UNCERTAIN, TrackState.LOST]
-    assert fresh.taught().term is None
-    weak = fresh.locate([0.5] * 6)  # a success in MDNet's sense, below `recover`
-    assert weak.state is TrackState.LOST
+    assert staying.taught().term is None
+    weak = staying.locate([0.5] * 6)  # a success in MDNet's sense, below `recover`
+    assert (weak.state, weak.box) == (TrackState.LOST, before)
     assert "0.7" in weak.reason
-    strong = fresh.locate([2.0] * 6)
+    strong = staying.locate([2.0] * 6)
     assert strong.state is TrackState.UNCERTAIN
-    assert fresh.locate([2.0] * 6).state is TrackState.TRACKING
+    assert strong.box != before
+    assert staying.locate([2.0] * 6).state is TrackState.TRACKING
+
+
+def test_a_lost_target_goes_where_the_best_are_and_is_lost_until_it_is_recognised(fresh):
+    for _ in range(fresh.model.config.lost.patience):
+        fresh.locate([-3.0] * 6)
+    weak = fresh.locate([-5, 0.5, 0.5, 0.5, 0.5, 0.5])
+    assert weak.state is TrackState.LOST
+    np.testing.assert_allclose(weak.box, [20 + 10 * np.mean([1, 2, 3, 4, 5]), 30, 20, 16])
+    assert fresh.taught().term is None
+    assert fresh.locate([2.0] * 6).state is TrackState.UNCERTAIN
 
 
 def test_regression_corrects_the_result_but_not_where_the_next_search_begins(usual):

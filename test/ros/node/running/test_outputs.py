@@ -137,7 +137,7 @@ def test_qos_that_does_not_fit_is_logged_in_words(setup: Setup) -> None:
     careless = setup.graph.node.create_publisher(Image, "/image", BEST_EFFORT)
     wait_until(lambda: "set the parameter reliability to best_effort" in setup.node.log(), what="the warning")
     assert "the reliability requested is reliable, but '/test' offers best_effort" in setup.node.log()
-    setup.graph.node.destroy_publisher(careless)
+    setup.graph.end(careless)
     demanding = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     with Inbox(setup.graph, TrackedTargetArray, f"{TRACKER}/tracks", demanding):
         words = f"a subscriber of {TRACKER}/tracks will receive nothing: the durability offered is volatile"
