@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import pytest
@@ -16,6 +17,7 @@ from siam_tracker_ros.node.intake import ImageIntake, TakenElsewhere
 from siam_tracker_ros.qos import image_qos
 
 QOS = image_qos("reliable", 10)
+_COUNT = itertools.count()
 
 
 class Taker:
@@ -25,11 +27,12 @@ class Taker:
         self.context = Context()
         rclpy.init(args=[], context=self.context)
         self.node = rclpy.create_node("taker", context=self.context)
+        topic = f"numbers_{next(_COUNT)}"  # no publisher of a test before, which may still be leaving
         self.complaints = []
         self.intake = ImageIntake(
-            self.node, Int32, "numbers", offer, QOS, events or SubscriptionEventCallbacks(), self._complain
+            self.node, Int32, topic, offer, QOS, events or SubscriptionEventCallbacks(), self._complain
         )
-        self.publisher = self.node.create_publisher(Int32, "numbers", QOS)
+        self.publisher = self.node.create_publisher(Int32, topic, QOS)
 
     def _complain(self, kind, sentence):
         self.complaints.append((kind, sentence))
