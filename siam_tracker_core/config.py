@@ -23,7 +23,7 @@ from siam_tracker_core.files import read_text
 
 if TYPE_CHECKING:
     import yaml
-    from pydantic import ConfigDict
+    from pydantic import ConfigDict, TypeAdapter
 
 T = TypeVar("T")
 
@@ -46,19 +46,31 @@ def read_config(cls: type[T], values: Mapping[str, Any], origin: str) -> T:
         ConfigError: for an unknown key, a wrong type or an impossible value; names the origin, the key and what would
             be right.
     """
-    from pydantic import TypeAdapter, ValidationError  # here, for it takes long to load
+    from pydantic import ValidationError  # here, for it takes long to load
 
     if old := list(_old_names(cls, values)):
         raise ConfigError(f"{origin}: {'; '.join(f'{name} is called {new} now' for name, new in old)}")
     try:
         # JSON's strict reading: lists are tuples there and words are paths, but no word is a number.
-        return TypeAdapter(cls).validate_json(json.dumps(dict(values), default=_plain), strict=True)
+        return _adapter(cls).validate_json(json.dumps(dict(values), default=_plain), strict=True)
     except ValidationError as error:
         problems = [
             ": ".join(filter(None, (".".join(str(part) for part in problem["loc"]), _in_words(problem))))
             for problem in error.errors(include_url=False)
         ]
         raise ConfigError(f"{origin}: {'; '.join(problems)}") from None
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(cls: type[T]) -> TypeAdapter[T]:
+    """What checks values for a class. Making it takes milliseconds, and the zoo alone asks for fifty."""
+    from pydantic import TypeAdapter
+
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
 
 
 def with_new_names(cls: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -69,7 +69,28 @@ def _yaml() -> list[bytes]:
 
 
 def _zoo() -> list[bytes]:
-    return [(Path(__file__).resolve().parents[2] / "weights" / "zoo.yaml").read_bytes()]
+    """An entry with each of its parts, in few words: a short file is read fifty times as fast as the real one."""
+    provenance = "{data: d, start: s, steps: 1, seed: 0, commit: c, device: cpu, hours: 0.1}"
+    scores = (
+        "{sequences: s, success_auc: 0.5, precision_20: 0.6, frames_per_second: 9, machine: m, command: c, tuned_on: t}"
+    )
+    return [
+        "\n  ".join(
+            (
+                "a:",
+                "file: a.safetensors",
+                f"sha256: {'f' * 64}",
+                "description: d",
+                "tracker: siamfc",
+                "network: {backbone: alexnet}",
+                "parameters: 3",
+                "paper: {network: true, differs: w}",
+                "config: {lost: {lost: 0.1}}",
+                f"provenance: {provenance}",
+                f"scores: {scores}",
+            )
+        ).encode()
+    ]
 
 
 def _bags() -> list[bytes]:
