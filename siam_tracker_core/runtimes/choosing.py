@@ -17,7 +17,14 @@ from pathlib import Path
 import torch
 
 from siam_tracker_core.cores import is_busy, threads_to_use
-from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
+from siam_tracker_core.errors import (
+    ConfigError,
+    ExportError,
+    OutputError,
+    RuntimeMissingError,
+    SiamTrackerError,
+    WeightsError,
+)
 from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.backend import Backend
@@ -213,12 +220,17 @@ def choose(
         sizes: of the crops.
         key: what the speed depends on, beside the machine and the versions.
         wish: device, threads and cache.
+
+    Raises:
+        WeightsError, ConfigError: if the weights or the settings are at fault, which they are in every runtime.
     """
     known = _Memory(wish.cache / "fastest.json")
     place = _digest({**key, **_machine(wish), "candidates": sorted(candidates), **library_versions()})
     if (name := known.get(place)) in candidates:
         try:
             return candidates[name]()
+        except (WeightsError, ConfigError):
+            raise
         except SiamTrackerError as error:
             _log.warning("%s was the fastest runtime here, but %s", name, error)
     made: dict[str, Backend] = {}
@@ -226,8 +238,10 @@ def choose(
     for name, make in candidates.items():
         try:
             made[name] = make()
+        except (WeightsError, ConfigError):
+            raise
         except SiamTrackerError as error:
-            if name == "torch":  # the weights themselves are at fault
+            if name == "torch":  # which runs wherever the package does
                 raise
             _log.warning("runtime %s is left out: %s", name, error)
             continue

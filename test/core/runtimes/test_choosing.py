@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from siam_tracker_core import load_tracker
-from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError
+from siam_tracker_core.errors import ConfigError, ExportError, RuntimeMissingError, WeightsError
 from siam_tracker_core.runtimes import choosing
 from siam_tracker_core.runtimes.checking import CropSizes
 from siam_tracker_core.runtimes.choosing import choose, graph_backend
 from siam_tracker_core.runtimes.manifest import MANIFEST
+from siam_tracker_core.weights import save_weights
 
 SIZES = CropSizes(31, (63,), 0.5)
 
@@ -71,6 +72,14 @@ def test_one_that_fails_is_left_out_with_a_warning(wish, caplog):
     assert "runtime openvino is left out: the library is of the wrong colour" in caplog.text
     mended = {"openvino": lambda: Waiting("openvino", 0), "torch": lambda: Waiting("torch", 0.01)}
     assert choose(mended, SIZES, {}, wish()).runtime == "openvino", "a failure was remembered"
+
+
+def test_weights_that_fit_no_network_are_no_fault_of_a_runtime(tmp_path, cache, caplog):
+    path = tmp_path / "torn.safetensors"
+    save_weights(path, {"conv1.weight": torch.zeros(2, 3, 1, 1)}, {"tracker": "siamfc"})
+    with pytest.raises(WeightsError, match="does not fit SiamFCNetwork: missing: backbone"):
+        load_tracker(path, "cpu", cache=cache)
+    assert not caplog.text
 
 
 def test_nothing_is_measured_on_a_busy_machine(wish, caplog, monkeypatch):
