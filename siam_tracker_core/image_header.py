@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import warnings
 
 from PIL import Image, UnidentifiedImageError
@@ -13,6 +14,8 @@ from siam_tracker_core.errors import ImageError
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 
 MAX_PIXELS = 64_000_000
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def image_size(data: bytes | memoryview) -> tuple[int, int]:
@@ -51,3 +54,22 @@ def check_pixels(width: int, height: int, limit: int = MAX_PIXELS) -> None:
             f"the {width}x{height} image has {width * height / 1e6:.1f} million pixels; at most {limit / 1e6:.1f} "
             "million are accepted"
         )
+
+
+def promises_too_much(data: bytes | memoryview) -> bool:
+    """Whether a PNG has a chunk that says it is longer than what is left of the file.
+
+    OpenCV takes memory for as many bytes as a chunk says it has, before it reads them: 47 bytes took 4 GB.
+
+    Args:
+        data: a whole file of any format.
+    """
+    if bytes(data[: len(_PNG)]) != _PNG:
+        return False
+    place, kind = len(_PNG), b""
+    while kind != b"IEND" and place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if place + 8 + length > len(data):
+            return True
+        place += 12 + length  # its length, its kind and its checksum have four bytes each
+    return False

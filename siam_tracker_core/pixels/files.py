@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from siam_tracker_core.image_header import promises_too_much
+
 Orientation = Literal["exif", "stored"]
 ORIENTATIONS: tuple[Orientation, ...] = ("exif", "stored")
 
@@ -33,7 +35,7 @@ def decode_file(data: NDArray[np.uint8], orientation: Orientation = "exif") -> N
     if orientation == "stored":
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        pixels = cv2.imdecode(data, flags) if data.size else None
+        pixels = cv2.imdecode(data, flags) if data.size and not promises_too_much(data.data) else None
     except cv2.error:
         pixels = None
     if pixels is None:

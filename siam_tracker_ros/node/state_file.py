@@ -21,6 +21,7 @@ import numpy as np
 from siam_tracker_core import Box
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.image_header import check_pixels, image_size
+from siam_tracker_core.pixels import decode_file
 from siam_tracker_ros.node.exemplars import Exemplar
 
 VERSION = 1
@@ -160,10 +161,10 @@ def _state(content: dict[str, Any]) -> SavedState:
 def _target(entry: dict[str, Any]) -> SavedTarget:
     data = base64.b64decode(entry["exemplar"], validate=True)
     check_pixels(*image_size(data), _MOST_EXEMPLAR_PIXELS)
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ValueError("an exemplar cannot be decoded")
-    exemplar = Exemplar(np.asarray(pixels, dtype=np.uint8), _box(entry["exemplar_box"]))
+    pixels = decode_file(np.frombuffer(data, np.uint8))
+    if pixels.dtype != np.uint8:
+        raise ValueError("an exemplar has more than 8 bits a channel")
+    exemplar = Exemplar(pixels.astype(np.uint8, copy=False), _box(entry["exemplar_box"]))
     return SavedTarget(int(entry["id"]), str(entry["label"]), _box(entry["box"]), exemplar)
 
 

@@ -30,7 +30,7 @@ def fuzz(name: str, runs: int, seconds: int, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for number, seed in enumerate(corpus.seeds(name)):
             Path(folder, f"seed{number}").write_bytes(seed)
-        options = [f"-runs={runs}", f"-artifact_prefix={out}/", "-rss_limit_mb=6000", "-max_len=100000", "-timeout=60"]
+        options = [f"-runs={runs}", f"-artifact_prefix={out}/", "-rss_limit_mb=1500", "-max_len=100000", "-timeout=60"]
         if seconds:
             options.append(f"-max_total_time={seconds}")
         atheris.Setup([sys.argv[0], *options, folder], lambda data: entries.run(name, data))
