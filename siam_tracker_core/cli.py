@@ -16,6 +16,7 @@ from jsonargparse import auto_cli
 
 from siam_tracker_core import __version__
 from siam_tracker_core.commands.listing import COMMANDS
+from siam_tracker_core.commands.parser import CommandParser
 from siam_tracker_core.commands.words import plain_words
 from siam_tracker_core.errors import SiamTrackerError
 
@@ -111,7 +112,8 @@ def _run(command: str, options: Sequence[str]) -> int:
     """Run a command of the list; what its user caused is told in a sentence."""
     try:
         function = _function(command)
-        auto_cli(function, args=plain_words(function, options), prog=f"siam-tracker {command}", as_positional=True)
+        words = plain_words(function, options)
+        auto_cli(function, args=words, prog=f"siam-tracker {command}", as_positional=True, parser_class=CommandParser)
         sys.stdout.flush()
     except SiamTrackerError as error:
         print(f"siam-tracker {command}: {error}", file=sys.stderr)

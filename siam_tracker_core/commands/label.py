@@ -35,6 +35,7 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 ARGUMENTS, REPORT = "arguments.json", "report.json"
 RECORDS = ".done"
 DEFAULTS = LabelSettings()
+_WITHOUT_WINDOWS = "give it with --boxes x,y,width,height or a CSV file"
 MOTION, DRAW, TRUTH = "motion", "draw", "truth"
 
 Starts = dict[str, tuple[Start, ...] | None]
@@ -70,8 +71,8 @@ def label(
         out: folder for the labels.
         boxes: where targets are: motion, which looks for regions that move by themselves; a CSV file with the columns
             video (or clip), frame (from 0), x, y, width, height (one-based pixels) and perhaps score, such as a
-            detector's; draw, for the mouse; x,y,width,height in the first frame of the one video; or truth, the first
-            box of each sequence of --truth.
+            detector's, where a video's name may lack its ending; draw, for the mouse; x,y,width,height in the first
+            frame of the one video; or truth, the first box of each sequence of --truth.
         tracker: a name of the zoo, a weights file, or a published one (nanotrack_v3, fear_xs, ...).
         back_tracker: another one for the way back, which makes labels surer; the same by default.
         agreement: overlap (IoU) of both ways that a frame needs.
@@ -118,8 +119,9 @@ def label(
         print(summary(reports))
         if truth is not None:
             print(f"\n{quality_table(out, reports, truth)}")
-        print(f"\nlook at {out / PAGE}, remove the folders of tracks that are wrong, and go on with")
-        print(f"siam-tracker prepare folder --root {out} --out shards")
+        if any(report.kept for report in reports):
+            print(f"\nlook at {out / PAGE}, remove the folders of tracks that are wrong, and go on with")
+            print(f"siam-tracker prepare folder --root {out} --out shards")
         answer |= {"out": out, "videos": [report.to_json() for report in reports]}
     if not any(report.kept for report in reports):
         raise DatasetError(f"nothing of {source} could be labelled; the table above says why")
@@ -176,7 +178,10 @@ def _starts(boxes: str, videos: Sequence[Path], single: bool, truth: Path | None
         return {name: _first_true(truth / name / GROUND_TRUTH) for name in names}
     if Path(boxes).suffix.lower() == ".csv" or Path(boxes).is_file():
         given = read_starts(Path(boxes))
-        return {name: tuple(given.get(name, ())) for name in names}
+        return {
+            names[0]: tuple(start for name in dict.fromkeys(names) for start in given.get(name, ()))
+            for names in ((name_of(video), video.name) for video in videos)
+        }
     if not single:
         raise ConfigError(f"--boxes is {boxes!r}; give motion, draw, a CSV file, or x,y,width,height for one video")
     return {name: (Start(0, parse_box(boxes)),) for name in names}
@@ -189,7 +194,7 @@ def _drawn(video: Path) -> tuple[Start, ...]:
     if first is None:
         return ()
     try:
-        return (Start(0, draw_with_mouse(first.image), 1.0, "drawn"),)
+        return (Start(0, draw_with_mouse(first.image, _WITHOUT_WINDOWS), 1.0, "drawn"),)
     except BoxError as error:
         if "no box was drawn" in str(error):
             return ()

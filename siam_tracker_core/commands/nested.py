@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -87,7 +88,7 @@ def _take(names: set[str], words: Sequence[str]) -> tuple[list[str], dict[str, d
 def _options(words: Sequence[str]) -> list[tuple[str, str]]:
     """Names and first values of the options among words."""
     found = []
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word.startswith("--"):
             name, sign, text = word[2:].partition("=")
             found.append((name, text if sign else following))

@@ -33,6 +33,7 @@ from siam_tracker_core.zoo import load_tracker
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 COLUMNS = ("frame", "x", "y", "width", "height", "score", "state")
+_WITHOUT_WINDOWS = "give it with --init x,y,width,height, or draw it in a browser with siam-tracker serve"
 
 
 def parse_box(text: str) -> Box:
@@ -50,8 +51,12 @@ def parse_box(text: str) -> Box:
     return Box(*values)
 
 
-def draw_with_mouse(image: NDArray[np.uint8]) -> Box:
+def draw_with_mouse(image: NDArray[np.uint8], otherwise: str) -> Box:
     """Let the user draw the box on the first frame.
+
+    Args:
+        image: uint8 (H, W, 3) BGR.
+        otherwise: what a user without windows can do.
 
     Raises:
         BoxError: if there is no display, or no box was drawn.
@@ -64,10 +69,11 @@ def draw_with_mouse(image: NDArray[np.uint8]) -> Box:
         cv2.destroyAllWindows()
     except cv2.error:
         raise BoxError(
-            "there is no display to draw the target on (or OpenCV is a headless build); give it with --init x,y,w,h"
+            "there is no window to draw the target in: no display, or an OpenCV without windows, such as the one that "
+            f"pip brings; {otherwise}"
         ) from None
     if box[2] == 0 or box[3] == 0:
-        raise BoxError("no box was drawn; draw one around the target, or give it with --init x,y,w,h")
+        raise BoxError(f"no box was drawn; draw one around the target, or {otherwise}")
     return Box(*(float(value) for value in box))
 
 
@@ -99,7 +105,7 @@ def track(
         tracker: a name from ``siam-tracker zoo``, a path to a .safetensors file, or a folder that ``siam-tracker
             export`` made.
         init: the target's box in the first frame: x,y,width,height in pixels. Without it the box is drawn with the
-            mouse, where there is a display.
+            mouse, where there is a display and OpenCV has windows; the one that pip brings has none.
         out: the track: frame, x, y, width, height, score, state.
         overlay: a video (.mp4, .avi) with the track drawn in.
         device: auto, cpu or cuda:N.
@@ -127,7 +133,7 @@ def track(
     footage = open_source(source, orientation, Contrast(contrast, contrast_low, contrast_high))
     check_outputs({"--out": out, "--overlay": overlay}, [source, *footage.files, settings, tracker])
     images, first = _from(footage, start)
-    target = target or draw_with_mouse(first.image)
+    target = target or draw_with_mouse(first.image, _WITHOUT_WINDOWS)
     model = load_tracker(tracker, device, config=settings, runtime=runtime, threads=threads)
     model.init(first.image, target)
     if sentence := flatness(first.image):

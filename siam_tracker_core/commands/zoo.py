@@ -58,6 +58,7 @@ def zoo(
         print_json([zoo_facts(entry) for entry in entries.values()])
     else:
         print(zoo_table(entries.values()))
+        print("figures are of the day and the machine that docs/model_zoo.md names for each", file=sys.stderr)
     if absent := [entry.name for entry in entries.values() if not entry.is_here]:
         print(f"siam-tracker zoo: not here: {', '.join(absent)}; --get gets them", file=sys.stderr)
     _check(entry for entry in entries.values() if entry.is_here)

@@ -23,6 +23,9 @@ hash; `siam-tracker zoo --get NAME` [gets weights](command_line.md#weights-that-
 
 *As in the paper* is about the network, layer by layer. No tracker here was trained as its paper's; each section tells
 what differs.
+
+Figures are of the day and the machine that each section names, so frames/s do not compare between rows; the
+[README](../README.md) compares them. The size of a file that shares tensors with another is without these.
 """
 
 
@@ -60,16 +63,20 @@ def zoo_facts(entry: ZooEntry) -> dict[str, Any]:
 def _row(entry: ZooEntry) -> list[str]:
     scores = entry.scores
     return [
-        entry.name,
+        f"{entry.name} (default)" if entry.name == DEFAULT_TRACKER else entry.name,
         entry.tracker,
         str(entry.network.get("backbone", "–")),
         _as_in_the_paper(entry),
         f"{entry.parameters / 1e6:.3f} M",
-        f"{entry.path.stat().st_size / 1e6:.1f} MB" if entry.is_here else "–",
+        _size(entry.path.stat().st_size) if entry.is_here else "–",
         number(scores.success_auc if scores else None, 3),
         number(scores.precision_20 if scores else None, 3),
         number(scores.frames_per_second if scores else None, 0),
     ]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
 
 
 def _as_in_the_paper(entry: ZooEntry) -> str:

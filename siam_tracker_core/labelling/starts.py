@@ -34,7 +34,7 @@ class Start:
 
 
 def read_starts(path: Path) -> dict[str, list[Start]]:
-    """Start boxes by the name of their video, without its ending.
+    """Start boxes by the name of their video, as the file has it.
 
     Args:
         path: a CSV file with the columns ``video`` (or ``clip``), ``frame`` (from 0), ``x``, ``y``, ``width`` and

@@ -44,6 +44,27 @@ def test_unknown_command(capsys):
     assert "'fly'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("track v.mp4 --frames abc", "track: --frames abc is not a whole number"),
+        ("track v.mp4 --contrast-low x", "track: --contrast_low x is not a number"),
+        ("track v.mp4 --orientation up", "track: --orientation up is not one of exif, stored"),
+        ("track v.mp4 --trackr x", "track: unrecognized arguments: --trackr x"),
+        ("track --init", "track: --init: expected one argument"),
+        ("evaluate otb --trackers", "evaluate: --trackers: expected one argument"),
+        ("evaluate", "evaluate: the following arguments are required: benchmark"),
+        ("train --data 5", "train: --data 5 is not a mapping"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_a_sentence(words, told, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main(words.split())
+    assert exit_.value.code == 2
+    command = f"siam-tracker {words.split()[0]}"
+    assert capsys.readouterr().err == f"siam-tracker {told}; {command} --help tells the options\n"
+
+
 def test_track_writes_csv_and_overlay(sequence, tmp_path, capsys):
     out, overlay = tmp_path / "tracks.csv", tmp_path / "overlay.mp4"
     options = ["--init", box_text(sequence), "--out", str(out), "--overlay", str(overlay), "--device", "cpu"]

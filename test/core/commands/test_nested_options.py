@@ -52,6 +52,7 @@ def test_keys_without_a_file():
     )
     assert parsed(*words)[1] == {"workers": 4, "pairs": {"negative_share": 0.2, "a": True}, "held_out": ["x", "1e3y"]}
     assert parsed("--data.a.b", "1", "--data.a.b", "2", "--name", "c") == ("c", {"a": {"b": 2}}, None)
+    assert parsed("--training.epochs", "3")[2] == {"epochs": 3}
     assert gather_nested(command, ["--name", "a.b", "--flag.x", "1"]) == ["--name", "a.b", "--flag.x", "1"]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.commands import label as command
-from siam_tracker_core.commands.label import label
+from siam_tracker_core.commands.label import _starts, label
 from siam_tracker_core.commands.prepare import prepare
 from siam_tracker_core.datasets import read_sequence
 from siam_tracker_core.datasets.made import made_sequence
@@ -153,6 +153,17 @@ def test_a_file_of_boxes_that_is_not_right_is_refused(tmp_path: Path, text: str,
     path.write_text(text)
     with pytest.raises(DatasetError, match=message):
         read_starts(path)
+
+
+def test_a_video_is_named_with_or_without_its_ending(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.csv"
+    path.write_text("video,frame,x,y,width,height\na.mp4,0,1,1,5,5\na,7,1,1,5,5\nb.c,0,1,1,5,5\n")
+    (tmp_path / "b.c").mkdir()
+    starts = _starts(str(path), [tmp_path / "a.mp4", tmp_path / "b.c"], False, None)
+    assert {name: sorted(each.frame for each in found or ()) for name, found in starts.items()} == {
+        "a": [0, 7],
+        "b.c": [0],
+    }
 
 
 def test_a_disc_that_moves_before_a_moving_camera_is_proposed(tmp_path: Path) -> None:
