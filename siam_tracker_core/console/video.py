@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeVar
-
-import torch
 
 from siam_tracker_core import Tracker
 from siam_tracker_core.console.figures import Figures
@@ -33,6 +33,7 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.zoo import load_tracker, read_zoo
 
 _PATIENCE = 60.0  # seconds that a request waits for the tracking thread
+_LIBRARIES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 _START = 1_700_000_000_000_000_000  # stamp of a video's first frame in nanoseconds; any moment will do
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class VideoSession(ConsoleSession):
         super().__init__()
         self._player = Player(source)
         self._device = device
+        self._trackers = tuple(sorted(read_zoo()))  # once, for what a session is is asked for twice a second
         self._book = TargetBook(_loaded(tracker, device), max_targets)
         self._reel = Reel()
         self._figures = Figures()
@@ -92,7 +94,7 @@ class VideoSession(ConsoleSession):
             name=player.name,
             kind=kind,
             settings=self._settings(),
-            trackers=tuple(sorted(read_zoo())),
+            trackers=self._trackers,
             details=(("Source", player.name), ("Rate of the source", f"{player.rate:.4g} frames/s")),
         )
 
@@ -153,7 +155,7 @@ class VideoSession(ConsoleSession):
             self._player.repeat = bool(value)
 
     def change_tracker(self, name: str) -> None:
-        if name not in read_zoo():
+        if name not in self._trackers:
             raise RequestRefused(f"there is no tracker {name!r} in the zoo")
         if not self._changing.acquire(blocking=False):
             raise RequestRefused("another tracker is being loaded; wait until it is there")
@@ -265,7 +267,16 @@ class VideoSession(ConsoleSession):
 
 def runtime_of(tracker: Tracker) -> str:
     """The library that a tracker's network runs in, with its version."""
-    return f"PyTorch {torch.__version__.partition('+')[0]}"
+    return _library(tracker.runtime)
+
+
+@lru_cache
+def _library(runtime: str) -> str:
+    try:
+        number = version(runtime).partition("+")[0]
+    except PackageNotFoundError:  # one of its variants, such as that for GPUs
+        number = ""
+    return f"{_LIBRARIES[runtime]} {number}".strip()
 
 
 def _loaded(name: str, device: str) -> Tracker:

@@ -12,6 +12,7 @@ import pytest
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_core.bags.storage import BagStorage
+from siam_tracker_core.console import video
 from siam_tracker_core.console.player import Player
 from siam_tracker_core.console.recording import REQUESTS_TOPIC
 from siam_tracker_core.console.reel import Reel, ReelFrame
@@ -20,6 +21,7 @@ from siam_tracker_core.console.video import VideoSession
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.zoo import load_tracker
 
 TRACKER = "siamfc"
 
@@ -122,6 +124,25 @@ def test_another_tracker_goes_on_with_the_targets(session: VideoSession, made: M
     assert (target.id, target.label, target.age) == (target_id, "cat", 0)
     with pytest.raises(RequestRefused, match="no tracker 'nothing'"):
         session.change_tracker("nothing")
+
+
+def test_what_a_session_is_costs_next_to_nothing_to_tell(
+    session: VideoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice a second is it told: the list of the zoo, read each time, took a third of a core."""
+    known = session.describe().trackers
+    assert TRACKER in known
+    monkeypatch.setattr(video, "read_zoo", lambda: pytest.fail("the zoo is read again"))
+    assert session.describe().trackers == known
+
+
+@pytest.mark.parametrize(("runtime", "title"), [("torch", "PyTorch"), ("openvino", "OpenVINO")])
+def test_the_page_tells_the_library_that_the_network_really_runs_in(runtime: str, title: str) -> None:
+    module = pytest.importorskip(runtime)
+    told = video.runtime_of(load_tracker(TRACKER, "cpu", runtime=runtime))
+    name, number = told.split()
+    assert name == title
+    assert module.__version__.startswith(number)
 
 
 def test_a_video_is_held_stepped_and_played_again(footage: Path) -> None:
