@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import Future, wait
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -33,6 +32,7 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.zoo import load_tracker, read_zoo
 
 _PATIENCE = 60.0  # seconds that a request waits for the tracking thread
+_FAREWELL = 5.0  # seconds that the tracking thread has to end
 _LIBRARIES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 _START = 1_700_000_000_000_000_000  # stamp of a video's first frame in nanoseconds; any moment will do
 T = TypeVar("T")
@@ -84,8 +84,13 @@ class VideoSession(ConsoleSession):
         self._stopping = True
         self._player.close()
         if self._thread.is_alive():
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=_FAREWELL)
         self._recorder.stop()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the tracking thread still runs; a network in the middle of its work outlasts ``close``."""
+        return self._thread.is_alive()
 
     def describe(self) -> Description:
         player = self._player
@@ -238,10 +243,16 @@ class VideoSession(ConsoleSession):
         self._trouble = trouble
 
     def _in_turn(self, work: Callable[[], T]) -> T:
-        """Run in the tracking thread, between two frames."""
+        """Run in the tracking thread, between two frames.
+
+        Raises:
+            RequestRefused: if its turn does not come for a minute; it is not done later either. What has begun is done.
+        """
         answer: Future[T] = Future()
 
         def job() -> None:
+            if not answer.set_running_or_notify_cancel():
+                return
             try:
                 answer.set_result(work())
             except Exception as error:
@@ -252,10 +263,10 @@ class VideoSession(ConsoleSession):
                 raise RequestRefused("the console is being shut down")
             self._jobs.append(job)
         self._player.poke()
-        try:
-            return answer.result(timeout=_PATIENCE)
-        except FutureTimeout:
-            raise RequestRefused(f"the tracker did not get to the request within {_PATIENCE:.0f} seconds") from None
+        wait([answer], timeout=_PATIENCE)
+        if answer.cancel():
+            raise RequestRefused(f"the tracker did not get to the request within {_PATIENCE:.0f} seconds")
+        return answer.result()
 
     def _refuse_waiting(self) -> None:
         """Leave nobody waiting for a thread that has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,6 +161,46 @@ def test_a_video_is_held_stepped_and_played_again(footage: Path) -> None:
     player.control("play")
     assert np.array_equal(player.take(), first), "from the beginning"
     player.close()
+
+
+def test_a_camera_that_ends_says_so(footage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that stands still without a word leaves its reader to guess."""
+    monkeypatch.setattr("siam_tracker_core.console.player.is_camera", lambda source: True)
+    player = Player(str(footage))
+    seen = 0
+    with pytest.raises(DatasetError, match=f"{footage.name} gives no more pictures; see whether it is still there"):
+        while player.take() is not None:
+            seen += 1
+    assert seen, "the last picture comes first"
+    player.poke()
+    assert player.take() is None, "told once"
+    player.close()
+
+
+def test_a_request_is_refused_before_it_begins_or_not_at_all(
+    session: VideoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some trackers take longer than a minute to begin with a few targets, and it was called refused meanwhile."""
+    monkeypatch.setattr(video, "_PATIENCE", 0.2)
+    begun, may_end, done = threading.Event(), threading.Event(), []
+
+    def work() -> str:
+        begun.set()
+        may_end.wait(60)
+        return "done"
+
+    first = threading.Thread(target=lambda: done.append(session._in_turn(work)))
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(RequestRefused, match="did not get to the request"):
+        session.remove_target(None)
+    with pytest.raises(RequestRefused, match="did not get to the request"):
+        session._in_turn(lambda: done.append("what was refused"))
+    may_end.set()
+    first.join(60)
+    monkeypatch.setattr(video, "_PATIENCE", 60.0)
+    session._in_turn(lambda: None)
+    assert done == ["done"]
 
 
 def test_a_source_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
