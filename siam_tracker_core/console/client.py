@@ -144,7 +144,13 @@ class Client:
     async def _send_pictures(self) -> None:
         while True:
             picture, look = self._session.feed.newest, self._look
-            if picture is None or look is None or look.paused or picture.number == self._last or not self._pace.is_ready:
+            if (
+                picture is None
+                or look is None
+                or look.paused
+                or picture.number == self._last
+                or not self._pace.is_ready
+            ):
                 self._wake.clear()
                 with contextlib.suppress(asyncio.TimeoutError):  # looks again now and then for pictures that got lost
                     await asyncio.wait_for(self._wake.wait(), 1.0)

@@ -110,7 +110,7 @@ class Player:
             while not (self._poked or self._closed or self._over or self._is_due()):
                 self._changed.wait(self._delay())
             self._poked = False
-            if self._over and self._fresh is None:
+            if self._over and self._fresh is None and not self._closed:
                 over, self._over = self._over, ""
                 raise DatasetError(over)
             if self._closed or not self._is_due():
@@ -180,5 +180,6 @@ class Player:
             reason = f" ({error})"
         self._end()
         with self._changed:
-            self._over = f"{self.name} gives no more pictures{reason}; see whether it is still there, and start the console again"
+            what = f"{self.name} gives no more pictures{reason}"
+            self._over = f"{what}; see whether it is still there, and start the console again"
             self._changed.notify_all()
