@@ -15,8 +15,7 @@ from siam_tracker_core.config import read_yaml
 from siam_tracker_core.datasets.types import Sequence
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.loading import subject_of
-from siam_tracker_core.runtimes.export import Wanted, check_request
-from siam_tracker_core.runtimes.export import export as write
+from siam_tracker_core.runtimes.export import Wanted, check_request, write
 from siam_tracker_core.runtimes.manifest import Manifest
 from siam_tracker_core.runtimes.samples import Sample, pictures_in, samples_of_pictures
 from siam_tracker_core.zoo import blueprint_of, torch_device

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -40,17 +42,34 @@ def serve(
         recordings: folder for the bags that are recorded from the page.
     """
     access = Access.of(host, port, token, certificate, key)
+    options = ServerOptions(max_clients)
     print(f"loading {tracker} ...", flush=True)
     session = VideoSession(source, tracker, device, recordings)
-    server = ConsoleServer(session, access, ServerOptions(max_clients), siam_tracker_core.__version__)
+    server = ConsoleServer(session, access, options, siam_tracker_core.__version__)
     session.start()
+    try:
+        _until_the_end(session, server)
+    except KeyboardInterrupt:
+        print()
+        _leave(session, 0)
+    except SystemExit as end:
+        _leave(session, end.code if isinstance(end.code, int) else 1)
+        raise
+
+
+def _until_the_end(session: VideoSession, server: ConsoleServer) -> None:
     try:
         server.start()
         print(f"{session.describe().name} is on {server.link}", flush=True)
         print("Open it in a browser and draw a box around what to follow. Ctrl-C ends.", flush=True)
         threading.Event().wait()
-    except KeyboardInterrupt:
-        print()
     finally:
         server.stop()
         session.close()
+
+
+def _leave(session: VideoSession, status: int) -> None:
+    """End the process at once where the network is still at work: if Python took its time, it would crash under it."""
+    if session.is_working:
+        sys.stdout.flush()
+        os._exit(status)

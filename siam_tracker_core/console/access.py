@@ -46,6 +46,8 @@ class Access:
         Raises:
             ConfigError: if one of these is impossible.
         """
+        if not host:
+            raise ConfigError("the host is empty; give an address, or 0.0.0.0 for all of this machine's")
         if not 0 <= port <= 65535:
             raise ConfigError(f"the port cannot be {port}; give a number from 0 to 65535")
         if token and (len(token) < _SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token):
@@ -83,7 +85,10 @@ class Access:
         """
         if self.token:
             return bool(host)
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:  # such as brackets that nothing closes
+            return False
         return name in ("localhost", self.host) or is_loopback(name)
 
     def is_own_origin(self, headers: Mapping[str, str]) -> bool:

@@ -44,6 +44,7 @@ class Client:
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._look: protocol.Look | None = None
+        self._last = 0  # number of the picture that was sent last; 0 where that is to be sent again
         self._requests: set[asyncio.Task[None]] = set()
         self._mistakes = 0
 
@@ -118,6 +119,8 @@ class Client:
             self._pace.shown(message.number)
             self._wake.set()
         elif isinstance(message, protocol.Look):
+            if message != self._look:
+                self._last = 0  # a picture that stands still shall be seen in the new way too
             self._look = message
             self._changed()
             self._wake.set()
@@ -139,15 +142,20 @@ class Client:
         await self.send(reply)
 
     async def _send_pictures(self) -> None:
-        last = 0
         while True:
             picture, look = self._session.feed.newest, self._look
-            if picture is None or look is None or look.paused or picture.number == last or not self._pace.is_ready:
+            if (
+                picture is None
+                or look is None
+                or look.paused
+                or picture.number == self._last
+                or not self._pace.is_ready
+            ):
                 self._wake.clear()
                 with contextlib.suppress(asyncio.TimeoutError):  # looks again now and then for pictures that got lost
                     await asyncio.wait_for(self._wake.wait(), 1.0)
                 continue
-            last = picture.number
+            self._last = picture.number
             await self._send_picture(picture, look)
 
     async def _send_picture(self, picture: Picture, look: protocol.Look) -> None:

@@ -43,6 +43,7 @@ class Player:
         self._due = 0.0
         self._poked = self._restart = self._closed = False
         self._fresh: BgrImage | None = None
+        self._over = ""  # why no more frames come from a camera, until it is told
         self.paused = not self.is_live
         self.has_begun = self.is_live
         self.ended = False
@@ -106,9 +107,12 @@ class Player:
             SiamTrackerError: if the footage cannot be read any further; it is at its end then.
         """
         with self._changed:
-            while not (self._poked or self._closed or self._is_due()):
+            while not (self._poked or self._closed or self._over or self._is_due()):
                 self._changed.wait(self._delay())
             self._poked = False
+            if self._over and self._fresh is None and not self._closed:
+                over, self._over = self._over, ""
+                raise DatasetError(over)
             if self._closed or not self._is_due():
                 return None
             if self.is_live:
@@ -163,12 +167,19 @@ class Player:
             self.ended = self.paused = True
 
     def _grab(self) -> None:
-        for frame in self._frames:
-            with self._changed:
-                if self._closed:
-                    break
-                self.dropped += self._fresh is not None
-                self._fresh = frame
-                self._changed.notify_all()
+        reason = ""
+        try:
+            for frame in self._frames:
+                with self._changed:
+                    if self._closed:
+                        break
+                    self.dropped += self._fresh is not None
+                    self._fresh = frame
+                    self._changed.notify_all()
+        except Exception as error:  # whatever it is, the page has to say that nothing comes any more
+            reason = f" ({error})"
         self._end()
-        self.poke()
+        with self._changed:
+            what = f"{self.name} gives no more pictures{reason}"
+            self._over = f"{what}; see whether it is still there, and start the console again"
+            self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import queue
 import threading
@@ -72,8 +73,9 @@ class BagRecorder:
         with self._lock:
             if self._queue is not None:
                 raise RequestRefused(f"a bag is being written already: {self.folder}")
-            path = self._parent / f"console_{datetime.now():%Y-%m-%d_%H-%M-%S}"
+            path = self._parent
             try:
+                path = self._free_path()
                 self._parent.mkdir(parents=True, exist_ok=True)
                 writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
                 writer.open()
@@ -83,10 +85,16 @@ class BagRecorder:
             self.folder, self.count, self._lost = str(path), 0, 0
             self._queue = queue.Queue(_QUEUE)
             self._thread = threading.Thread(
-                target=self._write, args=(writer, self._queue), name="recorder", daemon=True
+                target=self._write, args=(writer, self._queue, self.folder), name="recorder", daemon=True
             )
             self._thread.start()
             return self.folder
+
+    def _free_path(self) -> Path:
+        """Where no bag is yet; two may begin within a second."""
+        name = f"console_{datetime.now():%Y-%m-%d_%H-%M-%S}"
+        names = itertools.chain([name], (f"{name}_{number}" for number in itertools.count(2)))
+        return next(path for each in names if not (path := self._parent / each).exists())
 
     def stop(self) -> str:
         """Finish the bag; gives its folder, or an empty text where none was written."""
@@ -119,22 +127,22 @@ class BagRecorder:
         except queue.Full:
             self._lost += 1
 
-    def _write(self, writer: Writer, waiting: queue.Queue[_Message | None]) -> None:
+    def _write(self, writer: Writer, waiting: queue.Queue[_Message | None], folder: str) -> None:
         connections: dict[str, Connection] = {}
         failure = ""
         while (message := waiting.get()) is not None:
-            if failure:
+            if failure:  # stop() is about to say that it is the end, and finds room for that
                 continue
             try:
                 self._write_one(writer, connections, message)
             except Exception as error:  # a full disk, or data that is no message
                 failure = getattr(error, "strerror", None) or str(error) or repr(error)
-                self._notify(f"the recording has ended, because {self.folder} could not be written: {failure}", "error")
+                self._notify(f"the recording has ended, because {folder} could not be written: {failure}", "error")
                 with self._lock:
                     if self._queue is waiting:
                         self._queue = self._thread = None
                         self.folder = ""
-                break
+                        break
         try:
             writer.close()
         except Exception as error:

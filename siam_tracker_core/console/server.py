@@ -35,10 +35,17 @@ class ServerOptions:
     Attributes:
         max_clients: browsers that may be connected at once.
         max_strangers: connections that may be open without having shown that they may come in.
+
+    Raises:
+        ConfigError: if nobody could come in.
     """
 
     max_clients: int = 8
     max_strangers: int = 64
+
+    def __post_init__(self) -> None:
+        if self.max_clients < 1:
+            raise ConfigError(f"max_clients is {self.max_clients}; give 1 or more browsers")
 
 
 class ConsoleServer:
@@ -123,7 +130,7 @@ class ConsoleServer:
                 ssl=tls,
                 ssl_handshake_timeout=10.0 if tls else None,
             )
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:  # the last for what can be no name of a machine
             await runner.cleanup()
             where = f"{self._access.host}:{self._access.port}"
             reason = getattr(error, "strerror", None) or str(error)

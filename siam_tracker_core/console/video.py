@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeout
+from concurrent.futures import Future, wait
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeVar
-
-import torch
 
 from siam_tracker_core import Tracker
 from siam_tracker_core.console.figures import Figures
@@ -33,6 +32,8 @@ from siam_tracker_core.geometry import Box
 from siam_tracker_core.zoo import load_tracker, read_zoo
 
 _PATIENCE = 60.0  # seconds that a request waits for the tracking thread
+_FAREWELL = 5.0  # seconds that the tracking thread has to end
+_LIBRARIES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
 _START = 1_700_000_000_000_000_000  # stamp of a video's first frame in nanoseconds; any moment will do
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ class VideoSession(ConsoleSession):
         super().__init__()
         self._player = Player(source)
         self._device = device
+        self._trackers = tuple(sorted(read_zoo()))  # once, for what a session is is asked for twice a second
         self._book = TargetBook(_loaded(tracker, device), max_targets)
         self._reel = Reel()
         self._figures = Figures()
@@ -82,8 +84,13 @@ class VideoSession(ConsoleSession):
         self._stopping = True
         self._player.close()
         if self._thread.is_alive():
-            self._thread.join(timeout=5.0)
+            self._thread.join(timeout=_FAREWELL)
         self._recorder.stop()
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the tracking thread still runs; a network in the middle of its work outlasts ``close``."""
+        return self._thread.is_alive()
 
     def describe(self) -> Description:
         player = self._player
@@ -92,7 +99,7 @@ class VideoSession(ConsoleSession):
             name=player.name,
             kind=kind,
             settings=self._settings(),
-            trackers=tuple(sorted(read_zoo())),
+            trackers=self._trackers,
             details=(("Source", player.name), ("Rate of the source", f"{player.rate:.4g} frames/s")),
         )
 
@@ -153,7 +160,7 @@ class VideoSession(ConsoleSession):
             self._player.repeat = bool(value)
 
     def change_tracker(self, name: str) -> None:
-        if name not in read_zoo():
+        if name not in self._trackers:
             raise RequestRefused(f"there is no tracker {name!r} in the zoo")
         if not self._changing.acquire(blocking=False):
             raise RequestRefused("another tracker is being loaded; wait until it is there")
@@ -236,10 +243,16 @@ class VideoSession(ConsoleSession):
         self._trouble = trouble
 
     def _in_turn(self, work: Callable[[], T]) -> T:
-        """Run in the tracking thread, between two frames."""
+        """Run in the tracking thread, between two frames.
+
+        Raises:
+            RequestRefused: if its turn does not come for a minute; it is not done later either. What has begun is done.
+        """
         answer: Future[T] = Future()
 
         def job() -> None:
+            if not answer.set_running_or_notify_cancel():
+                return
             try:
                 answer.set_result(work())
             except Exception as error:
@@ -250,10 +263,10 @@ class VideoSession(ConsoleSession):
                 raise RequestRefused("the console is being shut down")
             self._jobs.append(job)
         self._player.poke()
-        try:
-            return answer.result(timeout=_PATIENCE)
-        except FutureTimeout:
-            raise RequestRefused(f"the tracker did not get to the request within {_PATIENCE:.0f} seconds") from None
+        wait([answer], timeout=_PATIENCE)
+        if answer.cancel():
+            raise RequestRefused(f"the tracker did not get to the request within {_PATIENCE:.0f} seconds")
+        return answer.result()
 
     def _refuse_waiting(self) -> None:
         """Leave nobody waiting for a thread that has ended."""
@@ -265,7 +278,16 @@ class VideoSession(ConsoleSession):
 
 def runtime_of(tracker: Tracker) -> str:
     """The library that a tracker's network runs in, with its version."""
-    return f"PyTorch {torch.__version__.partition('+')[0]}"
+    return _library(tracker.runtime)
+
+
+@lru_cache
+def _library(runtime: str) -> str:
+    try:
+        number = version(runtime).partition("+")[0]
+    except PackageNotFoundError:  # one of its variants, such as that for GPUs
+        number = ""
+    return f"{_LIBRARIES[runtime]} {number}".strip()
 
 
 def _loaded(name: str, device: str) -> Tracker:

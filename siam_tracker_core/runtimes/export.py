@@ -102,6 +102,18 @@ def export(
         OutputError: if the folder cannot be written.
     """
     check_request(wanted, folder)
+    return write(subject, folder, wanted, samples, calibration)
+
+
+def write(
+    subject: Subject,
+    folder: Path,
+    wanted: Wanted,
+    samples: Sequence[Sample] = (),
+    calibration: Iterable[Sample] = (),
+) -> Manifest:
+    """``export`` of what ``check_request`` has let pass."""
+    folder = folder.resolve()  # a link is followed, and the working folder has a name
     taken = samples or list(samples_of_pictures(made_pictures(), _CHECKED_ON))
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:

@@ -179,10 +179,12 @@ class TrackerGroup(Generic[StateT, OutputT]):
             KeyError: if there is none with this id.
         """
         del self._states[target]
+        self._unlearned.pop(target, None)
 
     def clear(self) -> None:
         """Stop following all targets."""
         self._states.clear()
+        self._unlearned.clear()
 
     def update(
         self, image: Image, only: Collection[Hashable] | None = None, learn: bool = True
@@ -259,8 +261,8 @@ class TrackerGroup(Generic[StateT, OutputT]):
 
         Returns:
             The box that the target's own network is surest of, in pixels of the images that the target was shown on, as
-            ``relocate`` takes it, with its calibrated score in 0..1; None for the box
-            where no score reaches ``lost.recover``, and for trackers that cannot look at one place alone.
+            ``relocate`` takes it, with its calibrated score in 0..1; None for the box where no
+            score reaches ``lost.recover``, without boxes, and for trackers that cannot look at one place alone.
 
         Raises:
             ImageError: if the image is not of that form, or of another size than the target's.
@@ -269,7 +271,7 @@ class TrackerGroup(Generic[StateT, OutputT]):
         from siam_tracker_core.trackers.common.siamese import SiameseModel, SiameseState
 
         state, model = self._states[target], self.model
-        if not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
+        if not boxes or not isinstance(model, SiameseModel) or not isinstance(state, SiameseState):
             return None, 0.0
         frame = self.upload(image)
         view = view_for(state, frame)

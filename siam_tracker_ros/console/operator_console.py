@@ -33,7 +33,9 @@ _CHOICES = {"image_transport": ("raw", "compressed"), "reliability": ("best_effo
 
 
 class OperatorConsole(Node):
-    """Serves the page until it is destroyed. Needs a single-threaded executor (see ``InTurn``).
+    """Serves the page until ``finish``, which comes before ``destroy_node``.
+
+    Needs a single-threaded executor (see ``InTurn``).
 
     Args:
         **options: passed on to ``rclpy.node.Node``.
@@ -67,8 +69,7 @@ class OperatorConsole(Node):
         self._session.finish_recording()
 
     def destroy_node(self) -> None:
-        """Leave the ROS graph after that."""
-        self.finish()
+        """Leave the ROS graph after ``finish``."""
         self._session.close()
         super().destroy_node()
 

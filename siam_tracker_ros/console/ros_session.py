@@ -55,6 +55,7 @@ class RosSession(ConsoleSession):
         super().__init__()
         self._node = node
         self._facts = TrackerFacts(tracker)
+        self._trackers = tuple(sorted(read_zoo()))  # once, for what a session is is asked for twice a second
         self._in_turn = InTurn(node)
         self._images = ImageSource(node, self._in_turn, transport, reliability, self._take_image)
         self._recorder = BagRecorder(recordings, self.notify)
@@ -94,7 +95,7 @@ class RosSession(ConsoleSession):
 
     def describe(self) -> Description:
         details = (("Tracker node", self._tracker), ("Images", self._images.topic))
-        return Description(self._images.topic, "ros", self._settings, tuple(sorted(read_zoo())), details)
+        return Description(self._images.topic, "ros", self._settings, self._trackers, details)
 
     def status(self) -> Status:
         facts = self._facts
@@ -148,7 +149,7 @@ class RosSession(ConsoleSession):
             raise RequestRefused(str(error)) from None
 
     def change_tracker(self, name: str) -> None:
-        if name not in read_zoo():
+        if name not in self._trackers:
             raise RequestRefused(f"there is no tracker {name!r} in the zoo")
         if not self._changing.acquire(blocking=False):
             raise RequestRefused("another tracker is being loaded; wait until it is there")

@@ -23,6 +23,14 @@ export function toast(text, level = "info") {
   setTimeout(() => node.remove(), level === "info" ? 4000 : 9000);
 }
 
+/** Open a dialog. What is said meanwhile is said inside: all else is behind it, for eyes and for screen readers. */
+export function openDialog(dialog) {
+  const spoken = ["banner", "toasts", "announcer"].map($);
+  dialog.addEventListener("close", () => document.body.append(...spoken), { once: true });
+  dialog.showModal();
+  dialog.append(...spoken);
+}
+
 /** Tell a screen reader at once. */
 export const announce = (text) => setText($("announcer"), text);
 

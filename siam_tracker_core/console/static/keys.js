@@ -1,13 +1,13 @@
 // The keyboard.
 
-import { $ } from "./dom.js";
+import { $, openDialog } from "./dom.js";
 
 export function bindKeys({ pointing, targets, togglePlay, toggleResponse, step }) {
   const selected = () => targets.target(targets.selected);
 
   const actions = {
     " ": togglePlay,
-    "?": () => $("keys").showModal(),
+    "?": () => openDialog($("keys")),
     n: () => pointing.proposeMiddle(),
     m: toggleResponse,
     ".": step,

@@ -25,11 +25,11 @@ export class Link extends EventTarget {
       this.#tries = 0;
       this.#emit("open");
     });
-    socket.addEventListener("message", (event) => this.#take(event.data));
-    socket.addEventListener("close", (event) => this.#closed(event));
+    socket.addEventListener("message", (event) => socket === this.#socket && this.#take(event.data));
+    socket.addEventListener("close", (event) => this.#closed(socket, event.reason));
     const watch = setInterval(() => {
       if (socket !== this.#socket || socket.readyState > WebSocket.OPEN) clearInterval(watch);
-      else if (performance.now() - this.#heard > SILENCE) socket.close();
+      else if (performance.now() - this.#heard > SILENCE) this.#giveUp(socket);
       else this.send({ type: "ping", time: Date.now() / 1000 });
     }, 2000);
   }
@@ -50,12 +50,20 @@ export class Link extends EventTarget {
     return new Promise((resolve) => this.#requests.set(request, resolve));
   }
 
-  async #closed(event) {
+  /** Browsers wait a minute for the answer to a farewell, and a dead connection gives none. */
+  #giveUp(socket) {
+    socket.close();
+    this.#closed(socket, `nothing was heard for ${SILENCE / 1000} seconds`);
+  }
+
+  async #closed(socket, words) {
+    if (socket !== this.#socket) return; // it was given up before
+    this.#socket = null;
     for (const resolve of this.#requests.values()) resolve({ ok: false, message: "The connection was lost before the answer came." });
     this.#requests.clear();
     const seconds = DELAYS[Math.min(this.#tries++, DELAYS.length - 1)];
     setTimeout(() => this.connect(), seconds * 1000);
-    this.#emit("closed", { seconds, reason: event.reason });
+    this.#emit("closed", { seconds, reason: words });
     const reason = await whyRefused();
     if (reason && !this.isOpen) this.#emit("closed", { seconds, reason });
   }

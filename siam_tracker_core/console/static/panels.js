@@ -1,16 +1,17 @@
 // What is around the picture: figures, settings, recording, trouble.
 
-import { $, element, memory, setText, toast } from "./dom.js";
+import { $, element, memory, openDialog, setText, toast } from "./dom.js";
 
 export class Panels {
   #link;
   #status = null;
-  #values = new Map();
+  #fields = new Map();
+  #values = new Map(); // as the server has them
 
   constructor(link) {
     this.#link = link;
-    $("open-settings").addEventListener("click", () => $("settings").showModal());
-    $("open-keys").addEventListener("click", () => $("keys").showModal());
+    $("open-settings").addEventListener("click", () => openDialog($("settings")));
+    $("open-keys").addEventListener("click", () => openDialog($("keys")));
     for (const dialog of document.querySelectorAll("dialog")) {
       dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     }
@@ -98,21 +99,19 @@ export class Panels {
     const box = $("values");
     if (box.dataset.names !== names) {
       box.dataset.names = names;
-      this.#values.clear();
+      this.#fields.clear();
       box.replaceChildren(...settings.map((setting) => this.#row(setting)));
     }
     for (const setting of settings) {
-      const field = this.#values.get(setting.name);
-      if (document.activeElement === field) continue;
-      if (field.type === "checkbox") field.checked = setting.value;
-      else field.value = String(setting.value);
+      this.#values.set(setting.name, setting.value);
+      if (document.activeElement !== this.#fields.get(setting.name)) this.#restore(setting.name);
     }
   }
 
   #row(setting) {
     const field = setting.locked ? element("output") : makeField(setting);
     field.dataset.setting = setting.name;
-    this.#values.set(setting.name, field);
+    this.#fields.set(setting.name, field);
     const words = setting.name.replaceAll("_", " ");
     const note = element("small", { textContent: setting.locked ? `${setting.description} ${setting.locked}` : setting.description });
     const name = element("span", {}, words.charAt(0).toUpperCase() + words.slice(1), note);
@@ -122,12 +121,20 @@ export class Panels {
   }
 
   async #change(setting, field) {
+    if (field.type === "number" && !field.value) return this.#restore(setting.name); // a field left empty is no zero
     const value = setting.kind === "flag" ? field.checked : setting.kind === "text" ? field.value : Number(field.value);
     const answer = await this.#link.request({ type: "change_setting", name: setting.name, value });
-    if (answer.ok) return;
-    toast(answer.message, "error");
-    if (setting.kind === "flag") field.checked = setting.value;
-    else field.value = String(setting.value);
+    if (answer.ok) this.#values.set(setting.name, value);
+    else toast(answer.message, "error");
+    this.#restore(setting.name);
+  }
+
+  /** Show what the server has. */
+  #restore(name) {
+    const field = this.#fields.get(name);
+    const value = this.#values.get(name);
+    if (field?.type === "checkbox") field.checked = value;
+    else if (field) field.value = String(value);
   }
 }
 

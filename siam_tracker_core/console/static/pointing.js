@@ -155,7 +155,7 @@ export class Pointing {
       this.#finish();
       if (!hadBox) this.#on.tap(grip.start);
     } else if (grip.draw && this.atOnce) {
-      $("box-label").value = "";
+      if (!this.#id) $("box-label").value = ""; // a target that is set anew keeps its name
       this.send();
     } else if (grip.draw) {
       this.#ask(this.#id ? $("box-label").value : "");

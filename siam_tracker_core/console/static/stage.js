@@ -27,7 +27,7 @@ export class Stage {
   async show({ header, jpeg, heat }) {
     if (this.held) return false;
     const bitmap = await createImageBitmap(jpeg);
-    if (this.held || header.number <= this.#newest) {
+    if (this.held || header.number < this.#newest) {
       bitmap.close();
       return false;
     }
@@ -141,11 +141,12 @@ export class Stage {
     context.strokeRect(x, y, width, height);
     context.setLineDash([]);
     const state = target.state === "tracking" ? "" : ` · ${STATE_WORDS[target.state] ?? target.state}`;
-    const text = `${target.label || `Target ${target.id}`}${state} ${target.score.toFixed(2)}`;
     const size = 0.85 * parseFloat(getComputedStyle(this.#overlay).fontSize);
     context.font = `600 ${size}px system-ui, "Liberation Sans", sans-serif`;
-    const [wide, tall] = [context.measureText(text).width + size, 1.65 * size];
     const [limitX, limitY] = [this.#overlay.width / devicePixelRatio, this.#overlay.height / devicePixelRatio];
+    const rest = `${state} ${target.score.toFixed(2)}`;
+    const text = fitted(context, target.label || `Target ${target.id}`, rest, limitX - size - 4);
+    const [wide, tall] = [context.measureText(text).width + size, 1.65 * size];
     const left = Math.max(2, Math.min(x - 2, limitX - wide - 2));
     const below = y + height + 4;
     const top = y > tall + 6 ? y - tall - 4 : below + tall < limitY ? below : y + 4;
@@ -185,4 +186,15 @@ export class Stage {
     }
     context.restore();
   }
+}
+
+/** A name and what follows it; the name is cut where both are wider than there is room, in CSS pixels. */
+function fitted(context, name, rest, room) {
+  const letters = Array.from(name);
+  let text = name + rest;
+  while (letters.length && context.measureText(text).width > room) {
+    letters.pop();
+    text = `${letters.join("")}…${rest}`;
+  }
+  return text;
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 import time
 
 import aiohttp
 import pytest
-from made_session import TOKEN, Visitor, run, served
+from made_session import TOKEN, MadeSession, Visitor, run, served
 
-from siam_tracker_core.console import Access
+from siam_tracker_core.console import Access, ConsoleServer
 from siam_tracker_core.console.protocol import MAX_MESSAGE
 from siam_tracker_core.errors import ConfigError
 
@@ -218,3 +219,28 @@ def test_a_token_is_made_beyond_this_machine_only() -> None:
 def test_a_port_that_is_taken_is_told() -> None:
     with served() as (session, server), pytest.raises(ConfigError, match=f"127.0.0.1:{server.port}"):
         type(server)(session, Access.of("127.0.0.1", server.port)).start()
+
+
+def test_a_host_that_can_be_no_name_is_refused_in_words() -> None:
+    """The thread of the server died of it, and whoever had started it waited for ever."""
+    said: list[str] = []
+
+    def start() -> None:
+        try:
+            ConsoleServer(MadeSession(), Access("a..b", 0)).start()
+        except ConfigError as error:
+            said.append(str(error))
+
+    starting = threading.Thread(target=start, daemon=True)
+    starting.start()
+    starting.join(60)
+    assert said, "it waits"
+    assert "cannot listen on a..b:0" in said[0]
+
+
+def test_a_host_header_that_is_none_stays_outside() -> None:
+    with served() as (_, server):
+        for host in ("[", "[::1", "a]b"):
+            with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+                connection.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                assert connection.recv(64).split()[1] == b"403"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_core.bags.storage import BagStorage
+from siam_tracker_core.console import video
 from siam_tracker_core.console.player import Player
 from siam_tracker_core.console.recording import REQUESTS_TOPIC
 from siam_tracker_core.console.reel import Reel, ReelFrame
@@ -20,6 +22,7 @@ from siam_tracker_core.console.video import VideoSession
 from siam_tracker_core.datasets.made import MadeSequence, made_sequence
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.zoo import load_tracker
 
 TRACKER = "siamfc"
 
@@ -124,6 +127,25 @@ def test_another_tracker_goes_on_with_the_targets(session: VideoSession, made: M
         session.change_tracker("nothing")
 
 
+def test_what_a_session_is_costs_next_to_nothing_to_tell(
+    session: VideoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice a second is it told: the list of the zoo, read each time, took a third of a core."""
+    known = session.describe().trackers
+    assert TRACKER in known
+    monkeypatch.setattr(video, "read_zoo", lambda: pytest.fail("the zoo is read again"))
+    assert session.describe().trackers == known
+
+
+@pytest.mark.parametrize(("runtime", "title"), [("torch", "PyTorch"), ("openvino", "OpenVINO")])
+def test_the_page_tells_the_library_that_the_network_really_runs_in(runtime: str, title: str) -> None:
+    module = pytest.importorskip(runtime)
+    told = video.runtime_of(load_tracker(TRACKER, "cpu", runtime=runtime))
+    name, number = told.split()
+    assert name == title
+    assert module.__version__.startswith(number)
+
+
 def test_a_video_is_held_stepped_and_played_again(footage: Path) -> None:
     player = Player(str(footage), speed=8.0)
     first = player.take()
@@ -139,6 +161,45 @@ def test_a_video_is_held_stepped_and_played_again(footage: Path) -> None:
     player.control("play")
     assert np.array_equal(player.take(), first), "from the beginning"
     player.close()
+
+
+def test_a_camera_that_ends_says_so(footage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that stands still without a word leaves its reader to guess."""
+    monkeypatch.setattr("siam_tracker_core.console.player.is_camera", lambda source: True)
+    player = Player(str(footage))
+    wait_until(lambda: player.ended, "the end")
+    assert player.take() is not None, "the last picture comes first"
+    with pytest.raises(DatasetError, match=f"{footage.name} gives no more pictures; see whether it is still there"):
+        player.take()
+    player.poke()
+    assert player.take() is None, "told once"
+    player.close()
+
+
+def test_a_request_is_refused_before_it_begins_or_not_at_all(
+    session: VideoSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some trackers take longer than a minute to begin with a few targets, and it was called refused meanwhile."""
+    monkeypatch.setattr(video, "_PATIENCE", 0.2)
+    begun, may_end, done = threading.Event(), threading.Event(), []
+
+    def work() -> str:
+        begun.set()
+        may_end.wait(60)
+        return "done"
+
+    first = threading.Thread(target=lambda: done.append(session._in_turn(work)))
+    first.start()
+    assert begun.wait(60)
+    with pytest.raises(RequestRefused, match="did not get to the request"):
+        session.remove_target(None)
+    with pytest.raises(RequestRefused, match="did not get to the request"):
+        session._in_turn(lambda: done.append("what was refused"))
+    may_end.set()
+    first.join(60)
+    monkeypatch.setattr(video, "_PATIENCE", 60.0)
+    session._in_turn(lambda: None)
+    assert done == ["done"]
 
 
 def test_a_source_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:

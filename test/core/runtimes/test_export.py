@@ -193,6 +193,24 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_pa
         check_request(Wanted(), tmp_path / "file" / "exported")
 
 
+def test_a_link_to_a_folder_is_followed(subject, exported, tmp_path):
+    """It was refused after all had been computed."""
+    link = tmp_path / "link"
+    link.symlink_to(exported)
+    (exported / MANIFEST).write_text("another one")
+    export(subject, link, Wanted("torchscript"))
+    assert link.is_symlink()
+    assert read_manifest(exported).tracker == "siamfc"
+
+
+def test_a_command_checks_its_request_once(tmp_path, monkeypatch):
+    asked = []
+    for module in ("commands", "runtimes"):
+        monkeypatch.setattr(f"siam_tracker_core.{module}.export.check_request", lambda *request: asked.append(request))
+    command("siamfc", tmp_path / "siamfc", format="torchscript")
+    assert len(asked) == 1
+
+
 def test_a_full_disk_leaves_nothing_behind(subject, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

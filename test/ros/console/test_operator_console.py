@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,10 +19,12 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed here")
 
 from geometry_msgs.msg import Point32, PointStamped, Polygon, PolygonStamped
 from made_session import Visitor, run
+from rclpy.node import Node
 from tracker_graph import TRACKER, Camera, Graph, Scene, wait_ready, wait_until
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_ros.client import TrackerClient, TrackerError
+from siam_tracker_ros.console.operator_console import OperatorConsole
 from siam_tracker_ros.node_process import NodeProcess
 
 
@@ -263,3 +266,16 @@ def test_an_impossible_parameter_is_refused_in_words(
     assert words in console.words()
     assert "Traceback" not in console.words()
     assert os.environ["ROS_DOMAIN_ID"] == ros_environment["ROS_DOMAIN_ID"]
+
+
+def test_its_end_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(Node, "destroy_node", lambda node: done.append("destroyed"))
+    node = OperatorConsole.__new__(OperatorConsole)
+    node._server = SimpleNamespace(stop=lambda: done.append("stopped"))
+    node._session = SimpleNamespace(
+        finish_recording=lambda: done.append("recorded"), close=lambda: done.append("closed")
+    )
+    node.finish()
+    node.destroy_node()
+    assert done == ["stopped", "recorded", "closed", "destroyed"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import cv2
 import numpy as np
 import pytest
@@ -133,6 +136,20 @@ def test_what_is_learned_after_the_answer_is_what_is_learned_with_it(name, made)
         learned = later.state(1).target.online.notebook.lessons
         assert learned.count == before.count + found.learning.startswith("to be learned")
         assert torch.equal(learned.weights, at_once.state(1).target.online.notebook.lessons.weights)
+
+
+def test_a_target_that_is_gone_keeps_no_image_and_none_is_recognised_without_a_box(made):
+    group = TrackerGroup(learning(FAMILIES[0]))
+    for stop in (lambda: group.remove(1), group.clear):
+        group.init(1, made.frames[0], made.boxes[0])
+        frame = group.upload(made.frames[1])
+        group.update(frame, learn=False)
+        assert group.recognise(1, frame, []) == (None, 0.0)
+        stop()
+        kept = weakref.ref(frame)
+        del frame
+        gc.collect()
+        assert kept() is None
 
 
 @pytest.mark.parametrize("name", FAMILIES)

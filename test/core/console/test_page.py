@@ -1,0 +1,149 @@
+"""What the page makes of odd moments: refusals, fields left empty, silence, pictures that stand still."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from console_page import SIZE, Page, browser
+from made_session import MadeSession
+
+from siam_tracker_core import ResponseMap, TrackState
+from siam_tracker_core.console import Access, ConsoleServer, Description, Picture, RequestRefused, Setting, TargetView
+from siam_tracker_core.geometry import Box
+
+BOX = np.array([100.0, 80.0, 60.0, 60.0])
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+
+
+class HeldSession(MadeSession):
+    """One picture that stands still, with one target; its speed may be 0 to 8."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speed = 1.0
+
+    def describe(self) -> Description:
+        speed = Setting("speed", self.speed, "How fast.", 0.0, 8.0)
+        return Description("made", "video", (speed,), ("made", "siamrpn_mobilenetv2_online_of_a_long_name"))
+
+    def change_setting(self, name: str, value: object) -> None:
+        super().change_setting(name, value)
+        if not isinstance(value, (int, float)) or not 0 <= value <= 8:
+            raise RequestRefused(f"speed cannot be {value}; expected a number from 0 to 8")
+        self.speed = float(value)
+
+    def show(self, label: str) -> None:
+        pixels = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+        target = TargetView(1, label, Box(*BOX), 0.5, TrackState.TRACKING)
+        response = ResponseMap(lambda: np.eye(5, dtype=np.float32), Box(*BOX))
+        self.feed.offer(Picture(1, 0.0, lambda: pixels, (target,), {1: response}))
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    driver = browser(tmp_path_factory.mktemp("profile"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def session() -> HeldSession:
+    session = HeldSession()
+    session.show("cat")
+    return session
+
+
+@pytest.fixture
+def page(driver: Any, session: HeldSession) -> Iterator[Page]:
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    server = ConsoleServer(session, Access.of("127.0.0.1", 0), version="1")
+    server.start()
+    page = Page(driver, server.link)
+    yield page
+    driver.get("about:blank")
+    server.stop()
+
+
+def test_a_refusal_is_before_the_dialog_and_the_field_shows_what_the_server_has(page: Page, session: Any) -> None:
+    page.wait("return document.querySelector('[data-setting=speed]')", "the settings")
+    page.click("open-settings")
+    field = "document.querySelector('[data-setting=speed]')"
+
+    def give(value: str) -> None:
+        page.js(f"{field}.value = '{value}'; {field}.dispatchEvent(new Event('change'))")
+
+    give("2")
+    page.wait(f"return {field}.value === '2'", "the change")
+    give("99")
+    page.wait("return document.querySelector('.toast')", "the refusal")
+    place = "const place = document.querySelector('.toast').getBoundingClientRect();"
+    top = "document.elementFromPoint(place.x + place.width / 2, place.y + place.height / 2)"
+    assert "cannot be 99" in page.js(f"{place} return {top}.textContent"), "nothing is before it"
+    page.wait(f"return {field}.value === '2'", "the server's value")
+    give("")
+    page.wait(f"return {field}.value === '2'", "the server's value")
+    assert [asked[2] for asked in session.asked] == [2, 99], "a field left empty is no zero"
+    page.js("document.getElementById('settings').close()")
+    page.wait("return document.getElementById('toasts').parentElement === document.body", "the way back")
+
+
+def test_settings_and_names_fit_a_phone(page: Page, driver: Any, session: HeldSession) -> None:
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    page.js("document.getElementById('open-settings').click()")
+    body = "document.querySelector('#settings .dialog-body')"
+    page.wait(f"return {body}.scrollWidth <= {body}.clientWidth", "a dialog without a second scroll bar", 20)
+    page.js("document.getElementById('settings').close()")
+    page.js(
+        "window.ends = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
+        "CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {"
+        "  window.ends.push([text, x + this.measureText(text).width]); draw.call(this, text, x, y); };"
+    )
+    session.show("a name that is wider than the picture on a phone, by far")
+    page.wait("return window.ends.length", "the name")
+    text, end = page.js("return window.ends.at(-1)")
+    assert text.startswith("a name")
+    assert text.endswith("… 0.50")
+    assert end <= page.js("return document.getElementById('overlay').clientWidth")
+
+
+def test_a_target_set_anew_by_a_box_alone_keeps_its_name(page: Page, session: HeldSession) -> None:
+    page.wait("return document.querySelector('.card')", "the target")
+    page.js("document.getElementById('at-once').click()")
+    page.press("1", "r")
+    page.drag(np.array([20.0, 20.0, 50.0, 50.0]))
+    page.wait("return document.getElementById('box-bar').hidden", "the request")
+    page.js("document.getElementById('at-once').click()")
+    page.wait_for(lambda: session.asked, "the request")
+    assert session.asked[-1][3:] == (1, "cat")
+
+
+def test_a_picture_that_stands_still_is_seen_in_the_new_way(page: Page) -> None:
+    """A video is held when people look at the response map."""
+    page.wait("return document.querySelector('.card')", "the target")
+    count = "({ detail }) => { window.maps += Boolean(detail.heat); }"
+    page.js(f"window.maps = 0; document.addEventListener('picture', {count});")
+    page.click("response")
+    page.wait("return window.maps > 0", "the response map", 20)
+
+
+def test_it_says_within_seconds_that_nothing_is_heard_any_more(driver: Any, session: HeldSession) -> None:
+    """A server that stands still: the browser itself would wait for its answer to a farewell for a minute."""
+    server = ConsoleServer(session, Access.of("127.0.0.1", 0), version="1")
+    script, kind = server._files["/link.js"]
+    server._files["/link.js"] = (script.replace(b"SILENCE = 8000", b"SILENCE = 800"), kind)
+    server.start()
+    page, again = Page(driver, server.link), threading.Event()
+    assert server._loop is not None
+    server._loop.call_soon_threadsafe(again.wait)
+    try:
+        page.wait("return document.body.dataset.link === 'closed'", "the page notices", 20)
+        assert "nothing was heard for 0.8 seconds" in page.words()
+    finally:
+        again.set()
+    page.wait("return document.body.dataset.link === 'open'", "the way back")
+    driver.get("about:blank")
+    server.stop()
