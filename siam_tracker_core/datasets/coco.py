@@ -133,8 +133,7 @@ def _still(images: Path, image: dict[str, Any], annotations: list[Any], skipped:
     """One photograph with its boxes inside the image, or None where none is left."""
     path = images / image["file_name"]
     boxes = np.array([annotation["bbox"] for annotation in annotations], dtype=np.float64)
-    width, height = image.get("width"), image.get("height")
-    size = (width, height) if isinstance(width, int) and isinstance(height, int) and min(width, height) > 0 else None
+    size = _size(image.get("width"), image.get("height"))
     if size is not None:
         boxes = inside_image(boxes, *size)
     keep = np.flatnonzero(~np.isnan(boxes[:, 0]))
@@ -145,6 +144,13 @@ def _still(images: Path, image: dict[str, Any], annotations: list[Any], skipped:
         return None
     masks = tuple(_polygons(annotations[number].get("segmentation")) for number in keep)
     return Still(path, boxes[keep], masks if any(masks) else None, size=size)
+
+
+def _size(width: Any, height: Any) -> tuple[int, int] | None:
+    """The sides of an image in pixels, or None where they are not two whole numbers that an image can have."""
+    if not isinstance(width, int) or not isinstance(height, int) or not within_reach([width, height]):
+        return None
+    return (width, height) if min(width, height) > 0 else None
 
 
 def _polygons(segmentation: Any) -> Polygons | None:
