@@ -5,15 +5,18 @@ ORDERS is a file; whatever is written into it is done once, by the next update: 
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+# As the node does before it imports anything: a library's thread that may be interrupted would end the process.
+signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the package beside this file, not an installed one
 
-from siam_tracker_core import TrackerGroup
-from siam_tracker_ros.node import followed, main
+from siam_tracker_core import TrackerGroup  # noqa: E402
+from siam_tracker_ros.node import followed, main  # noqa: E402
 
 
 class HurtGroup(TrackerGroup):
