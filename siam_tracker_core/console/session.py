@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from siam_tracker_core.console.feed import Feed
 from siam_tracker_core.console.history import ScoreHistory
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.zoo import read_zoo
 
 SettingValue = bool | int | float | str
 _NOTICES = 50
@@ -135,6 +139,31 @@ class ConsoleSession(ABC):
         self.history = ScoreHistory()
         self._notices: deque[Notice] = deque(maxlen=_NOTICES)
         self._listeners: list[Callable[[Notice], None]] = []
+        self._changing = threading.Lock()
+        self._busy = ""
+
+    @cached_property
+    def trackers(self) -> tuple[str, ...]:
+        """Names of the zoo, in order; read once, for what a session is is asked for twice a second."""
+        return tuple(sorted(read_zoo()))
+
+    @contextmanager
+    def _loading(self, name: str) -> Iterator[None]:
+        """While another tracker is loaded, which ``Status.busy`` tells.
+
+        Raises:
+            RequestRefused: if there is no such tracker, or one is being loaded already.
+        """
+        if name not in self.trackers:
+            raise RequestRefused(f"there is no tracker {name!r} in the zoo")
+        if not self._changing.acquire(blocking=False):
+            raise RequestRefused("another tracker is being loaded; wait until it is there")
+        try:
+            self._busy = f"loading {name}"
+            yield
+        finally:
+            self._busy = ""
+            self._changing.release()
 
     @abstractmethod
     def start(self) -> None:

@@ -6,8 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -29,11 +27,13 @@ from siam_tracker_core.console.settings import checked
 from siam_tracker_core.console.targets import TargetBook
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.zoo import load_tracker, read_zoo
+from siam_tracker_core.runtimes.export import library_versions
+from siam_tracker_core.runtimes.libraries import ONNXRUNTIME, OPENVINO, TENSORRT
+from siam_tracker_core.zoo import load_tracker
 
 _PATIENCE = 60.0  # seconds that a request waits for the tracking thread
 _FAREWELL = 5.0  # seconds that the tracking thread has to end
-_LIBRARIES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "tensorrt": "TensorRT"}
+_TITLES = {"torch": "PyTorch"} | {library.module: library.title for library in (ONNXRUNTIME, OPENVINO, TENSORRT)}
 _START = 1_700_000_000_000_000_000  # stamp of a video's first frame in nanoseconds; any moment will do
 T = TypeVar("T")
 
@@ -63,15 +63,13 @@ class VideoSession(ConsoleSession):
         super().__init__()
         self._player = Player(source)
         self._device = device
-        self._trackers = tuple(sorted(read_zoo()))  # once, for what a session is is asked for twice a second
         self._book = TargetBook(_loaded(tracker, device), max_targets)
         self._reel = Reel()
         self._figures = Figures()
         self._recorder = FrameRecorder(recordings, self.notify)
         self._jobs: list[Callable[[], None]] = []
         self._lock = threading.Lock()
-        self._changing = threading.Lock()
-        self._busy = self._trouble = ""
+        self._trouble = ""
         self._shown: ReelFrame | None = None
         self._stamp = _START
         self._stopping = False
@@ -99,7 +97,7 @@ class VideoSession(ConsoleSession):
             name=player.name,
             kind=kind,
             settings=self._settings(),
-            trackers=self._trackers,
+            trackers=self.trackers,
             details=(("Source", player.name), ("Rate of the source", f"{player.rate:.4g} frames/s")),
         )
 
@@ -160,19 +158,11 @@ class VideoSession(ConsoleSession):
             self._player.repeat = bool(value)
 
     def change_tracker(self, name: str) -> None:
-        if name not in self._trackers:
-            raise RequestRefused(f"there is no tracker {name!r} in the zoo")
-        if not self._changing.acquire(blocking=False):
-            raise RequestRefused("another tracker is being loaded; wait until it is there")
-        try:
-            self._busy = f"loading {name}"
+        with self._loading(name):
             tracker = _loaded(name, self._device)
             for complaint in self._in_turn(lambda: self._take_over(tracker)):
                 self.notify(complaint, "warning")
             self.notify(f"{tracker.name} goes on with the targets from their last boxes")
-        finally:
-            self._busy = ""
-            self._changing.release()
 
     def record(self, on: bool) -> str:
         return self._recorder.start() if on else self._recorder.stop()
@@ -278,16 +268,8 @@ class VideoSession(ConsoleSession):
 
 def runtime_of(tracker: Tracker) -> str:
     """The library that a tracker's network runs in, with its version."""
-    return _library(tracker.runtime)
-
-
-@lru_cache
-def _library(runtime: str) -> str:
-    try:
-        number = version(runtime).partition("+")[0]
-    except PackageNotFoundError:  # one of its variants, such as that for GPUs
-        number = ""
-    return f"{_LIBRARIES[runtime]} {number}".strip()
+    number = library_versions().get(tracker.runtime, "").partition("+")[0]
+    return f"{_TITLES[tracker.runtime]} {number}".strip()
 
 
 def _loaded(name: str, device: str) -> Tracker:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from siam_tracker_core.footage.avi import AviFrames
 from siam_tracker_core.footage.frames import NumberedFrame
+from siam_tracker_core.pixels.files import decoded
 
-_START = b"\xff\xd8"  # OpenCV would take other formats, too
 _END = b"\xff\xd9"  # OpenCV takes no picture without an end mark
 
 
@@ -21,6 +20,6 @@ def jpeg_frames(path: Path, frames: AviFrames) -> Iterator[NumberedFrame]:
         for number, chunk in zip(frames.numbers, frames.found, strict=True):
             file.seek(chunk.place + 8)
             code = np.frombuffer(file.read(chunk.size) + _END, np.uint8)
-            image = cv2.imdecode(code, cv2.IMREAD_COLOR) if code.tobytes().startswith(_START) else None
+            image = decoded(code) if chunk.size else None
             if image is not None:
                 yield NumberedFrame(number, np.asarray(image, dtype=np.uint8))

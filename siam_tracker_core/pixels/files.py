@@ -6,7 +6,7 @@ default pictures are turned as viewers and annotation tools show them; ``stored`
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -34,12 +34,24 @@ def decode_file(data: NDArray[np.uint8], orientation: Orientation = "exif") -> N
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
     if orientation == "stored":
         flags |= cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(data, flags) if data.size and not promises_too_much(data.data) else None
-    except cv2.error:
-        pixels = None
+    pixels = decoded(data, flags)
     if pixels is None:
         raise ValueError("it is no whole image file of a format that is known here")
     if pixels.dtype in (np.uint8, np.uint16):
         return pixels  # type: ignore[return-value]
     return np.asarray(np.clip(np.nan_to_num(pixels), 0, 1) * 65535, dtype=np.uint16)  # floating-point TIFF
+
+
+def decoded(data: NDArray[np.uint8], flags: int = cv2.IMREAD_COLOR) -> NDArray[Any] | None:
+    """What OpenCV makes of the contents of an image file; None where it is not whole or no image.
+
+    Args:
+        data: uint8 (n,).
+        flags: OpenCV's.
+    """
+    if not data.size or promises_too_much(data.data):
+        return None
+    try:
+        return cv2.imdecode(data, flags)
+    except cv2.error:
+        return None

@@ -17,14 +17,7 @@ from pathlib import Path
 import torch
 
 from siam_tracker_core.cores import is_busy, threads_to_use
-from siam_tracker_core.errors import (
-    ConfigError,
-    ExportError,
-    OutputError,
-    RuntimeMissingError,
-    SiamTrackerError,
-    WeightsError,
-)
+from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
 from siam_tracker_core.files import write_text
 from siam_tracker_core.machine import processor_name
 from siam_tracker_core.runtimes.backend import Backend
@@ -47,6 +40,8 @@ _KINDS: dict[str, type[GraphBackend]] = {
     "torch": TorchScriptBackend,
 }
 _TIMED_FOR = 12
+# What may be at fault with one runtime alone; weights and settings are at fault in all.
+_FAULTS = (ExportError, OutputError, RuntimeMissingError)
 
 _log = logging.getLogger(__name__)
 
@@ -229,18 +224,14 @@ def choose(
     if (name := known.get(place)) in candidates:
         try:
             return candidates[name]()
-        except (WeightsError, ConfigError):
-            raise
-        except SiamTrackerError as error:
+        except _FAULTS as error:
             _log.warning("%s was the fastest runtime here, but %s", name, error)
     made: dict[str, Backend] = {}
     busy = len(candidates) > 1 and is_busy()
     for name, make in candidates.items():
         try:
             made[name] = make()
-        except (WeightsError, ConfigError):
-            raise
-        except SiamTrackerError as error:
+        except _FAULTS as error:
             if name == "torch":  # which runs wherever the package does
                 raise
             _log.warning("runtime %s is left out: %s", name, error)

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,7 @@ def backend_for(manifest: Manifest, folder: Path, device: torch.device) -> Backe
     raise RuntimeMissingError(f"the graphs cannot be checked: {'; '.join(reasons)}")
 
 
+@cache
 def library_versions() -> dict[str, str]:
     """Versions of this package, of PyTorch, and of the libraries for graphs that are installed."""
     from importlib.metadata import PackageNotFoundError, version

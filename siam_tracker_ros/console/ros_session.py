@@ -23,7 +23,6 @@ from siam_tracker_core.console.recording import REQUESTS_TOPIC, TEXT, BagRecorde
 from siam_tracker_core.console.session import ConsoleSession, Description, RequestRefused, Setting, SettingValue, Status
 from siam_tracker_core.console.settings import checked
 from siam_tracker_core.errors import SiamTrackerError
-from siam_tracker_core.zoo import read_zoo
 from siam_tracker_ros.client import TrackerClient, TrackerError
 from siam_tracker_ros.console.change_tracker import change_tracker
 from siam_tracker_ros.console.diagnosis import Diagnosis
@@ -55,7 +54,6 @@ class RosSession(ConsoleSession):
         super().__init__()
         self._node = node
         self._facts = TrackerFacts(tracker)
-        self._trackers = tuple(sorted(read_zoo()))  # once, for what a session is is asked for twice a second
         self._in_turn = InTurn(node)
         self._images = ImageSource(node, self._in_turn, transport, reliability, self._take_image)
         self._recorder = BagRecorder(recordings, self.notify)
@@ -66,8 +64,6 @@ class RosSession(ConsoleSession):
         self._answered = -math.inf
         self._clients = 0
         self._settings: tuple[Setting, ...] = ()
-        self._busy = ""
-        self._changing = threading.Lock()
         self._response_changing = threading.Lock()
         self._response: tuple[int, int, np.ndarray, Box] | None = None  # target, stamp, cells, region
         self._region: tuple[int, Box] | None = None
@@ -95,7 +91,7 @@ class RosSession(ConsoleSession):
 
     def describe(self) -> Description:
         details = (("Tracker node", self._tracker), ("Images", self._images.topic))
-        return Description(self._images.topic, "ros", self._settings, self._trackers, details)
+        return Description(self._images.topic, "ros", self._settings, self.trackers, details)
 
     def status(self) -> Status:
         facts = self._facts
@@ -149,20 +145,13 @@ class RosSession(ConsoleSession):
             raise RequestRefused(str(error)) from None
 
     def change_tracker(self, name: str) -> None:
-        if name not in self._trackers:
-            raise RequestRefused(f"there is no tracker {name!r} in the zoo")
-        if not self._changing.acquire(blocking=False):
-            raise RequestRefused("another tracker is being loaded; wait until it is there")
-        try:
-            self._busy = f"loading {name}"
-            for complaint in change_tracker(self._client, self._remote, self._facts, name):
-                self.notify(complaint, "warning")
+        with self._loading(name):
+            try:
+                for complaint in change_tracker(self._client, self._remote, self._facts, name):
+                    self.notify(complaint, "warning")
+            except TrackerError as error:
+                raise RequestRefused(str(error)) from None
             self.notify(f"{name} goes on with the targets from their last boxes")
-        except TrackerError as error:
-            raise RequestRefused(str(error)) from None
-        finally:
-            self._busy = ""
-            self._changing.release()
 
     def record(self, on: bool) -> str:
         folder = self._recorder.start() if on else self._recorder.stop()

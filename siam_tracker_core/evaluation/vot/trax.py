@@ -21,6 +21,7 @@ from siam_tracker_core.errors import BoxError, ConfigError, ImageError, SiamTrac
 from siam_tracker_core.evaluation.resolve import FrameTracker
 from siam_tracker_core.evaluation.vot.driver import read_answer
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.pixels.files import decoded
 
 CHANNEL = "color"
 
@@ -90,10 +91,10 @@ def decode_image(image: Any) -> NDArray[np.uint8]:
         code = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_GRAY2BGR
         return cv2.cvtColor(pixels, code)  # type: ignore[return-value]
     if kind == "buffer":
-        decoded = cv2.imdecode(np.frombuffer(image.buffer(), dtype=np.uint8), cv2.IMREAD_COLOR)
-        if decoded is None:
+        pixels = decoded(np.frombuffer(image.buffer(), dtype=np.uint8))
+        if pixels is None:
             raise ImageError("the image's bytes cannot be decoded; expected JPEG or PNG")
-        return decoded  # type: ignore[return-value]
+        return pixels
     raise ImageError(f"an image must come as a file, in memory or encoded, not as {kind}")
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from siam_tracker_core.crop import crop_to_pixel_indices
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Window, context_size
+from siam_tracker_core.pixels.files import decoded
 from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared
 from siam_tracker_core.training.data.shards import read_shard
 
@@ -72,7 +73,7 @@ def decode(image: bytes, crop_size: int, origin: str) -> NDArray[np.uint8]:
     Raises:
         DatasetError: if it is no image of that size.
     """
-    pixels = cv2.imdecode(np.frombuffer(image, dtype=np.uint8), cv2.IMREAD_COLOR) if image else None
+    pixels = decoded(np.frombuffer(image, dtype=np.uint8))
     if pixels is None or pixels.shape != (crop_size, crop_size, 3):
         raise DatasetError(f"a crop of {origin} is not a JPEG of {crop_size}x{crop_size} pixels; prepare it again")
     return pixels  # type: ignore[return-value]

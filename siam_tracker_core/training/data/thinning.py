@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from siam_tracker_core.errors import DatasetError
+from siam_tracker_core.pixels.files import decoded
 from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, write_index
 from siam_tracker_core.training.data.shards import TrackCrops, read_shard, write_shard
 
@@ -94,7 +95,7 @@ def _fewer_frames(sample: TrackCrops, how: Thinning) -> TrackCrops:
 
 def _smaller(image: bytes, quality: int) -> bytes:
     """The JPEG file at a lower quality, or as it is where that gains nothing or it cannot be read."""
-    pixels = cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR) if image else None
+    pixels = decoded(np.frombuffer(image, np.uint8))
     if pixels is None:
         return image
     data: bytes = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()

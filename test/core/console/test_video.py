@@ -13,6 +13,7 @@ import pytest
 
 from siam_tracker_core.bags import BagReader
 from siam_tracker_core.bags.storage import BagStorage
+from siam_tracker_core.console import session as session_module
 from siam_tracker_core.console import video
 from siam_tracker_core.console.player import Player
 from siam_tracker_core.console.recording import REQUESTS_TOPIC
@@ -133,7 +134,7 @@ def test_what_a_session_is_costs_next_to_nothing_to_tell(
     """Twice a second is it told: the list of the zoo, read each time, took a third of a core."""
     known = session.describe().trackers
     assert TRACKER in known
-    monkeypatch.setattr(video, "read_zoo", lambda: pytest.fail("the zoo is read again"))
+    monkeypatch.setattr(session_module, "read_zoo", lambda: pytest.fail("the zoo is read again"))
     assert session.describe().trackers == known
 
 
