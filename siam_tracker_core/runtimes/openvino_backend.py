@@ -64,10 +64,16 @@ class OpenVINOBackend(GraphBackend):
     def _open(self, path: Path) -> _Request:
         # The template branch runs once for a target, and all later answers depend on its values.
         exact = {"INFERENCE_PRECISION_HINT": "f32"} if path.stem == "template" else {}
+        settings = self._settings | exact
         try:
-            compiled = self._core.compile_model(str(path), "CPU", self._settings | exact)
-        except RuntimeError as error:
-            raise ExportError(f"OpenVINO cannot load {path}: {_last_line(error)}; export the tracker again") from None
+            compiled = self._core.compile_model(str(path), "CPU", settings)
+        except RuntimeError:  # perhaps of the cache, which another process writes at this moment
+            settings.pop("CACHE_DIR", None)
+            try:
+                compiled = self._core.compile_model(str(path), "CPU", settings)
+            except RuntimeError as error:
+                problem = _last_line(error)
+                raise ExportError(f"OpenVINO cannot load {path}: {problem}; export the tracker again") from None
         return _Request(compiled.create_infer_request())
 
 

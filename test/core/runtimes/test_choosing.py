@@ -145,3 +145,22 @@ def test_a_runtime_for_another_device_is_refused(cache):
 def test_without_optional_libraries_it_is_pytorch(monkeypatch, cache):
     monkeypatch.setattr("siam_tracker_core.runtimes.libraries.importlib.util.find_spec", lambda name: None)
     assert load_tracker("siamfc", "cpu", cache=cache).runtime == "torch"
+
+
+def test_a_cache_of_compiled_graphs_that_fails_costs_time_only(cache, monkeypatch):
+    """Of two processes that compile for the first time at once, one failed at the other's half-written file."""
+    pytest.importorskip("onnx")
+    openvino = pytest.importorskip("openvino")
+    compile_model, asked = openvino.Core.compile_model, []
+
+    def fail(core, path, device, settings):
+        asked.append("CACHE_DIR" in settings)
+        if asked[-1]:
+            raise RuntimeError("cannot set permissions: No such file or directory")
+        return compile_model(core, path, device, settings)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", fail)
+    tracker = load_tracker("siamfc", "cpu", runtime="openvino", cache=cache)
+    tracker.warm_up()
+    assert asked == [True, False] * (len(asked) // 2)
+    assert asked
