@@ -67,11 +67,17 @@ class Confidence:
     doubtful: int = 0
     on_trial: bool = False
 
-    def after(self, score: float, config: LostConfig) -> Confidence:
-        """What follows from the score of one more frame."""
+    def after(self, score: float, config: LostConfig, familiar: bool = True) -> Confidence:
+        """What follows from the score of one more frame.
+
+        Args:
+            score: of the best that was seen.
+            config: thresholds.
+            familiar: whether it may be a lost target by all else that is known of that one.
+        """
         if self.state is TrackState.LOST:
-            return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover else self
-        if self.on_trial and score < config.uncertain:
+            return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover and familiar else self
+        if self.on_trial and (score < config.uncertain or not familiar):
             return Confidence(TrackState.LOST, self.doubtful)
         if score >= config.uncertain:
             return Confidence()

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window
+from siam_tracker_core.trackers.common.habits import Habits
 from siam_tracker_core.trackers.common.lost import Confidence
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState, TargetT
 
@@ -29,7 +30,7 @@ def relocated(state: SiameseState[TargetT], box: Box) -> SiameseState[TargetT]:
         search_side=side,
         confident_box=box,
         confident_side=side,
-        velocity=(0.0, 0.0),
+        habits=Habits.of(box),
         confidence=Confidence(),
         lost_search=None,
     )

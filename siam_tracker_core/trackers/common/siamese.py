@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,6 +16,7 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.trackers.common.boxes import bounded
 from siam_tracker_core.trackers.common.calibration import Calibration, evidence_vector
+from siam_tracker_core.trackers.common.habits import Habits
 from siam_tracker_core.trackers.common.lost import Confidence, LostConfig, LostSearch
 from siam_tracker_core.trackers.model import SearchRequest, TargetState, TrackerModel
 from siam_tracker_core.trackers.results import ResponseMap, TrackResult, TrackState
@@ -71,10 +73,6 @@ class NetworkOutput:
         return abs(self.peak) + abs(self.psr) < float("inf")
 
 
-# Share of the last step in the velocity. Half a second is remembered, for a box slows down while its target goes behind
-# something.
-_VELOCITY_RATE = 0.07
-
 TargetT = TypeVar("TargetT")
 OtherT = TypeVar("OtherT")
 OutputT = TypeVar("OutputT", bound=NetworkOutput)
@@ -87,7 +85,7 @@ class SiameseState(TargetState, Generic[TargetT]):
     Attributes:
         search_side: side in pixels of the search window around the last box, at its scale.
         confident_box, confident_side: box and side where the evidence last spoke for the target.
-        velocity: of the box while it is tracked for certain, x and y in pixels a frame, a mean that forgets.
+        habits: how it moves, and how large it is.
         own_peak: the response's peak on the target's own frame.
         evidence: of the last frame, see ``Calibration``.
         confidence: whether the target is tracked or lost.
@@ -98,7 +96,7 @@ class SiameseState(TargetState, Generic[TargetT]):
     search_side: float
     confident_box: Box
     confident_side: float
-    velocity: tuple[float, float]
+    habits: Habits
     own_peak: float
     evidence: tuple[float, float]
     confidence: Confidence
@@ -145,7 +143,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             config = config.for_second_look()
         evidence = self._evidence(state.own_peak, output)
         score = self._score(evidence, output)
-        confidence = state.confidence.after(score, config)
+        confidence = state.confidence.after(score, config, self._familiar(state, output))
         if confidence.state is TrackState.LOST:
             moved = self._sought(state)
             if state.is_lost and score >= config.uncertain:
@@ -155,7 +153,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             if score >= config.lost:
                 moved = replace(moved, confident_box=moved.box, confident_side=moved.search_side)
             if state.confidence.state is confidence.state is TrackState.TRACKING:
-                moved = replace(moved, velocity=_mixed(state.velocity, state.box, moved.box))
+                moved = replace(moved, habits=state.habits.after(state.box, moved.box))
         moved = replace(moved, evidence=evidence, confidence=confidence)
         reason = confidence.reason(score, config)
         return moved, TrackResult(moved.box, score, confidence.state, self._response_map(state, output), reason)
@@ -181,7 +179,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             search_side=search_side,
             confident_box=box,
             confident_side=search_side,
-            velocity=(0.0, 0.0),
+            habits=Habits.of(box),
             own_peak=own.peak,
             evidence=self._evidence(own.peak, own),
             confidence=Confidence(),
@@ -193,11 +191,17 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         """The state of a target that was not found: looked for further, or from where it was last believed to be."""
         if state.lost_search is not None:
             return replace(state, lost_search=state.lost_search.after(self._lost_count(state, state.lost_search)))
+        # The target comes back as large as it was, not as what was seen of it last.
+        last, usual = state.confident_box, Box.from_centre(*state.confident_box.centre, *state.habits.size)
+        side = state.confident_side * math.sqrt(usual.area / last.area)
         # It may be the box that was given, which reaches as far outside as a user likes.
-        box = bounded(state.confident_box, state.confident_box, 0.0, state.image_size)
-        back = replace(state, box=box, search_side=state.confident_side)
+        back = replace(state, box=bounded(usual, usual, 0.0, state.image_size), search_side=side)
         search = LostSearch.around(
-            back.search_window, self._lost_step(back), state.image_size, state.velocity, state.confidence.doubtful
+            back.search_window,
+            self._lost_step(back),
+            state.image_size,
+            state.habits.velocity,
+            state.confidence.doubtful,
         )
         return replace(back, lost_search=search)
 
@@ -234,6 +238,10 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         """Confidence in 0..1 of an output."""
         return self.config.calibration.score(*evidence)
 
+    def _familiar(self, state: SiameseState[TargetT], output: OutputT) -> bool:
+        """Whether an output is as much like the target as one has to be that is taken for it again."""
+        return True
+
     def _response_map(self, state: SiameseState[TargetT], output: OutputT) -> ResponseMap:
         response, window = output.response, output.window
         side = response.shape[-1] * self.stride * output.pixels
@@ -255,15 +263,6 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
     @abstractmethod
     def _moved(self, state: SiameseState[TargetT], output: OutputT) -> SiameseState[TargetT]:
         """The state at the place of the output; the size of a lost target that was found stays."""
-
-
-def _mixed(velocity: tuple[float, float], before: Box, after: Box) -> tuple[float, float]:
-    """A velocity that has seen one more step, from box to box."""
-    x, y = (
-        old + _VELOCITY_RATE * (to - since - old)
-        for old, since, to in zip(velocity, before.centre, after.centre, strict=True)
-    )
-    return x, y
 
 
 def best_of(outputs: Sequence[OutputT], counts: Sequence[int]) -> list[OutputT]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import torch
 from torch.nn import functional
@@ -17,6 +16,7 @@ from siam_tracker_core.trackers.online import filter as least_squares
 from siam_tracker_core.trackers.online.config import OnlineConfig
 from siam_tracker_core.trackers.online.filter import Projection, Statistics
 from siam_tracker_core.trackers.online.lessons import Lessons, Notebook
+from siam_tracker_core.trackers.online.state import Lesson, OnlineState, Seen
 
 # Shifts of the first frame's windows in pixels of the search crop: a ring around the target, once.
 _SHIFTS = tuple((x * 48.0, y * 48.0) for y in (-1, 0, 1) for x in (-1, 0, 1))
@@ -24,66 +24,6 @@ _SCALES = (0.9, 1.1)
 _BLUR = 5
 # A Gaussian narrower than a cell would fall between the cells.
 _LEAST_DEVIATION = 0.5
-_SHOWN = Decision(True, "the target was shown in this frame")
-
-
-class Seen(NamedTuple):
-    """What a target's filter says of one window.
-
-    Attributes:
-        samples: (D, rows, columns), the projected features.
-        response: (size, size), of the filter; 1 is as much like the target as it can be.
-        share: that the response has in the choice.
-    """
-
-    samples: torch.Tensor
-    response: torch.Tensor
-    share: float
-
-
-@dataclass(frozen=True, eq=False)
-class Lesson:
-    """A frame that may be learned from.
-
-    Attributes:
-        samples: (D, rows, columns).
-        centre: of the target, x and y in cells from the map's middle.
-        likeness: (size, size), how much each cell looks like the target, 0..1.
-    """
-
-    samples: torch.Tensor
-    centre: tuple[float, float]
-    likeness: torch.Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class OnlineState:
-    """What is known of one target beside its template.
-
-    Attributes:
-        projection: of its features.
-        deviations: of the Gaussian in cells, x and y.
-        size: side of its response maps in cells.
-        notebook: its lessons.
-        gate: decides what is learned from.
-        decision: about the last frame.
-        lesson: the last frame, where it is to be learned from.
-        passed_over: why the last frame was not learned from although it was to be; else empty.
-    """
-
-    projection: Projection
-    deviations: tuple[float, float]
-    size: int
-    notebook: Notebook
-    gate: Gate
-    decision: Decision = _SHOWN
-    lesson: Lesson | None = None
-    passed_over: str = ""
-
-    @property
-    def told(self) -> str:
-        """For a person: whether the last frame is to be learned from, and why."""
-        return f"{'to be learned' if self.decision.learn else 'not learned'}: {self.decision.reason}"
 
 
 class Learner:
@@ -168,7 +108,8 @@ class Learner:
         filters = _stacked([state.notebook.lessons.weights for state in states])
         responses = least_squares.respond(samples, filters, config.kernel, size, config.dilation)
         shares = self._shares(responses)
-        return [Seen(*each) for each in zip(samples, responses, shares, strict=True)]
+        deviations = [state.deviations for state in states]
+        return [Seen(*each) for each in zip(samples, responses, shares, deviations, strict=True)]
 
     def decide(
         self, state: OnlineState, seen: Seen, centre: tuple[float, float], scores: tuple[float, float], other: float

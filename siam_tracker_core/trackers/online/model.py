@@ -14,11 +14,13 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.runtimes import Backend, Tensors
 from siam_tracker_core.threads import one_thread
+from siam_tracker_core.trackers.common.habits import mixed
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState
 from siam_tracker_core.trackers.online.config import OnlineConfig
-from siam_tracker_core.trackers.online.learner import Learner, OnlineState, Seen
+from siam_tracker_core.trackers.online.learner import Learner
 from siam_tracker_core.trackers.online.peaks import rival
-from siam_tracker_core.trackers.results import TrackResult
+from siam_tracker_core.trackers.online.state import OnlineState, Seen
+from siam_tracker_core.trackers.results import TrackResult, TrackState
 
 SelfT = TypeVar("SelfT")
 
@@ -40,7 +42,7 @@ class LearningOutput(NetworkOutput):
 
     Attributes:
         seen: what the filter says of the window; None for a tracker that does not learn.
-        liking: its response at the place that was taken.
+        liking: its response at the place that was taken, see ``Seen.at``.
     """
 
     seen: Seen | None = field(default=None, kw_only=True)
@@ -156,6 +158,8 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
             return learner.refuse(online, "the target is lost", at_once=True)
         if state.confidence.on_trial:
             return learner.refuse(online, "the target has just been found again, to be confirmed by the next frame")
+        if state.confidence.state is TrackState.TRACKING and math.isfinite(output.liking):
+            online = replace(online, usual=mixed(online.usual, output.liking))
         spot = self._spot(state, output)
         x, y, width, height = (side / learner.stride for side in (*spot.centre, *spot.sides))
         other = rival(spot.response, (x, y), (width / 2, height / 2)) / max(spot.score, 1e-6)
@@ -165,6 +169,12 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
         if self.learner is None or output.seen is None or not output.seen.share:
             return super()._score(evidence, output)
         return self.learner.config.calibration.score(*evidence, output.liking)
+
+    def _familiar(self, state: SiameseState[PupilT], output: HeardT) -> bool:
+        online = state.target.online
+        if self.learner is None or online is None:
+            return True
+        return output.liking >= self.learner.config.familiar * online.usual
 
     @abstractmethod
     def _spot(self, state: SiameseState[PupilT], output: HeardT) -> Spot:

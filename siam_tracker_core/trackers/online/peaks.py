@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
 # Cells around a peak that belong to it, also where the target is smaller than a cell.
 _LEAST_HALF = 1.0
+# A place so far from all cells that less is wanted of them lies outside the map.
+_LEAST_WANTED = 0.3
 
 
-def response_at(response: torch.Tensor, centre: tuple[float, float]) -> float:
-    """The highest response in the cells around a place.
+def response_at(response: torch.Tensor, centre: tuple[float, float], deviations: tuple[float, float]) -> float:
+    """The highest response in the cells around a place, as a share of what is wanted there.
+
+    What is wanted is a Gaussian whose middle lies between the cells, so that the cells themselves have less than 1.
 
     Args:
         response: (size, size).
-        centre: x and y in cells from the map's middle.
+        centre: of the Gaussian, x and y in cells from the map's middle.
+        deviations: of the Gaussian in cells.
     """
     values = response.float().cpu().numpy()
-    size = len(values)
-    column, row = (int(min(max(round(place + (size - 1) / 2), 0), size - 1)) for place in centre)
-    return float(values[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].max())
+    middle = (len(values) - 1) / 2
+    column, row = (int(min(max(round(place + middle), 0), len(values) - 1)) for place in centre)
+    around = values[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    off = ((column - middle - centre[0]) / deviations[0]) ** 2 + ((row - middle - centre[1]) / deviations[1]) ** 2
+    return float(around.max()) / max(math.exp(-off / 2), _LEAST_WANTED)
 
 
 def rival(scores: torch.Tensor, centre: tuple[float, float], half: tuple[float, float]) -> float:

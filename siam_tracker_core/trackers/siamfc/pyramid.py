@@ -16,7 +16,6 @@ from siam_tracker_core.trackers.common.response import cosine_window, peak_to_si
 from siam_tracker_core.trackers.common.siamese import SiameseState
 from siam_tracker_core.trackers.online import Seen
 from siam_tracker_core.trackers.online.model import LearningOutput
-from siam_tracker_core.trackers.online.peaks import response_at
 from siam_tracker_core.trackers.siamfc.config import ScaleSearchConfig
 from siam_tracker_core.trackers.siamfc.votes import Votes, fused
 
@@ -142,7 +141,7 @@ class ScalePyramid:
 
     def _liking(self, seen: Seen, output: SiamFCOutput) -> float:
         """The filter's response at the place of an output."""
-        return response_at(seen.response, (output.dx / self.stride, output.dy / self.stride))
+        return seen.at(output.dx / self.stride, output.dy / self.stride)
 
     def _preferences(self, free: Sequence[bool], count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Factors (T, count) on the windows' responses, and shares (T,) of the cosine window."""

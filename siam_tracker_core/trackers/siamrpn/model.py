@@ -28,7 +28,6 @@ from siam_tracker_core.trackers.common.siamese import best_of
 from siam_tracker_core.trackers.model import SearchRequest
 from siam_tracker_core.trackers.online import OnlineState, Seen
 from siam_tracker_core.trackers.online.model import LearningModel, Spot
-from siam_tracker_core.trackers.online.peaks import response_at
 from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
 from siam_tracker_core.trackers.siamrpn.host import choose_on_host
 from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
@@ -233,8 +232,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         output = SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)
         if seen is None:
             return output
-        liking = response_at(seen.response, (proposal.dx / self.stride, proposal.dy / self.stride))
-        return replace(output, seen=seen, liking=liking)
+        return replace(output, seen=seen, liking=seen.at(proposal.dx / self.stride, proposal.dy / self.stride))
 
     def _window(self, size: int) -> torch.Tensor:
         if size not in self._cosine:

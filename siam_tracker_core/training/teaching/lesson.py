@@ -26,6 +26,8 @@ class TeachingLoss:
     Attributes:
         agreement: least IoU of a teacher's best box with the label for the teacher to be heard; a loose label needs
             half of it.
+        elsewhere: share of the teachers' scores that is kept outside the label's box. What they like there is not the
+            target, and a student that copies it is as sure of look-alikes as they are; 1 copies it.
         sure: cells whose score is at least this teach boxes.
         emphasis: a cell of score s weighs 1 + emphasis * s in the classification.
         focus: beta of the quality focal loss (Li et al., 2020, equation 6): a cell weighs as much as its score is off,
@@ -37,6 +39,7 @@ class TeachingLoss:
     """
 
     agreement: Share = 0.4
+    elsewhere: Share = 1.0
     sure: Share = 0.3
     emphasis: NotNegative = 4.0
     focus: NotNegative = 0.0
@@ -100,8 +103,9 @@ def make_lesson(
         count = heard.sum(dim=0)
         share = (heard / count.clamp_min(1))[..., None, None]
         taught = (count > 0).float()
-        said = sum(share[place] * each.scores for place, each in enumerate(answers))
+        said = torch.stack([share[place] * each.scores for place, each in enumerate(answers)]).sum(dim=0)
         shown = sum(share[place][..., None] * each.boxes for place, each in enumerate(answers))
+        said = torch.where(_inside(points, labels), said, settings.elsewhere * said)
         confirmed = (count > 0)[:, None, None]
         scores, boxes = torch.where(confirmed, said, scores), torch.where(confirmed[..., None], shown, boxes)
     return Lesson(scores.masked_fill(negative[:, None, None], 0.0), boxes, taught * ~negative)

@@ -22,7 +22,7 @@ def maps():
 def votes_of(responses, shares, own_peaks):
     samples = torch.zeros(1, SIZE, SIZE)
     seen = [
-        [Seen(samples, torch.from_numpy(response), share) for response in own]
+        [Seen(samples, torch.from_numpy(response), share, (1.0, 1.0)) for response in own]
         for own, share in zip(responses, shares, strict=True)
     ]
     return Votes(seen, own_peaks)

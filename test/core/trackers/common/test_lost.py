@@ -47,6 +47,15 @@ def test_a_find_is_on_trial_until_the_next_frame():
     assert states([0.1, 0.1, 0.1, 0.7, 0.49, 0.49]) == "uulull"
 
 
+def test_what_is_not_familiar_is_never_found():
+    lost = Confidence(TrackState.LOST)
+    assert lost.after(0.99, CONFIG, familiar=False) == lost
+    found = lost.after(0.99, CONFIG)
+    assert found.on_trial
+    assert found.after(0.99, CONFIG, familiar=False).state is TrackState.LOST
+    assert found.after(0.99, CONFIG).after(0.99, CONFIG, familiar=False).state is TrackState.TRACKING
+
+
 def test_each_state_but_tracking_has_its_reason():
     confidence, told = Confidence(), []
     for score in (0.9, 0.2, 0.2, 0.2, 0.7):

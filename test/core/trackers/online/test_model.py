@@ -213,6 +213,27 @@ def test_the_response_judges_how_sure_a_result_is(name, made):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
+def test_a_lost_target_is_taken_up_where_the_response_is_near_its_usual_one(name, made):
+    """With an enabled filter and a score that every place has, the share of the usual response alone decides."""
+    always = {"bias": 50.0, "peak": 0.0, "psr": 0.0, "response": 0.0}
+    states = {}
+    for familiar in (0.0, 0.5, 1.9):
+        tracker = learning(name, calibration=always, familiar=familiar)
+        group = TrackerGroup(tracker)
+        group.init(0, made.frames[0], made.boxes[0])
+        for image in made.frames[1:]:
+            group.update(image)
+        assert group.state(0).target.online.usual == pytest.approx(1.0, abs=0.3)
+        lost = tracker.model.lose(group.state(0))
+        frame = tracker.upload(made.frames[-1])
+        request = tracker.model.search(lost)
+        with torch.inference_mode():
+            (output,) = tracker.model.forward([lost], frame, frame.crops(request.windows, request.crop_size))
+        states[familiar] = tracker.model.locate(lost, output)[1].state.value
+    assert states == {0.0: "uncertain", 0.5: "uncertain", 1.9: "lost"}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_a_response_without_a_share_changes_no_box(name, made):
     trackers = [learning(name, share=0.0), load_tracker(name, device="cpu", runtime="torch", precision="single")]
     for tracker in trackers:
