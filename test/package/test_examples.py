@@ -28,7 +28,7 @@ from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 ALL = sorted(
-    path.name for path in (Path(__file__).parents[1] / "examples").iterdir() if path.suffix in (".py", ".ipynb")
+    path.name for path in (Path(__file__).parents[2] / "examples").iterdir() if path.suffix in (".py", ".ipynb")
 )
 FRAMES = 4
 BOX = "120,80,64,48"  # the one that README and tutorial name
