@@ -21,13 +21,15 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_D
        $(BIN)/python -m pip install --quiet
 EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint,docs
 
-# The suite with the options given, in two steps that both run whatever the first one says: the library's tests on two
-# processes with one thread each, then those with nodes in one process, for they share a ROS graph. worksteal keeps most
-# files together, and tells a crash once and goes on; loadfile would run the test that crashes again and again.
+# The suite with the options given, in two steps that both run whatever the first one says: the tests without nodes on
+# two processes with one thread each, then those with nodes in one process, for beside one another nodes answer late.
+# worksteal keeps most files together, and tells a crash once and goes on; loadfile would run the test that crashes again
+# and again.
 REPORT := --durations=20 --durations-min=1
+WITHOUT_NODES := test/core test/package test/fuzz
 suite = status=0; \
-  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(REPORT) $(1) --numprocesses 2 --dist worksteal test/core || status=$$?; \
-  $(BIN)/python -m pytest $(REPORT) $(1) --ignore=test/core || status=$$?; \
+  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(REPORT) $(1) --numprocesses 2 --dist worksteal $(WITHOUT_NODES) || status=$$?; \
+  $(BIN)/python -m pytest $(REPORT) $(1) $(WITHOUT_NODES:%=--ignore=%) || status=$$?; \
   exit $$status
 
 .DEFAULT_GOAL := help

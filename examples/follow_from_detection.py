@@ -37,4 +37,7 @@ def main(class_id: str = "person", distance: str = "1.5") -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        print("usage: python examples/follow_from_detection.py [CLASS [METRES]]", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(*sys.argv[1:]))

@@ -47,4 +47,7 @@ def main(root: str, version: str = "2015") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3):
+        print("usage: python examples/got10k_toolkit.py FOLDER [VERSION]", file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])

@@ -28,4 +28,7 @@ def main(source: str, *boxes: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        print("usage: python examples/many_targets.py VIDEO X,Y,WIDTH,HEIGHT [X,Y,WIDTH,HEIGHT ...]", file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])

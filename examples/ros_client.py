@@ -42,4 +42,7 @@ def main(box: str, count: str = "30", tracker: str = "/siam_tracker") -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (2, 3, 4):
+        print("usage: python examples/ros_client.py X,Y,WIDTH,HEIGHT [COUNT [NODE]]", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(*sys.argv[1:]))

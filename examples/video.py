@@ -37,4 +37,7 @@ def main(source: str, box: str, out: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        print("usage: python examples/video.py VIDEO X,Y,WIDTH,HEIGHT OUT.mp4", file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])

@@ -43,4 +43,7 @@ def main(source: str = "0", port: str = "8642") -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        print("usage: python examples/webcam_console.py [SOURCE [PORT]]", file=sys.stderr)
+        sys.exit(2)
     main(*sys.argv[1:])

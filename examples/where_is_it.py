@@ -38,4 +38,7 @@ def main(count: str = "10") -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        print("usage: python examples/where_is_it.py [COUNT]", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(*sys.argv[1:]))

@@ -22,5 +22,5 @@ set +u
 colcon build --event-handlers console_direct+
 # shellcheck source=/dev/null
 source install/setup.bash
-colcon test --event-handlers console_direct+ --pytest-args test/ros/test_packaging.py test/ros/test_colcon.py test/ros/test_launch.py test/ros/node
+colcon test --event-handlers console_direct+ --pytest-args test/package/test_packaging.py test/package/test_colcon.py test/ros/test_launch.py test/ros/node
 colcon test-result --verbose

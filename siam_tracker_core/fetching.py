@@ -7,7 +7,7 @@ import http.client
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -25,13 +25,13 @@ TIMEOUT = 30.0  # seconds without a byte, after which a server is taken for gone
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 
 
-def fetch(entry: ZooEntry, location: str, tell: Callable[[str], object], installed: Path) -> None:
-    """Get a tracker's weights file, and those with which it shares tensors, into one folder.
+def fetch(entries: Iterable[ZooEntry], location: str, tell: Callable[[str], object], installed: Path) -> None:
+    """Get trackers' weights files, and those with which they share tensors, into the same folder; each file once.
 
     A file that is there and whole is left alone. Nothing appears under its name before it is whole.
 
     Args:
-        entry: of the zoo. A damaged file is replaced where it lies, a missing one goes to ``fetched_weights()``.
+        entries: of the zoo. A damaged file is replaced where it lies, a missing one goes to ``fetched_weights()``.
         location: an address below which files lie by their names, or a folder; may be empty if none is known.
         tell: takes a sentence for each file.
         installed: the folder of the installed weights, from which shared files are copied.
@@ -40,29 +40,33 @@ def fetch(entry: ZooEntry, location: str, tell: Callable[[str], object], install
         WeightsError: if a file cannot be had, or is not the one that the zoo lists; says where to put it by hand.
         OutputError: if it cannot be written.
     """
-    folder = made_folder(entry.path.parent if entry.path.is_file() else fetched_weights())
-    wanted = {entry.path.name: entry.sha256}
-    _obtain(folder, wanted, location, tell, installed)
-    _obtain(folder, shared_files(folder / entry.path.name), location, tell, installed)
+    done: set[tuple[Path, str]] = set()
+
+    def obtain(target: Path, digest: str) -> None:
+        if (target, digest) not in done:
+            tell(f"{target} is {_obtained(target, digest, location, installed)}")
+            done.add((target, digest))
+
+    for entry in entries:
+        own = made_folder(entry.path.parent if entry.path.is_file() else fetched_weights()) / entry.path.name
+        obtain(own, entry.sha256)
+        for name, digest in shared_files(own).items():
+            obtain(own.with_name(name), digest)
 
 
-def _obtain(
-    folder: Path, wanted: dict[str, str], location: str, tell: Callable[[str], object], installed: Path
-) -> None:
-    for name, digest in wanted.items():
-        target = folder / name
-        if target.is_file() and sha256(target) == digest:
-            tell(f"{target} is here")
-            continue
-        near = installed / name
-        source = str(installed) if near.is_file() and sha256(near) == digest else location
-        if not source:
-            raise WeightsError(
-                f"{name} is not here, and no place is known to get it from: give one with --location (an address or "
-                f"a folder) or {LOCATION_VARIABLE}; or {by_hand(target, digest)}"
-            )
-        _take(source, target, digest)
-        tell(f"{target} is from {source}")
+def _obtained(target: Path, digest: str, location: str, installed: Path) -> str:
+    """Get a file that is not there; where it is from, in words."""
+    if target.is_file() and sha256(target) == digest:
+        return "here"
+    near = installed / target.name
+    source = str(installed) if near.is_file() and sha256(near) == digest else location
+    if not source:
+        raise WeightsError(
+            f"{target.name} is not here, and no place is known to get it from: give one with --location (an address "
+            f"or a folder) or {LOCATION_VARIABLE}; or {by_hand(target, digest)}"
+        )
+    _take(source, target, digest)
+    return f"from {source}"
 
 
 def by_hand(target: Path, digest: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -178,13 +178,16 @@ def _starts(boxes: str, videos: Sequence[Path], single: bool, truth: Path | None
         return {name: _first_true(truth / name / GROUND_TRUTH) for name in names}
     if Path(boxes).suffix.lower() == ".csv" or Path(boxes).is_file():
         given = read_starts(Path(boxes))
-        return {
-            names[0]: tuple(start for name in dict.fromkeys(names) for start in given.get(name, ()))
-            for names in ((name_of(video), video.name) for video in videos)
-        }
+        return {name_of(video): _given(given, video) for video in videos}
     if not single:
         raise ConfigError(f"--boxes is {boxes!r}; give motion, draw, a CSV file, or x,y,width,height for one video")
     return {name: (Start(0, parse_box(boxes)),) for name in names}
+
+
+def _given(given: Mapping[str, Sequence[Start]], video: Path) -> tuple[Start, ...]:
+    """What a file has under the name of a video, without its ending and with it."""
+    names = {name_of(video), video.name}  # one where there is no ending
+    return tuple(start for name in sorted(names) for start in given.get(name, ()))
 
 
 def _drawn(video: Path) -> tuple[Start, ...]:

@@ -120,7 +120,7 @@ def track(
         contrast: how images of more than 8 bits become 8: percentiles of each picture, range, or full.
         contrast_low: with range, the value that becomes black.
         contrast_high: with range, the value that becomes white.
-        json: print a summary for a script: tracker, frames, lost, out and overlay.
+        json: print a summary for a script: tracker, frames, uncertain, lost, out and overlay.
     """
     if start < 0:
         raise ConfigError(f"start is {start}; give 0 or more, the number of a frame")
@@ -148,8 +148,12 @@ def track(
         run = _Run(stack.enter_context(whole_file(out)), video, progress)
         failure = run.follow(model, target, first, islice(images, None if frames is None else frames - 1))
     with answering(json) as answer:
-        print(f"{run.done} frames, lost in {run.lost}: {out}" + (f", {overlay}" if overlay else ""))
-        answer |= {"tracker": tracker, "frames": run.done, "lost": run.lost, "out": out, "overlay": overlay}
+        print(
+            f"{run.done} frames, uncertain in {run.uncertain}, lost in {run.lost}: {out}"
+            + (f", {overlay}" if overlay else "")
+        )
+        answer |= {"tracker": tracker, "frames": run.done, "uncertain": run.uncertain, "lost": run.lost}
+        answer |= {"out": out, "overlay": overlay}
     if failure:
         raise DatasetError(f"{failure}; {out} holds the track up to there")
     if sentence := footage.complaint():
@@ -178,13 +182,14 @@ class _Run:
         file: takes the CSV.
         video: takes the frames with the track drawn in; may be None.
         progress: moves with the frames.
-        done, lost: frames so far.
+        done, uncertain, lost: frames so far.
     """
 
     file: IO[str]
     video: VideoOutput | None
     progress: tqdm
     done: int = 0
+    uncertain: int = 0
     lost: int = 0
 
     def follow(self, model: Tracker, box: Box, first: NumberedFrame, rest: Iterator[NumberedFrame]) -> str:
@@ -219,5 +224,6 @@ class _Run:
             draw_track(canvas, result.box, result.state, result.score)
             self.video.add(canvas)
         self.done += 1
+        self.uncertain += result.state is TrackState.UNCERTAIN
         self.lost += result.state is TrackState.LOST
         self.progress.update()

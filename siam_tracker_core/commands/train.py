@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from siam_tracker_core.networks import channels_last
 from siam_tracker_core.training.data.data_module import ShardData, TrainingData
 from siam_tracker_core.training.engine.checkpoints import checkpoint_to_resume
 from siam_tracker_core.training.engine.deadline import Deadline
-from siam_tracker_core.training.engine.export import Keep, export, start_from, write_config
+from siam_tracker_core.training.engine.export import CONFIG, Keep, export, start_from, write_config
 from siam_tracker_core.training.engine.loss_validation import LossValidation
 from siam_tracker_core.training.engine.module import TrainingModule
 from siam_tracker_core.training.engine.recipe import Recipe, read_recipe
@@ -104,7 +105,8 @@ def train(
         told = {name: value for name, value in asdict(sampling).items() if name not in FROM_RECIPE}
         parts: dict[str, Any] = {"data": told, "training": asdict(recipe), "validation": asdict(checks)}
         write_config(out, {"tracker": tracker, **parts, "start": start, "objects": objects, "keep": keep})
-    more: list[Callback] = [] if minutes is None else [Deadline(minutes, out)]
+    deadline = None if minutes is None else Deadline(minutes, out)
+    more: list[Callback] = [] if deadline is None else [deadline]
     if sampling.validation_samples:
         more.append(LossValidation(samples.validation_loader()))
     run = fit(
@@ -116,7 +118,20 @@ def train(
         validation=checks,
         more=more,
     )
-    export(out / f"{tracker}.safetensors", module, run, origin, samples.description(), keep)
+    weights = out / f"{tracker}.safetensors"
+    export(weights, module, run, origin, samples.description(), keep)
+    if not run.is_first:
+        return
+    if deadline is not None and deadline.stopped and run.steps < recipe.steps:
+        over = f"the {minutes:g} minutes were over after {run.steps} of {recipe.steps} steps"
+        print(f"{over}; {_way_on(out, device, processes) if deadline.epochs_left else 'that was in the last epoch'}")
+    print(f"wrote {weights}")
+
+
+def _way_on(out: Path, device: str, processes: int) -> str:
+    words = ["siam-tracker", "train", "--config", str(out / CONFIG), "--out", str(out), "--resume"]
+    words += ["--device", device] * (device != "auto") + ["--processes", str(processes)] * (processes != 1)
+    return f"the next epoch comes with {shlex.join(words)}"
 
 
 def trainable(tracker: str) -> type[TrainingModule]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import os
@@ -138,16 +140,17 @@ def _call(
 ) -> None:
     paths = {name: Path(plan[name]) for name in ("start", "objects") if plan.get(name)}
     left = max(end - time.monotonic(), 1.0)
-    train(
-        plan["tracker"],
-        run,
-        data=settings["data"],
-        training=settings["training"],
-        device=machine["device"],
-        minutes=left / 60,
-        resume=resume,
-        **paths,  # type: ignore[arg-type]
-    )
+    with contextlib.redirect_stdout(io.StringIO()):  # train tells how to go on by itself, which is not the pack's way
+        train(
+            plan["tracker"],
+            run,
+            data=settings["data"],
+            training=settings["training"],
+            device=machine["device"],
+            minutes=left / 60,
+            resume=resume,
+            **paths,  # type: ignore[arg-type]
+        )
 
 
 def _settings(plan: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any]:

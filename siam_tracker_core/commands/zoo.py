@@ -69,8 +69,7 @@ def _get(entries: Mapping[str, ZooEntry], names: Iterable[str], location: str, i
     for name in chosen:
         if name not in entries:
             raise WeightsError(f"there is no tracker {name!r}; known are {', '.join(sorted(entries))}, and {ALL}")
-    for name in dict.fromkeys(chosen):
-        fetch(entries[name], location, print, installed)
+    fetch((entries[name] for name in dict.fromkeys(chosen)), location, print, installed)
 
 
 def _page(entries: Iterable[ZooEntry], page: Path, check: bool) -> None:

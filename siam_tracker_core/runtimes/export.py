@@ -77,7 +77,13 @@ class Wanted:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
-def export(
+def export(subject: Subject, folder: Path, wanted: Wanted) -> Manifest:
+    """``write`` what ``check_request`` lets pass, with the answers checked on made pictures."""
+    check_request(wanted, folder)
+    return write(subject, folder, wanted)
+
+
+def write(
     subject: Subject,
     folder: Path,
     wanted: Wanted,
@@ -88,8 +94,8 @@ def export(
 
     Args:
         subject: what to export.
-        folder: to make; one that holds an exported tracker is replaced.
-        wanted: in what form.
+        folder: to make, which ``check_request`` has let pass; one that holds an exported tracker is replaced.
+        wanted: in what form; likewise.
         samples: to check the answers on; by default a few of made pictures.
         calibration: to measure activations on, for int8.
 
@@ -97,23 +103,10 @@ def export(
         The manifest, with the largest difference of each graph.
 
     Raises:
-        ExportError: if the network or the form cannot be exported, the answers differ by more than the precision
-            explains, or the folder holds something else.
-        RuntimeMissingError: if a library or the hardware for it is missing.
+        ExportError: if the network cannot be exported, or the answers differ by more than the precision explains.
+        RuntimeMissingError: if no installed library runs the graphs.
         OutputError: if the folder cannot be written.
     """
-    check_request(wanted, folder)
-    return write(subject, folder, wanted, samples, calibration)
-
-
-def write(
-    subject: Subject,
-    folder: Path,
-    wanted: Wanted,
-    samples: Sequence[Sample] = (),
-    calibration: Iterable[Sample] = (),
-) -> Manifest:
-    """``export`` of what ``check_request`` has let pass."""
     folder = folder.resolve()  # a link is followed, and the working folder has a name
     taken = samples or list(samples_of_pictures(made_pictures(), _CHECKED_ON))
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -153,7 +146,9 @@ def check_request(wanted: Wanted, folder: Path) -> None:
     """Refuse what cannot be exported before anything is computed; makes the folder that it is to be written into.
 
     Raises:
-        ExportError, RuntimeMissingError, OutputError: see ``export``.
+        ExportError: if the form cannot be exported, or the folder holds something else.
+        RuntimeMissingError: if a library or the hardware for it is missing.
+        OutputError: if the folder cannot be made.
     """
     if wanted.batch < 0:
         raise ExportError(f"the batch is {wanted.batch}; give a number of crops, or 0 to leave it open")

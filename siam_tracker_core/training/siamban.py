@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from siam_tracker_core.config import STRICT
+from siam_tracker_core.config import STRICT, departures
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Count, Whole
 from siam_tracker_core.networks import backbone
@@ -48,6 +48,7 @@ class SiamBANTraining(PairTraining):
         look_alikes: how often another video's target stands beside the pair's own.
         frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
             OpenVINO, where it is installed, computes them some twenty times faster than training does.
+        tracking: settings of the tracker, which validate and stay with the weights.
         compile: let PyTorch compile what trains, which takes minutes once and halves a step on a CPU.
     """
 
@@ -60,6 +61,7 @@ class SiamBANTraining(PairTraining):
     loss: TeachingLoss = field(default_factory=TeachingLoss)
     look_alikes: LookAlikes = field(default_factory=LookAlikes)
     frozen_front: Whole = 0
+    tracking: SiamBANConfig = field(default_factory=SiamBANConfig)
     compile: bool = False
 
     __pydantic_config__ = STRICT
@@ -181,7 +183,7 @@ class SiamBANModule(PairModule):
     def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamBANNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
-        config = SiamBANConfig(lost=LostConfig(enabled=False))
+        config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
         return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
     def settings(self) -> dict[str, Any]:
@@ -191,11 +193,7 @@ class SiamBANModule(PairModule):
     def description(self) -> dict[str, Any]:
         recipe = self.recipe
         network = {name: getattr(recipe, name) for name in ("backbone", "hidden", "depth", "kernel")}
-        return {
-            "tracker": self.kind,
-            "network": network,
-            "config": {},
-        }
+        return {"tracker": self.kind, "network": network, "config": departures(recipe.tracking)}
 
 
 def _best(scores: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:

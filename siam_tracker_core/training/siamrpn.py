@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ import torch
 from annotated_types import MinLen
 from torch import nn
 
+from siam_tracker_core.config import departures
 from siam_tracker_core.limits import Count, Positive, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
@@ -48,6 +49,7 @@ class SiamRPNTraining(PairTraining):
         ratios: of the anchors, height to width.
         exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding.
         loss: of the proposals.
+        tracking: settings of the tracker, which validate and stay with the weights.
     """
 
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=56.0, scale=0.15, stretch=0.08))
@@ -59,6 +61,7 @@ class SiamRPNTraining(PairTraining):
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
+    tracking: SiamRPNConfig = field(default_factory=SiamRPNConfig)
 
 
 def initialise(head: UpChannelHead | DepthwiseHead) -> None:
@@ -181,7 +184,7 @@ class SiamRPNModule(PairModule):
     def tracker(self, network: nn.Module) -> Tracker:
         assert isinstance(network, SiamRPNNetwork)
         # Never LOST, so that the figure is about the network and not about thresholds.
-        config = SiamRPNConfig(lost=LostConfig(enabled=False))
+        config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
         return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
 
     def description(self) -> dict[str, Any]:
@@ -194,4 +197,4 @@ class SiamRPNModule(PairModule):
             "exemplar_margin": recipe.exemplar_margin,
             "search_margin": recipe.search_margin,
         }
-        return {"tracker": self.kind, "network": network, "config": {}}
+        return {"tracker": self.kind, "network": network, "config": departures(recipe.tracking)}

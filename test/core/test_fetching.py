@@ -114,7 +114,8 @@ def test_what_a_file_shares_comes_with_it(
 def test_a_folder_is_a_place_too_and_all_means_all(own: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["zoo", "--get", "all", "--location", str(tmp_path / "release")]) == 0
     assert files(own) == ["absent.safetensors", "other.safetensors", "sharing.safetensors"]
-    capsys.readouterr()
+    told = [Path(line.split(" is ")[0]).name for line in capsys.readouterr().out.splitlines()]
+    assert sorted(told) == ["absent.safetensors", "here.safetensors", "other.safetensors", "sharing.safetensors"]
     assert main(["zoo", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert {each["name"] for each in listed if each["bytes"]} == {"absent", "here", "other", "sharing"}

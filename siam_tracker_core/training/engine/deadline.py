@@ -24,6 +24,10 @@ class Deadline(lightning.Callback):
         minutes: from the making of this object on, so that what comes before the first step counts.
         out: gets ``pace.json`` at the end: ``steps`` in all, ``seconds_a_step`` once it runs (None where too few steps
             were taken), and ``stopped``, whether the time was over.
+
+    Attributes:
+        stopped: whether the time was over.
+        epochs_left: whether epochs of the recipe were left then.
     """
 
     def __init__(self, minutes: float, out: Path) -> None:
@@ -31,18 +35,19 @@ class Deadline(lightning.Callback):
         self._end = time.monotonic() + 60 * minutes
         self._out = out
         self._ends: list[float] = []
-        self._stopped = False
+        self.stopped = self.epochs_left = False
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *rest: Any) -> None:
         self._ends.append(time.monotonic())
         over = self._ends[-1] >= self._end and len(self._ends) >= _UNTIMED + 2
         # All processes stop at the same batch, or the others would wait for ever.
         if trainer.strategy.reduce_boolean_decision(over, all=False):
-            self._stopped = trainer.should_stop = True
+            self.stopped = trainer.should_stop = True
+            self.epochs_left = trainer.current_epoch + 1 < (trainer.max_epochs or 0)
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         timed = self._ends[_UNTIMED:]
         pace = (timed[-1] - timed[0]) / (len(timed) - 1) if len(timed) > 1 else None
-        told = {"steps": trainer.global_step, "seconds_a_step": pace, "stopped": self._stopped}
+        told = {"steps": trainer.global_step, "seconds_a_step": pace, "stopped": self.stopped}
         if trainer.is_global_zero:
             (self._out / PACE).write_text(json.dumps(told))

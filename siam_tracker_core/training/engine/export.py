@@ -57,7 +57,7 @@ def provenance(module: TrainingModule, run: Run, start: dict[str, Any], data: An
     told: dict[str, Any] = {
         "start": start,
         "data": data,
-        "steps": recipe.steps,
+        "steps": run.steps,
         "batch": recipe.batch_size * recipe.accumulate_grad_batches * run.processes,
         "seed": recipe.seed,
         "training": module.settings(),

@@ -98,6 +98,7 @@ class Run:
 
     Attributes:
         network: with the averaged weights of the last epoch.
+        steps: of the optimiser that were taken, fewer than the recipe's where a deadline came first.
         hours: spent in training.
         device: where, in words.
         processes: that shared each step.
@@ -107,6 +108,7 @@ class Run:
     """
 
     network: torch.nn.Module
+    steps: int
     hours: float
     device: str
     processes: int
@@ -159,6 +161,7 @@ def fit(
         best = None
     return Run(
         average.network,
+        trainer.global_step,
         clock.hours,
         _in_words(trainer.strategy.root_device, trainer.world_size),
         trainer.world_size,

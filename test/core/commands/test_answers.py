@@ -48,7 +48,8 @@ def test_track_and_evaluate_answer_on_paths_with_odd_letters(sequence: Path, cap
     out = sequence.parent / "track's + end.csv"
     words = ["--init", box, "--out", str(out), "--tracker", "siamfc", "--json"]
     told = answer(capsys, "track", str(sequence), *words)
-    assert told == {"tracker": "siamfc", "frames": 4, "lost": 0, "out": str(out), "overlay": None}
+    counts = {"frames": 4, "uncertain": 0, "lost": 0}
+    assert told == {"tracker": "siamfc", **counts, "out": str(out), "overlay": None}
     assert len(out.read_text().splitlines()) == 5
 
     results = sequence.parent / "kcf & co"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,10 @@ from siam_tracker_core.trackers.results import TrackResult, TrackState
 
 
 class Still:
-    """Answers that the target is where it was."""
+    """Answers that the target is where it was, in states that a test may name; then it is tracked."""
+
+    def __init__(self, *states: TrackState) -> None:
+        self.states = iter(states)
 
     def init(self, image: np.ndarray, box: Box) -> None:
         self.box, self.shape = box, image.shape
@@ -27,7 +31,7 @@ class Still:
     def update(self, image: np.ndarray) -> TrackResult:
         if image.shape != self.shape:
             raise ImageError("another size; set the target again")
-        return TrackResult(self.box, 0.9, TrackState.TRACKING)
+        return TrackResult(self.box, 0.9, next(self.states, TrackState.TRACKING))
 
 
 @pytest.fixture(autouse=True)
@@ -115,6 +119,21 @@ def test_a_change_of_shape_keeps_the_track_so_far(tmp_path: Path, capsys: pytest
     assert "frame 2 has 48x64 pixels, the first one 64x48" in said
     assert "set the target again" not in said
     assert len(rows()) == 2
+
+
+def test_the_summary_counts_the_states_that_the_file_holds(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    states = [TrackState.UNCERTAIN, TrackState.LOST, TrackState.UNCERTAIN]
+    monkeypatch.setattr(command, "load_tracker", lambda *rest, **options: Still(*states))
+    assert run(video, "--init", "5,5,10,10") == 0
+    assert capsys.readouterr().out == "6 frames, uncertain in 2, lost in 1: out.csv\n"
+    assert run(video, "--init", "5,5,10,10", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    written = [row[-1] for row in rows()]
+    assert {name: told[name] for name in ("uncertain", "lost")} == {
+        name: written.count(name) for name in ("uncertain", "lost")
+    }
 
 
 def test_a_pipe_that_closes_is_no_traceback() -> None:

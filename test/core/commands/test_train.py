@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,6 +245,21 @@ def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
     for name in ("backbone.conv5.0.weight", "correlation.bias"):
         torch.testing.assert_close(after[name], before[name], atol=1e-3, rtol=0)
     assert metadata["provenance"]["start"] == {"seed": 99}
+
+
+def test_minutes_that_are_over_are_told_with_the_command_that_goes_on(shards, tmp_path, capsys):
+    settings = {"workers": 0, "streams": 1}
+    recipe, out = {"epochs": 2, "steps_per_epoch": 6, "batch_size": 1}, tmp_path / "a run"
+    train(out=out, shards=[shards["video"]], data=settings, training=recipe, device="cpu", minutes=1e-4, resume=False)
+    over, wrote = capsys.readouterr().out.splitlines()
+    assert wrote == f"wrote {out / 'siamfc.safetensors'}"
+    said, _, command = over.partition("; the next epoch comes with siam-tracker ")
+    assert said == "the 0.0001 minutes were over after 5 of 12 steps"
+    assert read_weights(out / "siamfc.safetensors")[1]["provenance"]["steps"] == 5
+    assert main([*shlex.split(command), "--minutes", "60"]) == 0
+    assert capsys.readouterr().out == f"wrote {out / 'siamfc.safetensors'}\n"
+    assert read_weights(out / "siamfc.safetensors")[1]["provenance"]["steps"] == 5 + 6
+    assert read_checkpoint(out / "last.ckpt")["global_step"] == 5 + 6
 
 
 def test_a_loss_on_other_videos_is_told_after_each_epoch(shards, tmp_path):

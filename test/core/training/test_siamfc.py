@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
@@ -15,11 +12,8 @@ from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlatio
 from siam_tracker_core.training.augmentation.occlusion import Occlusion
 from siam_tracker_core.training.augmentation.views import Jitter, Photometry
 from siam_tracker_core.training.data.data_module import ShardData
-from siam_tracker_core.training.engine.recipe import read_recipe
 from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
-from siam_tracker_core.weights import save_weights
-from siam_tracker_core.zoo import load_tracker
 
 UNCHANGED = {"exemplar_view": Jitter(), "photometry": Photometry(0, 0, 0, 0, 0), "occlusion": Occlusion(0, 0)}
 
@@ -110,13 +104,3 @@ def test_gradients_reach_every_weight_and_pictures_are_drawn(batch):
         rows = module.eval().pictures(batch)
     assert [picture.shape for picture in rows[0]] == [(127, 127, 3), (255, 255, 3), (255, 255, 3)]
     assert len(rows) == 4
-
-
-def test_the_trackers_settings_validate_and_stay_with_the_weights(tmp_path):
-    recipe = read_recipe(SiamFCTraining, {"tracking": {"scale_step": 1.1, "scale_limits": [0.5, 2.0]}})
-    module = SiamFCModule.build(recipe)
-    assert module.tracker(copy.deepcopy(module.network)).model.config.scale_step == 1.1
-    save_weights(tmp_path / "w.safetensors", module.network.state_dict(), module.description())
-    config = load_tracker(tmp_path / "w.safetensors", "cpu").config
-    assert config == replace(recipe.tracking, lost=config.lost)
-    assert config.lost.enabled

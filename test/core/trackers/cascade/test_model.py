@@ -62,7 +62,7 @@ def test_group_gives_what_single_trackers_give(hiding):
     for number, (single, box) in enumerate(zip(singles, starts, strict=True)):
         group.init(number, images[0], box)
         single.init(images[0], box)
-    for image in images[1:5]:
+    for image in images[1:4]:
         together = group.update(image)
         for number, single in enumerate(singles):
             alone = single.update(image)

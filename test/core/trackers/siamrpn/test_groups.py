@@ -22,7 +22,7 @@ from siam_tracker_core.trackers.update import update_targets
 @pytest.mark.parametrize("lost_search", ["sweep", "enlarge"])
 def test_a_group_gives_what_single_trackers_give_whatever_their_states(lost_search):
     """Large and small targets, some lost: crops of two or three sizes, and no more passes than a CPU wants."""
-    made = made_sequence(frames=8, size=(320, 240), seed=2)
+    made = made_sequence(frames=7, size=(320, 240), seed=2)
     tracker = random_tracker(lost=PESSIMIST, lost_search=lost_search, lost_size=319)
     boxes = [Box(40, 60, 50, 40), Box(150, 90, 30, 60), Box(200, 20, 18, 16), Box(90, 150, 80, 30), Box(9, 9, 14, 20)]
     group = TrackerGroup(tracker)

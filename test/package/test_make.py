@@ -14,7 +14,9 @@ PYTHON = """#!/bin/sh
 echo "$@" >> "$CALLS"
 case "$*" in *"$FAILING"*) exit 1 ;; esac
 """
-PARALLEL, IN_ONE_PROCESS = "--numprocesses 2 --dist worksteal test/core", "--ignore=test/core"
+DISTRIBUTED = "--numprocesses 2 --dist worksteal"
+PARALLEL = f"{DISTRIBUTED} test/core test/package test/fuzz"
+IN_ONE_PROCESS = "--ignore=test/core --ignore=test/package --ignore=test/fuzz"
 
 
 def make(root: Path, folder: Path, *words: str, failing: str = "no such word") -> tuple[int, list[str]]:
@@ -64,7 +66,7 @@ def test_a_worker_that_crashes_is_a_failure_of_its_test(tmp_path: Path) -> None:
     falls = "import os\ndef test_falls(): os._exit(3)\ndef test_after(): pass\n"
     (tmp_path / "test_falls.py").write_text(falls, encoding="utf-8")
     (tmp_path / "test_stands.py").write_text("def test_stands(): pass\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *PARALLEL.split()[:-1], str(tmp_path)]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *DISTRIBUTED.split(), str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "crashed while running 'test_falls.py::test_falls'" in done.stdout

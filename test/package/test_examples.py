@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import json
 import os
 import re
+import runpy
 import signal
 import struct
 import subprocess
@@ -26,7 +28,7 @@ from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 
 ALL = sorted(
-    path.name for path in (Path(__file__).parents[1] / "examples").iterdir() if path.suffix in (".py", ".ipynb")
+    path.name for path in (Path(__file__).parents[2] / "examples").iterdir() if path.suffix in (".py", ".ipynb")
 )
 FRAMES = 4
 BOX = "120,80,64,48"  # the one that README and tutorial name
@@ -173,11 +175,40 @@ class ExperimentOTB:
 }
 
 
+def write_got10k(folder: Path) -> None:
+    for name, text in GOT10K.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name.endswith(".py") and name != "own_tracker.py"])
+def test_a_wrong_call_is_told_how_to_call(
+    name: str,
+    repository_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Wrong is what the example's main does not take, such as nothing where it needs a box."""
+    write_got10k(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    example = str(repository_root / "examples" / name)
+    signature = inspect.signature(runpy.run_path(example)["main"])
+    for words in (["word"] * count for count in range(6)):
+        try:
+            signature.bind(*words)
+        except TypeError:
+            monkeypatch.setattr(sys, "argv", [example, *words])
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_path(example, run_name="__main__")
+            assert ended.value.code == 2
+            (sentence,) = capsys.readouterr().err.splitlines()
+            assert sentence.startswith(f"usage: python examples/{name} ")
+
+
 def test_got10k_toolkit(repository_root: Path, tmp_path: Path) -> None:
     made_sequence(frames=FRAMES, size=(320, 240)).write_otb_form(tmp_path / "made")
-    for name, text in GOT10K.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    write_got10k(tmp_path)
     start = f"import sys; sys.path[:0] = [{str(tmp_path)!r}, {str(repository_root / 'examples')!r}]; "
     said = run(repository_root, tmp_path, "-c", start + "import got10k_toolkit; got10k_toolkit.main('made')")
     assert said.strip() == DEFAULT_TRACKER
