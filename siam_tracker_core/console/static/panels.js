@@ -1,6 +1,6 @@
 // What is around the picture: figures, settings, recording, trouble.
 
-import { $, element, memory, openDialog, setText, toast } from "./dom.js";
+import { $, atClick, element, memory, openDialog, setText, toast } from "./dom.js";
 
 export class Panels {
   #link;
@@ -15,8 +15,8 @@ export class Panels {
     for (const dialog of document.querySelectorAll("dialog")) {
       dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     }
-    $("record").addEventListener("click", () => this.#record());
-    $("change-tracker").addEventListener("click", () => this.#changeTracker());
+    atClick($("record"), () => this.#record());
+    atClick($("change-tracker"), () => this.#changeTracker());
     const theme = $("theme");
     theme.value = memory.get("theme", "auto");
     document.documentElement.dataset.theme = theme.value;
@@ -84,13 +84,13 @@ export class Panels {
 
   async #record() {
     const folder = this.#status?.recording;
-    const answer = await this.#link.request({ type: "record", on: !folder });
+    const answer = await this.#link.requestState({ type: "record", on: !folder });
     if (!answer.ok) toast(answer.message, "error");
     else toast(folder ? `The bag is complete: ${folder}. Read it with evaluate_bag.` : "Recording images, tracks and requests.");
   }
 
   async #changeTracker() {
-    const answer = await this.#link.request({ type: "change_tracker", name: $("tracker").value });
+    const answer = await this.#link.requestState({ type: "change_tracker", name: $("tracker").value });
     if (!answer.ok) toast(answer.message, "error");
   }
 
