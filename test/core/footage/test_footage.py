@@ -114,7 +114,7 @@ def test_wide_frames_keep_their_contrast(tmp_path: Path) -> None:
     ("source", "words"),
     [
         ("/nowhere/x.mp4", "is neither a video file"),
-        ("/dev/video77", "there is no device /dev/video77"),
+        ("/dev/video77", "camera /dev/video77 is not there"),
         ("rtsp://me:secret@127.0.0.1:1/x", r"^rtsp://127.0.0.1:1/x cannot be opened as a video stream"),
         ("/nowhere/%04d.png", "/nowhere is not a folder"),
     ],
