@@ -65,7 +65,7 @@ def open_source(source: str, orientation: Orientation = "exif", contrast: Contra
         return _stream(source, _LOGIN.sub("", source), orientation)
     if path.is_dir():
         images = list_images(path / "img" if (path / "img").is_dir() else path)
-        return _image_files(path.name, images, orientation, contrast)
+        return _image_files(_title(path), images, orientation, contrast)
     if path.is_file():
         return _video(path, orientation)
     if source.isdigit():
@@ -78,6 +78,12 @@ def open_source(source: str, orientation: Orientation = "exif", contrast: Contra
         f"{source} is neither a video file, nor a folder or pattern (%04d) of images, nor a camera (a number or "
         "/dev/video0), nor an address such as rtsp://"
     )
+
+
+def _title(folder: Path) -> str:
+    """A sequence is called as its folder, and not as the one in it that every sequence has."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "img" else whole.name
 
 
 def _video(path: Path, orientation: Orientation) -> FrameSource:

@@ -26,6 +26,7 @@ class HeldSession(MadeSession):
     def __init__(self) -> None:
         super().__init__()
         self.speed = 1.0
+        self.now = replace(self.now, device="cpu", runtime="made 1")
 
     def describe(self) -> Description:
         speed = Setting("speed", self.speed, "How fast.", 0.0, 8.0)
@@ -97,7 +98,11 @@ def test_settings_and_names_fit_a_phone(page: Page, driver: Any, session: HeldSe
     page.js("document.getElementById('open-settings').click()")
     body = "document.querySelector('#settings .dialog-body')"
     page.wait(f"return {body}.scrollWidth <= {body}.clientWidth", "a dialog without a second scroll bar", 20)
+    assert page.js("return document.getElementById('about').children[1].textContent") == "cpu · made 1"
     page.js("document.getElementById('settings').close()")
+    ends = "[...document.querySelectorAll('.controls > *')].map((node) => node.getBoundingClientRect().right)"
+    assert page.js(f"return Math.max(...{ends})") <= 360
+    assert page.js("return document.getElementById('quality').offsetWidth") >= 44, "it can be set on a phone, too"
     page.js(
         "window.ends = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
         "CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {"

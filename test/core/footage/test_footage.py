@@ -103,6 +103,13 @@ def test_frames_that_other_programs_wrote(tmp_path: Path, ending: str) -> None:
     assert np.array_equal(next(iter(open_source(str(tmp_path)).frames)).image, pixels)
 
 
+def test_a_sequence_is_called_as_its_folder(tmp_path: Path) -> None:
+    images = tmp_path / "girl" / "img"
+    images.mkdir(parents=True)
+    cv2.imwrite(str(images / "1.png"), picture(0))
+    assert [open_source(str(folder)).name for folder in (images, images.parent)] == ["girl", "girl"]
+
+
 def test_wide_frames_keep_their_contrast(tmp_path: Path) -> None:
     scene = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint16)
     Image.fromarray(scene + 8000).save(tmp_path / "1.png")
