@@ -7,7 +7,8 @@ wait_asleep()  # before anything loads PyTorch
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.geometry import Box
-from siam_tracker_core.trackers.tracker import ResponseMap, Tracker, TrackerGroup, TrackResult, TrackState
+from siam_tracker_core.trackers.group import TrackerGroup
+from siam_tracker_core.trackers.tracker import ResponseMap, Tracker, TrackResult, TrackState
 from siam_tracker_core.zoo import list_trackers, load_tracker
 
 __version__ = "0.1.0"

@@ -12,6 +12,7 @@ import cv2
 from siam_tracker_core.datasets.images import IMAGE_SUFFIXES, list_images, read_image
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.files import naturally
+from siam_tracker_core.footage.cameras import open_camera
 from siam_tracker_core.footage.numbering import ranges
 from siam_tracker_core.footage.video import USUAL_RATE, NumberedFrame, Opened, VideoFile, open_video
 from siam_tracker_core.pixels.contrast import DEFAULT, Contrast, Stretch
@@ -64,22 +65,25 @@ def open_source(source: str, orientation: Orientation = "exif", contrast: Contra
         return _stream(source, _LOGIN.sub("", source), orientation)
     if path.is_dir():
         images = list_images(path / "img" if (path / "img").is_dir() else path)
-        return _image_files(path.name, images, orientation, contrast)
+        return _image_files(_title(path), images, orientation, contrast)
     if path.is_file():
         return _video(path, orientation)
     if source.isdigit():
-        return _live(open_video(int(source), f"camera {source}"), f"camera {source}")
-    if path.is_char_device():
-        return _live(open_video(source, source, backend=cv2.CAP_V4L2), source)
+        return _live(open_camera(source), f"camera {source}")
+    if source.startswith("/dev/"):
+        return _live(open_camera(source), source)
     if _PATTERN.search(path.name) or "*" in path.name:
         return _image_files(source, _matching(path), orientation, contrast)
-    if source.startswith("/dev/"):
-        there = ", ".join(str(device) for device in naturally(Path("/dev").glob("video*"))) or "no camera at all"
-        raise DatasetError(f"there is no device {source}; there is {there}")
     raise DatasetError(
         f"{source} is neither a video file, nor a folder or pattern (%04d) of images, nor a camera (a number or "
         "/dev/video0), nor an address such as rtsp://"
     )
+
+
+def _title(folder: Path) -> str:
+    """A sequence is called as its folder, and not as the one in it that every sequence has."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name == "img" else whole.name
 
 
 def _video(path: Path, orientation: Orientation) -> FrameSource:

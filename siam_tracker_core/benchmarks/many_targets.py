@@ -17,8 +17,9 @@ from siam_tracker_core.clock import now
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.geometry import Box
+from siam_tracker_core.trackers.group import TrackerGroup
 from siam_tracker_core.trackers.model import OutputT, StateT, TrackerModel
-from siam_tracker_core.trackers.tracker import Tracker, TrackerGroup, start
+from siam_tracker_core.trackers.tracker import Tracker, start
 from siam_tracker_core.trackers.update import crop_batches
 
 WIDTH, HEIGHT = 640, 480

@@ -31,15 +31,22 @@ class Client:
         session: what it sees and controls.
         encoder: shared with all other clients.
         changed: called when the client begins or ceases to look at pictures or at a response map.
+        answered: called when a request of it was answered.
     """
 
     def __init__(
-        self, socket: web.WebSocketResponse, session: ConsoleSession, encoder: Encoder, changed: Callable[[], None]
+        self,
+        socket: web.WebSocketResponse,
+        session: ConsoleSession,
+        encoder: Encoder,
+        changed: Callable[[], None],
+        answered: Callable[[], None],
     ) -> None:
         self._socket = socket
         self._session = session
         self._encoder = encoder
         self._changed = changed
+        self._answered = answered
         self._loop = asyncio.get_running_loop()
         self._pace = Pace()
         self._wake = asyncio.Event()
@@ -140,6 +147,7 @@ class Client:
         except Exception as error:  # a defect must not leave the operator waiting
             reply = protocol.answer(request.request, f"the request failed because of a defect: {error!r}")
         await self.send(reply)
+        self._answered()
 
     async def _send_pictures(self) -> None:
         while True:

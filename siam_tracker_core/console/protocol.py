@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Literal
@@ -150,8 +151,9 @@ def read_message(text: str) -> ClientMessage:
 
 
 def answer(request: int, message: str = "", target_id: int = 0) -> str:
-    """The answer to a request: refused with a message, or met."""
-    return json.dumps({"type": "answer", "request": request, "ok": not message, "message": message, "id": target_id})
+    """The answer to a request: refused with a message, or met; statuses that are not older tell what it has changed."""
+    values = {"request": request, "ok": not message, "message": message, "id": target_id, "time": time.monotonic()}
+    return json.dumps({"type": "answer", **values})
 
 
 def hello(description: Description, history: dict[int, list[tuple[float, float]]], version: str) -> str:
@@ -170,12 +172,12 @@ def hello(description: Description, history: dict[int, list[tuple[float, float]]
     )
 
 
-def status_message(status: Status, clients: int) -> str:
-    """The figures of the moment."""
+def status_message(status: Status, clients: int, moment: float) -> str:
+    """The figures of a moment of the monotonic clock, or a little later."""
     values = asdict(status)
     if status.latency_ms is not None and not all(map(math.isfinite, status.latency_ms)):
         values["latency_ms"] = None
-    return json.dumps({"type": "status", "clients": clients, **values})
+    return json.dumps({"type": "status", "time": moment, "clients": clients, **values})
 
 
 def notice_message(notice: Notice) -> str:

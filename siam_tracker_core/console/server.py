@@ -22,6 +22,7 @@ from siam_tracker_core.console.visitors import Visitors
 from siam_tracker_core.errors import ConfigError
 
 _STATUS_PERIOD = 0.5  # seconds
+_SHORTEST_PERIOD = 0.05  # seconds, after an answer that may have changed something
 _MOST_FORM_BYTES = 2048
 _PUBLIC = frozenset({"/login", "/login.css", "/icon.svg"})
 
@@ -72,6 +73,7 @@ class ConsoleServer:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._answered = asyncio.Event()
         self.port = access.port
 
     @property
@@ -227,7 +229,7 @@ class ConsoleServer:
             raise web.HTTPForbidden(reason="the connection was asked for by another page")
         self._check_room()
         socket = web.WebSocketResponse(max_msg_size=protocol.MAX_MESSAGE, heartbeat=10.0, compress=False, timeout=2.0)
-        client = Client(socket, self._session, self._encoder, self._tell_watchers)
+        client = Client(socket, self._session, self._encoder, self._tell_watchers, self._answered.set)
         self._clients.add(client)  # before anything is awaited, so that the limit holds
         try:
             await socket.prepare(request)
@@ -256,12 +258,16 @@ class ConsoleServer:
             began = time.monotonic()
             if self._clients:
                 status = await loop.run_in_executor(None, self._session.status)
-                text = protocol.status_message(status, len(self._clients))
+                text = protocol.status_message(status, len(self._clients), began)
                 description = await loop.run_in_executor(None, self._session.describe)
                 again = "" if description == described else await self._hello()
                 described = description
                 await asyncio.gather(*(self._tell(client, text, again) for client in list(self._clients)))
-            await asyncio.sleep(max(0.05, _STATUS_PERIOD - (time.monotonic() - began)))
+            await asyncio.sleep(_SHORTEST_PERIOD)
+            rest = _STATUS_PERIOD - (time.monotonic() - began)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), max(0.0, rest))
+            self._answered.clear()
 
     @staticmethod
     async def _tell(client: Client, status: str, description: str) -> None:

@@ -13,6 +13,19 @@ export function element(name, properties = {}, ...children) {
   return node;
 }
 
+/** Do `work` at a click, and not again before it is done: the button is pending until then. */
+export function atClick(button, work) {
+  button.addEventListener("click", async () => {
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = button.ariaDisabled = "true"; // a button that is really disabled would lose the focus
+    try {
+      await work();
+    } finally {
+      button.ariaBusy = button.ariaDisabled = "false";
+    }
+  });
+}
+
 /** Say something for a few seconds; errors stay longer. */
 export function toast(text, level = "info") {
   const node = element("p", { className: `toast ${level}`, textContent: text });

@@ -50,6 +50,19 @@ export class Link extends EventTarget {
     return new Promise((resolve) => this.#requests.set(request, resolve));
   }
 
+  /** Ask for what the status tells; resolves when that tells it, so that nobody acts on what was before. */
+  async requestState(message) {
+    const answer = await this.request(message);
+    if (!answer.ok) return answer;
+    const enough = new AbortController();
+    await new Promise((resolve) => {
+      const look = ({ type, detail }) => (type === "closed" || detail.time >= answer.time) && resolve();
+      for (const type of ["status", "closed"]) this.addEventListener(type, look, { signal: enough.signal });
+    });
+    enough.abort();
+    return answer;
+  }
+
   /** Browsers wait a minute for the answer to a farewell, and a dead connection gives none. */
   #giveUp(socket) {
     socket.close();

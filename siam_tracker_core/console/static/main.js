@@ -1,6 +1,6 @@
 // Puts the page together.
 
-import { $, announce, memory, setText, toast } from "./dom.js";
+import { $, announce, atClick, memory, setText, toast } from "./dom.js";
 import { bindKeys } from "./keys.js";
 import { Link } from "./link.js";
 import { Panels } from "./panels.js";
@@ -33,7 +33,9 @@ const targets = new Targets({
     if (target) pointing.propose(target.box, id, target.label);
   },
   async remove(id) {
-    report(await link.request({ type: "remove_target", id }));
+    const answer = await link.request({ type: "remove_target", id });
+    report(answer);
+    if (answer.ok) await targets.gone(id);
   },
 });
 
@@ -76,13 +78,17 @@ function showNote() {
   setText($("frozen"), words || "");
 }
 
-function togglePlay() {
+async function togglePlay() {
   if (kind === "video") {
-    link.request({ type: "play", action: panels.status?.paused ? "play" : "pause" }).then(report);
+    await play(panels.status?.paused ? "play" : "pause");
   } else {
     held = !held;
     hold();
   }
+}
+
+async function play(action) {
+  report(await link.requestState({ type: "play", action }));
 }
 
 function showPlay() {
@@ -175,12 +181,12 @@ stage.onresize = () => {
   stage.timer = setTimeout(look, 200);
 };
 
-$("play").addEventListener("click", togglePlay);
-$("step").addEventListener("click", () => link.request({ type: "play", action: "step" }).then(report));
-$("restart").addEventListener("click", () => link.request({ type: "play", action: "restart" }).then(report));
+atClick($("play"), togglePlay);
+atClick($("step"), () => play("step"));
+atClick($("restart"), () => play("restart"));
 $("response").addEventListener("click", toggleResponse);
 $("quality").addEventListener("change", look);
-$("remove-all").addEventListener("click", () => link.request({ type: "remove_target", id: 0 }).then(report));
+atClick($("remove-all"), async () => report(await link.request({ type: "remove_target", id: 0 })));
 $("at-once").checked = pointing.atOnce = memory.get("at-once", "") === "yes";
 $("at-once").addEventListener("change", () => {
   pointing.atOnce = $("at-once").checked;
@@ -191,9 +197,9 @@ document.addEventListener("visibilitychange", look);
 bindKeys({
   pointing,
   targets,
-  togglePlay,
+  togglePlay: () => $("play").click(),
   toggleResponse,
-  step: () => kind === "video" && link.request({ type: "play", action: "step" }).then(report),
+  step: () => kind === "video" && $("step").click(),
 });
 setInterval(() => targets.drawLines(), 250);
 link.connect();

@@ -1,6 +1,6 @@
 // What is around the picture: figures, settings, recording, trouble.
 
-import { $, element, memory, openDialog, setText, toast } from "./dom.js";
+import { $, atClick, element, memory, openDialog, setText, toast } from "./dom.js";
 
 export class Panels {
   #link;
@@ -15,8 +15,8 @@ export class Panels {
     for (const dialog of document.querySelectorAll("dialog")) {
       dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
     }
-    $("record").addEventListener("click", () => this.#record());
-    $("change-tracker").addEventListener("click", () => this.#changeTracker());
+    atClick($("record"), () => this.#record());
+    atClick($("change-tracker"), () => this.#changeTracker());
     const theme = $("theme");
     theme.value = memory.get("theme", "auto");
     document.documentElement.dataset.theme = theme.value;
@@ -38,7 +38,7 @@ export class Panels {
     tracker.replaceChildren(...hello.trackers.map((name) => element("option", { value: name, textContent: name })));
     if (this.#status) tracker.value = this.#status.tracker;
     this.#showSettings(hello.settings);
-    const about = [...hello.details, ["Version", hello.version]];
+    const about = [["Runs on", runsOn(this.#status)], ...hello.details, ["Version", hello.version]];
     $("about").replaceChildren(...about.flatMap(([name, value]) => [element("dt", { textContent: name }), element("dd", { textContent: value })]));
   }
 
@@ -50,7 +50,8 @@ export class Panels {
     figure("latency", status.latency_ms ? status.latency_ms.map((value) => value.toFixed(0)).join(" / ") : "–", status.latency_ms ? " ms" : "");
     figure("dropped", String(status.dropped));
     figure("tracker", status.tracker || "–");
-    figure("device", [status.device, status.runtime].filter(Boolean).join(" · ") || "–");
+    figure("device", runsOn(status));
+    if ($("about").children.length) setText($("about").children[1], runsOn(status)); // where the bar has no room for it
     $("busy").hidden = !status.busy;
     setText($("busy"), status.busy ? `${status.busy} …` : "");
     $("change-tracker").disabled = Boolean(status.busy);
@@ -84,13 +85,13 @@ export class Panels {
 
   async #record() {
     const folder = this.#status?.recording;
-    const answer = await this.#link.request({ type: "record", on: !folder });
+    const answer = await this.#link.requestState({ type: "record", on: !folder });
     if (!answer.ok) toast(answer.message, "error");
     else toast(folder ? `The bag is complete: ${folder}. Read it with evaluate_bag.` : "Recording images, tracks and requests.");
   }
 
   async #changeTracker() {
-    const answer = await this.#link.request({ type: "change_tracker", name: $("tracker").value });
+    const answer = await this.#link.requestState({ type: "change_tracker", name: $("tracker").value });
     if (!answer.ok) toast(answer.message, "error");
   }
 
@@ -147,6 +148,8 @@ function makeField(setting) {
   const step = setting.kind === "integer" ? "1" : "any";
   return element("input", { type: "number", step, min: setting.low ?? "", max: setting.high ?? "" });
 }
+
+const runsOn = (status) => [status?.device, status?.runtime].filter(Boolean).join(" · ") || "–";
 
 function figure(name, value, unit = "") {
   const node = $(`figure-${name}`);

@@ -1,10 +1,10 @@
 // The cards of the targets: what a person wants to know of each at a glance.
 
-import { $, announce, element, setText } from "./dom.js";
+import { $, announce, atClick, element, setText } from "./dom.js";
 import { STATE_WORDS, targetColour } from "./colours.js";
 import { Sparkline } from "./sparkline.js";
 
-/** Calls `on.select(id)`, `on.rename(id, label)`, `on.reset(id)` and `on.remove(id)`. */
+/** Calls `on.select(id)`, `on.rename(id, label)`, `on.reset(id)` and `on.remove(id)`, and waits for the last one's promise. */
 export class Targets {
   #on;
   #cards = new Map();
@@ -43,6 +43,11 @@ export class Targets {
     setText($("target-count"), String(targets.length));
     $("no-targets").hidden = targets.length > 0;
     $("remove-all").hidden = targets.length < 2;
+  }
+
+  /** Resolves when a target's card is gone, or after five seconds in which no picture came to tell. */
+  async gone(id) {
+    for (let tries = 0; tries < 50 && this.#cards.has(id); tries++) await new Promise((resolve) => setTimeout(resolve, 100));
   }
 
   select(id) {
@@ -95,7 +100,7 @@ export class Targets {
       if (!event.target.closest(".button, .label")) this.select(this.selected === id ? 0 : id);
     });
     reset.addEventListener("click", () => this.#on.reset(id));
-    remove.addEventListener("click", () => this.#on.remove(id));
+    atClick(remove, () => this.#on.remove(id));
     label.addEventListener("change", () => this.#on.rename(id, label.value.trim()));
     label.addEventListener("keydown", (event) => {
       if (event.key === "Escape") label.value = this.target(id).label;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class HeldSession(MadeSession):
     def __init__(self) -> None:
         super().__init__()
         self.speed = 1.0
+        self.now = replace(self.now, device="cpu", runtime="made 1")
 
     def describe(self) -> Description:
         speed = Setting("speed", self.speed, "How fast.", 0.0, 8.0)
@@ -96,7 +98,11 @@ def test_settings_and_names_fit_a_phone(page: Page, driver: Any, session: HeldSe
     page.js("document.getElementById('open-settings').click()")
     body = "document.querySelector('#settings .dialog-body')"
     page.wait(f"return {body}.scrollWidth <= {body}.clientWidth", "a dialog without a second scroll bar", 20)
+    assert page.js("return document.getElementById('about').children[1].textContent") == "cpu · made 1"
     page.js("document.getElementById('settings').close()")
+    ends = "[...document.querySelectorAll('.controls > *')].map((node) => node.getBoundingClientRect().right)"
+    assert page.js(f"return Math.max(...{ends})") <= 360
+    assert page.js("return document.getElementById('quality').offsetWidth") >= 44, "it can be set on a phone, too"
     page.js(
         "window.ends = []; const draw = CanvasRenderingContext2D.prototype.fillText;"
         "CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {"
@@ -128,6 +134,74 @@ def test_a_picture_that_stands_still_is_seen_in_the_new_way(page: Page) -> None:
     page.js(f"window.maps = 0; document.addEventListener('picture', {count});")
     page.click("response")
     page.wait("return window.maps > 0", "the response map", 20)
+
+
+class SlowSession(HeldSession):
+    """Meets a request when the test lets it, and counts what it was asked meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+
+    def record(self, on: bool) -> str:
+        super().record(on)
+        self.open.wait(60)
+        self.now = replace(self.now, recording="bags/one" if on else "")
+        return "bags/one"
+
+    def remove_target(self, target_id: int | None) -> int:
+        super().remove_target(target_id)
+        self.open.wait(60)
+        self.feed.offer(Picture(2, 0.0, lambda: np.full((SIZE[1], SIZE[0], 3), 90, np.uint8), ()))
+        return 1
+
+    def change_tracker(self, name: str) -> None:
+        self.asked.append(("tracker", name))
+        self.open.wait(60)
+
+    def play(self, action: str) -> None:
+        self.asked.append(("play", action))
+        self.open.wait(60)
+        self.now = replace(self.now, paused=action == "pause")
+
+
+@pytest.mark.parametrize(
+    ("button", "asked", "done"),
+    [
+        ("#record", [("record", True)], "b => b.ariaPressed === 'true'"),
+        ("#change-tracker", [("tracker", "made")], "b => b.ariaBusy === 'false'"),
+        (".card-foot :last-child", [("remove", 1)], "b => !b"),
+        ("#play", [("play", "pause")], "b => b.ariaLabel === 'Play'"),
+    ],
+)
+def test_a_button_that_waits_for_its_answer_asks_once(
+    driver: Any, button: str, asked: list[tuple[Any, ...]], done: str
+) -> None:
+    session = SlowSession()
+    session.show("cat")
+    server = ConsoleServer(session, Access.of("127.0.0.1", 0), version="1")
+    server.start()
+    try:
+        page = Page(driver, server.link)
+        page.wait("return document.querySelector('.card')", "the target")
+        page.wait("return document.getElementById('tracker').value === 'made'", "the status")
+        found = f"document.querySelector('{button}')"
+        page.js(f"{found}.click(); {found}.click()")
+        page.wait(f"return {found}.ariaBusy === 'true'", "the wait")
+        page.wait_for(lambda: session.asked, "the request")
+        page.js(f"{found}.click()")
+        session.open.set()
+        page.wait(f"return ({done})({found})", "the answer", 20)
+        if button in ("#record", "#play"):  # it shows what is, so another click asks for the contrary
+            page.wait(f"return {found}.ariaBusy === 'false'", "the next one")
+            page.js(f"{found}.click()")
+            page.wait_for(lambda: len(session.asked) > 1, "the contrary")
+            asked = [*asked, ("record", False) if button == "#record" else ("play", "play")]
+        assert session.asked == asked
+    finally:
+        session.open.set()
+        driver.get("about:blank")
+        server.stop()
 
 
 def test_it_says_within_seconds_that_nothing_is_heard_any_more(driver: Any, session: HeldSession) -> None:

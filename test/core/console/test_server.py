@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import cv2
 import numpy as np
@@ -86,7 +87,9 @@ def test_requests_reach_the_session_and_refusals_come_back_in_its_words() -> Non
             await visitor.come()
             box = {"type": "set_target", "stamp": "5", "label": "  cat "}
             await visitor.send(request=1, box=[1, 2, 3.5, 4], **box)
-            assert await visitor.next("answer") == {"type": "answer", "request": 1, "ok": True, "message": "", "id": 7}
+            answer = await visitor.next("answer")
+            assert answer == answer | {"type": "answer", "request": 1, "ok": True, "message": "", "id": 7}
+            assert answer["time"] <= time.monotonic()
             await visitor.send(request=2, box=[1, 2, 0, 4], **box)
             assert (await visitor.next("answer"))["message"] == "the target box is empty"
             await visitor.send(type="change_tracker", request=3, name="x")

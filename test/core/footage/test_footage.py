@@ -103,6 +103,13 @@ def test_frames_that_other_programs_wrote(tmp_path: Path, ending: str) -> None:
     assert np.array_equal(next(iter(open_source(str(tmp_path)).frames)).image, pixels)
 
 
+def test_a_sequence_is_called_as_its_folder(tmp_path: Path) -> None:
+    images = tmp_path / "girl" / "img"
+    images.mkdir(parents=True)
+    cv2.imwrite(str(images / "1.png"), picture(0))
+    assert [open_source(str(folder)).name for folder in (images, images.parent)] == ["girl", "girl"]
+
+
 def test_wide_frames_keep_their_contrast(tmp_path: Path) -> None:
     scene = np.random.default_rng(0).integers(0, 256, (40, 50)).astype(np.uint16)
     Image.fromarray(scene + 8000).save(tmp_path / "1.png")
@@ -114,7 +121,7 @@ def test_wide_frames_keep_their_contrast(tmp_path: Path) -> None:
     ("source", "words"),
     [
         ("/nowhere/x.mp4", "is neither a video file"),
-        ("/dev/video77", "there is no device /dev/video77"),
+        ("/dev/video77", "camera /dev/video77 is not there"),
         ("rtsp://me:secret@127.0.0.1:1/x", r"^rtsp://127.0.0.1:1/x cannot be opened as a video stream"),
         ("/nowhere/%04d.png", "/nowhere is not a folder"),
     ],

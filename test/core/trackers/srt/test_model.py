@@ -18,9 +18,10 @@ from siam_tracker_core.errors import BoxError, ConfigError, ImageError
 from siam_tracker_core.geometry import Box, iou
 from siam_tracker_core.networks.srt import SRTLayers
 from siam_tracker_core.trackers.common.lost import LostConfig
+from siam_tracker_core.trackers.group import TrackerGroup
 from siam_tracker_core.trackers.results import TrackState
 from siam_tracker_core.trackers.srt import SRTConfig
-from siam_tracker_core.trackers.tracker import TrackerGroup, start
+from siam_tracker_core.trackers.tracker import start
 from siam_tracker_core.trackers.update import update_targets
 
 pytestmark = pytest.mark.usefixtures("narrow_vgg")
