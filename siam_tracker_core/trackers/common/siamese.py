@@ -73,6 +73,10 @@ class NetworkOutput:
         return abs(self.peak) + abs(self.psr) < float("inf")
 
 
+# A box that is smaller by this factor than it usually was is what was seen last of a target that hid. That target comes
+# back as large as it was.
+_HIDDEN = 1.5
+
 TargetT = TypeVar("TargetT")
 OtherT = TypeVar("OtherT")
 OutputT = TypeVar("OutputT", bound=NetworkOutput)
@@ -191,8 +195,9 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         """The state of a target that was not found: looked for further, or from where it was last believed to be."""
         if state.lost_search is not None:
             return replace(state, lost_search=state.lost_search.after(self._lost_count(state, state.lost_search)))
-        # The target comes back as large as it was, not as what was seen of it last.
         last, usual = state.confident_box, Box.from_centre(*state.confident_box.centre, *state.habits.size)
+        if usual.area < _HIDDEN * last.area:
+            usual = last
         side = state.confident_side * math.sqrt(usual.area / last.area)
         # It may be the box that was given, which reaches as far outside as a user likes.
         back = replace(state, box=bounded(usual, usual, 0.0, state.image_size), search_side=side)

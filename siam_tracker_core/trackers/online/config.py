@@ -61,7 +61,7 @@ class OnlineConfig:
         share: of the filter's response in the scores that proposals are chosen by.
         sidelobes: peak-to-sidelobe ratio of the response from which on it has its whole share; less below.
         calibration: from evidence and response to the score of a result, on which LOST rests.
-        familiar: a lost target is taken up again where the response is at least this share of what it usually was: a
+        familiar: a lost target is taken up again where its likeness is at least this share of what it usually was: a
             look-alike may look enough like the target for the score, but not as much as the target did. 0 asks for
             nothing.
         hard_negatives: additional weight of cells off the target that look like it.
@@ -83,7 +83,7 @@ class OnlineConfig:
     share: Share = 0.7
     sidelobes: NotNegative = 0.0
     calibration: ResponseCalibration = field(default_factory=ResponseCalibration)
-    familiar: Annotated[float, Ge(0), Le(2)] = 0.9
+    familiar: Annotated[float, Ge(0), Le(2)] = 0.75
     hard_negatives: NotNegative = 0.0
     gate: GateConfig = field(default_factory=_gate)
     undo_after: Count = 5

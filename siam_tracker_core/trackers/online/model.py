@@ -158,9 +158,10 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
             return learner.refuse(online, "the target is lost", at_once=True)
         if state.confidence.on_trial:
             return learner.refuse(online, "the target has just been found again, to be confirmed by the next frame")
-        if state.confidence.state is TrackState.TRACKING and math.isfinite(output.liking):
-            online = replace(online, usual=mixed(online.usual, output.liking))
         spot = self._spot(state, output)
+        likeness = self._likeness(learner, output.seen, spot)
+        if state.confidence.state is TrackState.TRACKING and math.isfinite(likeness):
+            online = replace(online, usual=mixed(online.usual, likeness))
         x, y, width, height = (side / learner.stride for side in (*spot.centre, *spot.sides))
         other = rival(spot.response, (x, y), (width / 2, height / 2)) / max(spot.score, 1e-6)
         return learner.decide(online, output.seen, spot.centre, (spot.score, output.liking), other)
@@ -172,9 +173,14 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
 
     def _familiar(self, state: SiameseState[PupilT], output: HeardT) -> bool:
         online = state.target.online
-        if self.learner is None or online is None:
+        if self.learner is None or online is None or output.seen is None:
             return True
-        return output.liking >= self.learner.config.familiar * online.usual
+        likeness = self._likeness(self.learner, output.seen, self._spot(state, output))
+        return likeness >= self.learner.config.familiar * online.usual
+
+    @staticmethod
+    def _likeness(learner: Learner, seen: Seen, spot: Spot) -> float:
+        return seen.likeness(*(place / learner.stride for place in spot.centre))
 
     @abstractmethod
     def _spot(self, state: SiameseState[PupilT], output: HeardT) -> Spot:

@@ -13,8 +13,20 @@ _LEAST_HALF = 1.0
 _LEAST_WANTED = 0.3
 
 
-def response_at(response: torch.Tensor, centre: tuple[float, float], deviations: tuple[float, float]) -> float:
-    """The highest response in the cells around a place, as a share of what is wanted there.
+def response_at(response: torch.Tensor, centre: tuple[float, float]) -> float:
+    """The highest response in the cells around a place.
+
+    Args:
+        response: (size, size).
+        centre: x and y in cells from the map's middle.
+    """
+    column, row = _nearest(len(response), centre)
+    around = response[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+    return float(around.max())
+
+
+def likeness_at(response: torch.Tensor, centre: tuple[float, float], deviations: tuple[float, float]) -> float:
+    """The response at a place as a share of what is wanted there.
 
     What is wanted is a Gaussian whose middle lies between the cells, so that the cells themselves have less than 1.
 
@@ -23,12 +35,19 @@ def response_at(response: torch.Tensor, centre: tuple[float, float], deviations:
         centre: of the Gaussian, x and y in cells from the map's middle.
         deviations: of the Gaussian in cells.
     """
-    values = response.float().cpu().numpy()
-    middle = (len(values) - 1) / 2
-    column, row = (int(min(max(round(place + middle), 0), len(values) - 1)) for place in centre)
-    around = values[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    off = ((column - middle - centre[0]) / deviations[0]) ** 2 + ((row - middle - centre[1]) / deviations[1]) ** 2
-    return float(around.max()) / max(math.exp(-off / 2), _LEAST_WANTED)
+    middle = (len(response) - 1) / 2
+    away = [
+        (cell - middle - place) / deviation
+        for cell, place, deviation in zip(_nearest(len(response), centre), centre, deviations, strict=True)
+    ]
+    wanted = math.exp(-sum(part**2 for part in away) / 2)
+    return response_at(response, centre) / max(wanted, _LEAST_WANTED)
+
+
+def _nearest(size: int, centre: tuple[float, float]) -> tuple[int, int]:
+    """Column and row of the cell that is nearest to a place."""
+    column, row = (int(min(max(round(place + (size - 1) / 2), 0), size - 1)) for place in centre)
+    return column, row
 
 
 def rival(scores: torch.Tensor, centre: tuple[float, float], half: tuple[float, float]) -> float:

@@ -31,18 +31,18 @@ def test_habits_are_sums_in_which_older_frames_fade(boxes):
     np.testing.assert_allclose(habits.size, weights @ rows[:, 2:], rtol=1e-9)
 
 
+@pytest.mark.parametrize(("seen", "looked_for"), [(0.5, 1.0), (0.66, 1.0), (0.68, 0.68), (1.2, 1.2)])
 @pytest.mark.parametrize("name", ["siamrpn_mobilenetv2", "siamfc"])
-def test_a_lost_target_is_looked_for_as_large_as_it_was(name):
-    """Half of it was seen last, as of one that goes behind a wall."""
+def test_a_lost_target_of_which_a_part_was_seen_last_is_looked_for_as_large_as_it_was(name, seen, looked_for):
+    """As one that goes behind a wall; one that is hardly smaller than usual is as large as it looks."""
     made = made_sequence(frames=2, size=(320, 240))
     tracker = load_tracker(name, device="cpu", runtime="torch")
     tracker.init(made.frames[0], made.boxes[0])
     state = tracker.state
     whole = state.box
-    half = Box.from_centre(*whole.centre, whole.width / 2, whole.height)
-    lost = tracker.model.lose(
-        replace(state, box=half, confident_box=half, confident_side=state.search_side / np.sqrt(2))
-    )
-    assert (lost.box.width, lost.box.height) == pytest.approx((whole.width, whole.height))
-    assert lost.search_window.size == pytest.approx(state.search_side)
-    assert tracker.model.search(lost).windows[0].size == pytest.approx(state.search_side)
+    part = Box.from_centre(*whole.centre, seen * whole.width, whole.height)
+    side = state.search_side * np.sqrt(seen)
+    lost = tracker.model.lose(replace(state, box=part, confident_box=part, confident_side=side))
+    assert (lost.box.width, lost.box.height) == pytest.approx((looked_for * whole.width, whole.height))
+    assert lost.search_window.size == pytest.approx(np.sqrt(looked_for) * state.search_side)
+    assert tracker.model.search(lost).windows[0].size == pytest.approx(lost.search_window.size)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from siam_tracker_core.trackers.online import Learner, OnlineConfig
 from siam_tracker_core.trackers.online.filter import gaussians
-from siam_tracker_core.trackers.online.peaks import response_at, rival
+from siam_tracker_core.trackers.online.peaks import likeness_at, response_at, rival
 
 STRIDE, SIZE, CHANNELS = 8, 9, 6
 CONFIG = OnlineConfig(enabled=True, channels=4, kernel=3, targets=2)
@@ -150,13 +150,13 @@ def test_what_else_there_is_on_a_map():
     assert rival(scores, (0.0, 0.0), (1.0, 1.0)) == pytest.approx(0.6)
     assert rival(scores, (-2.0, 3.0), (1.0, 1.0)) == 1.0
     assert rival(scores, (0.0, 0.0), (9.0, 9.0)) == 0.0
-    assert response_at(scores, (0.0, 1.0), (1.0, 1.0)) == 1.0
-    assert response_at(scores, (-30.0, 30.0), (1.0, 1.0)) == 0.0
-    assert response_at(scores, (3.0, -2.0), (1.0, 1.0)) == pytest.approx(0.4)
+    assert response_at(scores, (0.0, 1.0)) == 1.0
+    assert response_at(scores, (-30.0, 30.0)) == 0.0
+    assert response_at(scores, (3.0, -2.0)) == pytest.approx(0.4)
 
 
 @given(x=st.floats(-4, 4), y=st.floats(-4, 4), width=st.floats(0.5, 4), height=st.floats(0.5, 4))
 def test_a_response_as_it_is_wanted_is_one_wherever_it_lies_between_the_cells(x, y, width, height):
     response = gaussians(torch.tensor([[x, y]]), torch.tensor([[width, height]]), 11)[0]
-    assert response_at(response, (x, y), (width, height)) == pytest.approx(1.0, abs=1e-4)
-    assert response_at(0.6 * response, (x, y), (width, height)) == pytest.approx(0.6, abs=1e-4)
+    assert likeness_at(response, (x, y), (width, height)) == pytest.approx(1.0, abs=1e-4)
+    assert likeness_at(0.6 * response, (x, y), (width, height)) == pytest.approx(0.6, abs=1e-4)
