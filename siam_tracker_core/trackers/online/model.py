@@ -18,7 +18,7 @@ from siam_tracker_core.trackers.common.habits import mixed
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState
 from siam_tracker_core.trackers.online.config import OnlineConfig
 from siam_tracker_core.trackers.online.learner import Learner
-from siam_tracker_core.trackers.online.peaks import rival
+from siam_tracker_core.trackers.online.peaks import response_at, rival, wanted_at
 from siam_tracker_core.trackers.online.state import OnlineState, Seen
 from siam_tracker_core.trackers.results import TrackResult, TrackState
 
@@ -42,11 +42,26 @@ class LearningOutput(NetworkOutput):
 
     Attributes:
         seen: what the filter says of the window; None for a tracker that does not learn.
-        liking: its response at the place that was taken, see ``Seen.at``.
+        liking: its response at the place that was taken.
+        likeness: the same as a share of what is wanted there: the middle of a Gaussian lies between the cells.
     """
 
     seen: Seen | None = field(default=None, kw_only=True)
     liking: float = field(default=math.nan, kw_only=True)
+    likeness: float = field(default=math.nan, kw_only=True)
+
+    def heard(self: HeardT, seen: Seen | None, centre: tuple[float, float]) -> HeardT:
+        """The same with what a filter says, if there is one, of the place that was taken.
+
+        Args:
+            seen: what it says of the window.
+            centre: of the place, x and y in cells from the map's middle.
+        """
+        if seen is None:
+            return self
+        liking = response_at(seen.response, centre)
+        wanted = wanted_at(len(seen.response), centre, seen.deviations)
+        return replace(self, seen=seen, liking=liking, likeness=liking / wanted)
 
 
 class Spot(NamedTuple):
@@ -159,9 +174,8 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
         if state.confidence.on_trial:
             return learner.refuse(online, "the target has just been found again, to be confirmed by the next frame")
         spot = self._spot(state, output)
-        likeness = self._likeness(learner, output.seen, spot)
-        if state.confidence.state is TrackState.TRACKING and math.isfinite(likeness):
-            online = replace(online, usual=mixed(online.usual, likeness))
+        if state.confidence.state is TrackState.TRACKING and math.isfinite(output.likeness):
+            online = replace(online, usual=mixed(online.usual, output.likeness))
         x, y, width, height = (side / learner.stride for side in (*spot.centre, *spot.sides))
         other = rival(spot.response, (x, y), (width / 2, height / 2)) / max(spot.score, 1e-6)
         return learner.decide(online, output.seen, spot.centre, (spot.score, output.liking), other)
@@ -175,12 +189,7 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
         online = state.target.online
         if self.learner is None or online is None or output.seen is None:
             return True
-        likeness = self._likeness(self.learner, output.seen, self._spot(state, output))
-        return likeness >= self.learner.config.familiar * online.usual
-
-    @staticmethod
-    def _likeness(learner: Learner, seen: Seen, spot: Spot) -> float:
-        return seen.likeness(*(place / learner.stride for place in spot.centre))
+        return output.likeness >= self.learner.config.familiar * online.usual
 
     @abstractmethod
     def _spot(self, state: SiameseState[PupilT], output: HeardT) -> Spot:

@@ -20,28 +20,25 @@ def response_at(response: torch.Tensor, centre: tuple[float, float]) -> float:
         response: (size, size).
         centre: x and y in cells from the map's middle.
     """
-    column, row = _nearest(len(response), centre)
-    around = response[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    return float(around.max())
+    values = response.float().cpu().numpy()
+    column, row = _nearest(len(values), centre)
+    return float(values[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].max())
 
 
-def likeness_at(response: torch.Tensor, centre: tuple[float, float], deviations: tuple[float, float]) -> float:
-    """The response at a place as a share of what is wanted there.
-
-    What is wanted is a Gaussian whose middle lies between the cells, so that the cells themselves have less than 1.
+def wanted_at(size: int, centre: tuple[float, float], deviations: tuple[float, float]) -> float:
+    """What a Gaussian has in the cell nearest to its middle, which lies between the cells: 1 or less.
 
     Args:
-        response: (size, size).
+        size: side of the map in cells.
         centre: of the Gaussian, x and y in cells from the map's middle.
         deviations: of the Gaussian in cells.
     """
-    middle = (len(response) - 1) / 2
+    middle = (size - 1) / 2
     away = [
         (cell - middle - place) / deviation
-        for cell, place, deviation in zip(_nearest(len(response), centre), centre, deviations, strict=True)
+        for cell, place, deviation in zip(_nearest(size, centre), centre, deviations, strict=True)
     ]
-    wanted = math.exp(-sum(part**2 for part in away) / 2)
-    return response_at(response, centre) / max(wanted, _LEAST_WANTED)
+    return max(math.exp(-sum(part**2 for part in away) / 2), _LEAST_WANTED)
 
 
 def _nearest(size: int, centre: tuple[float, float]) -> tuple[int, int]:

@@ -10,7 +10,6 @@ import torch
 from siam_tracker_core.trackers.common.gate import Decision, Gate
 from siam_tracker_core.trackers.online.filter import Projection
 from siam_tracker_core.trackers.online.lessons import Notebook
-from siam_tracker_core.trackers.online.peaks import likeness_at, response_at
 
 _SHOWN = Decision(True, "the target was shown in this frame")
 
@@ -29,14 +28,6 @@ class Seen(NamedTuple):
     response: torch.Tensor
     share: float
     deviations: tuple[float, float]
-
-    def at(self, x: float, y: float) -> float:
-        """The response at a place in cells from the map's middle, see ``response_at``."""
-        return response_at(self.response, (x, y))
-
-    def likeness(self, x: float, y: float) -> float:
-        """How much like the target the same place is, see ``likeness_at``."""
-        return likeness_at(self.response, (x, y), self.deviations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +55,7 @@ class OnlineState:
         size: side of its response maps in cells.
         notebook: its lessons.
         gate: decides what is learned from.
-        usual: its likeness to itself (``Seen.likeness``) while it is tracked for certain, a mean that forgets.
+        usual: its likeness to itself (``LearningOutput``) while it is tracked for certain, a mean that forgets.
         decision: about the last frame.
         lesson: the last frame, where it is to be learned from.
         passed_over: why the last frame was not learned from although it was to be; else empty.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -14,7 +14,6 @@ from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.trackers.common.boxes import scale_factors
 from siam_tracker_core.trackers.common.response import cosine_window, peak_to_sidelobe, peaks
 from siam_tracker_core.trackers.common.siamese import SiameseState
-from siam_tracker_core.trackers.online import Seen
 from siam_tracker_core.trackers.online.model import LearningOutput
 from siam_tracker_core.trackers.siamfc.config import ScaleSearchConfig
 from siam_tracker_core.trackers.siamfc.votes import Votes, fused
@@ -118,7 +117,7 @@ class ScalePyramid:
                 dy=float(row[1] - middle) * step,
                 scale=1.0 if free[place] else float(self.factors[window]),
             )
-            outputs.append(output if seen is None else replace(output, seen=seen, liking=self._liking(seen, output)))
+            outputs.append(output.heard(seen, (output.dx / self.stride, output.dy / self.stride)))
         return outputs
 
     def moved(self, state: SiameseState[TargetT], output: SiamFCOutput, first_side: float) -> Move:
@@ -138,10 +137,6 @@ class ScalePyramid:
         centre = output.window.centre_x + output.dx * output.pixels, output.window.centre_y + output.dy * output.pixels
         x, y = (min(max(place, 0.0), float(limit)) for place, limit in zip(centre, state.image_size, strict=True))
         return Move(Box.from_centre(x, y, state.box.width * factor, state.box.height * factor), side)
-
-    def _liking(self, seen: Seen, output: SiamFCOutput) -> float:
-        """The filter's response at the place of an output."""
-        return seen.at(output.dx / self.stride, output.dy / self.stride)
 
     def _preferences(self, free: Sequence[bool], count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Factors (T, count) on the windows' responses, and shares (T,) of the cosine window."""

@@ -230,9 +230,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         self, window: Window, size: int, proposal: Proposal, response: torch.Tensor, seen: Seen | None
     ) -> SiamRPNOutput:
         output = SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)
-        if seen is None:
-            return output
-        return replace(output, seen=seen, liking=seen.at(proposal.dx / self.stride, proposal.dy / self.stride))
+        return output.heard(seen, (proposal.dx / self.stride, proposal.dy / self.stride))
 
     def _window(self, size: int) -> torch.Tensor:
         if size not in self._cosine:

@@ -103,7 +103,7 @@ def make_lesson(
         count = heard.sum(dim=0)
         share = (heard / count.clamp_min(1))[..., None, None]
         taught = (count > 0).float()
-        said = torch.stack([share[place] * each.scores for place, each in enumerate(answers)]).sum(dim=0)
+        said = sum(share[place] * each.scores for place, each in enumerate(answers))
         shown = sum(share[place][..., None] * each.boxes for place, each in enumerate(answers))
         said = torch.where(_inside(points, labels), said, settings.elsewhere * said)
         confirmed = (count > 0)[:, None, None]

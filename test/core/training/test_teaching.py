@@ -101,11 +101,10 @@ def constant(box, score=0.9, cells=5):
     return Answers(torch.full((1, cells, cells), score), boxes)
 
 
-def lesson_of(answers, label, negative=False, loose=False):
+def lesson_of(answers, label, negative=False, loose=False, **settings):
     labels = torch.tensor([label], dtype=torch.float32)
-    return make_lesson(
-        answers, labels, torch.tensor([negative]), torch.tensor([loose]), grid(5), TeachingLoss(agreement=0.5)
-    )
+    settings = TeachingLoss(agreement=0.5, **settings)
+    return make_lesson(answers, labels, torch.tensor([negative]), torch.tensor([loose]), grid(5), settings)
 
 
 def test_only_teachers_that_the_label_confirms_are_heard():
@@ -114,6 +113,15 @@ def test_only_teachers_that_the_label_confirms_are_heard():
     assert lesson.taught.tolist() == [1]
     assert torch.allclose(lesson.scores, right.scores)
     assert torch.allclose(lesson.boxes, right.boxes)
+
+
+@pytest.mark.parametrize("elsewhere", [0.0, 0.25, 1.0])
+def test_what_teachers_like_beside_the_label_counts_as_much_as_is_wanted(elsewhere):
+    """Cells lie 16 pixels apart, so that one column and three rows of them are inside the label's box."""
+    lesson = lesson_of([constant([0, 0, 30, 40], 0.8)], [0, 0, 30, 40], elsewhere=elsewhere)
+    for row, column in np.ndindex(5, 5):
+        inside = column == 2 and row in (1, 2, 3)
+        assert lesson.scores[0, row, column].item() == pytest.approx(0.8 if inside else 0.8 * elsewhere)
 
 
 def test_labels_alone_teach_where_no_teacher_is_right():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from siam_tracker_core.trackers.online import Learner, OnlineConfig
 from siam_tracker_core.trackers.online.filter import gaussians
-from siam_tracker_core.trackers.online.peaks import likeness_at, response_at, rival
+from siam_tracker_core.trackers.online.peaks import response_at, rival, wanted_at
 
 STRIDE, SIZE, CHANNELS = 8, 9, 6
 CONFIG = OnlineConfig(enabled=True, channels=4, kernel=3, targets=2)
@@ -158,5 +158,6 @@ def test_what_else_there_is_on_a_map():
 @given(x=st.floats(-4, 4), y=st.floats(-4, 4), width=st.floats(0.5, 4), height=st.floats(0.5, 4))
 def test_a_response_as_it_is_wanted_is_one_wherever_it_lies_between_the_cells(x, y, width, height):
     response = gaussians(torch.tensor([[x, y]]), torch.tensor([[width, height]]), 11)[0]
-    assert likeness_at(response, (x, y), (width, height)) == pytest.approx(1.0, abs=1e-4)
-    assert likeness_at(0.6 * response, (x, y), (width, height)) == pytest.approx(0.6, abs=1e-4)
+    wanted = wanted_at(11, (x, y), (width, height))
+    assert response_at(response, (x, y)) / wanted == pytest.approx(1.0, abs=1e-4)
+    assert response_at(0.6 * response, (x, y)) / wanted == pytest.approx(0.6, abs=1e-4)
