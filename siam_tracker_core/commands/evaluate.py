@@ -31,6 +31,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.rivals import Rivals, read_rivals
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning
+from siam_tracker_core.evaluation.starts import check_starts, from_starts
 from siam_tracker_core.evaluation.summary import Results
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.files import check_outputs
@@ -41,6 +42,7 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 EXPERIMENTS = "supervised realtime"
 REPETITIONS = 15  # of VOT-2015 to 2019
 RATE = 25.0
+FIRST = "first"
 PUBLISHED_NOTE = "Scored from results that others published, not run here: {}."
 
 
@@ -61,6 +63,7 @@ def evaluate(
     threads: int | None = None,
     frames: int | None = None,
     sequences: list[str] | str = "",
+    starts: list[str] | str = FIRST,
     attributes: Path | None = None,
     rivals: list[str] | str = "",
     fresh: bool = False,
@@ -94,6 +97,8 @@ def evaluate(
         threads: CPU threads for each process; all by default.
         frames: take only the first so many frames of every sequence.
         sequences: names of the only ones to run; each is shown over time and as a film strip, in that order.
+        starts: first, middle, last. Each run counts like a sequence: first is forward from the first frame, middle
+            forward from the middle one, last backward from the last one.
         attributes: a YAML file with the attributes of sequences by name, such as {Crossing: SV DEF FM}, for a folder,
             whose sequences have none of their own.
         rivals: folders of other trackers' published results, which are shown beside ours: OTB's archives (.mat, .txt),
@@ -122,6 +127,7 @@ def evaluate(
         "threads": (threads, None),
         "frames": (frames, None),
         "sequences": (words_of(sequences), []),
+        "starts": (words_of(starts), [FIRST]),
         "attributes": (attributes, None),
         "rivals": (folders_of(rivals), []),
         "orientation": (orientation, "exif"),
@@ -129,15 +135,19 @@ def evaluate(
     archives = folders_of(rivals)
     if archives and frames is not None and benchmark == "vot":
         raise ConfigError("published results of VOT are of whole sequences; leave out --frames or --rivals")
+    check_starts(words_of(starts))
+    if words_of(starts) != [FIRST] and (archives or benchmark == "vot"):
+        others = "published results are" if archives else "VOT's experiments have starts of their own, and are"
+        raise ConfigError(f"{others} of whole sequences; leave out --starts" + " or --rivals" * bool(archives))
     check_outputs({"--out": out}, [root, attributes, *names])
     made_folder(out)
     skipped = Skipped(named=sys.maxsize)
     chosen = words_of(sequences)
     whole = chosen_sequences(read_sequences_of(benchmark, root, version, skipped, orientation), chosen)
-    cut = first_frames(whole, frames)
+    cut = from_starts(first_frames(whole, frames), words_of(starts))
     request = _Request(
         sequences=cut if attributes is None else with_attributes(cut, attributes),
-        chosen=chosen,
+        chosen=[run.name for run in cut] if chosen else [],
         specs=[TrackerSpec.of(name, device, folders_of(peer_models)) for name in names],
         out=out,
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},

@@ -74,7 +74,17 @@ class Sequence:
 
     def part(self, start: int, stop: int) -> Sequence:
         """The frames from ``start`` up to, and without, ``stop`` as a sequence of its own."""
-        frames = slice(start, stop)
+        return self._taken(slice(start, stop))
+
+    def head(self, count: int) -> Sequence:
+        """The first ``count`` frames as a sequence of its own."""
+        return self.part(0, count)
+
+    def backwards(self) -> Sequence:
+        """The frames from the last to the first as a sequence of its own."""
+        return self._taken(slice(None, None, -1))
+
+    def _taken(self, frames: slice) -> Sequence:
         return replace(
             self,
             frames=self.frames[frames],
@@ -83,10 +93,6 @@ class Sequence:
             polygons=None if self.polygons is None else self.polygons[frames],
             tags={label: values[frames] for label, values in self.tags.items()},
         )
-
-    def head(self, count: int) -> Sequence:
-        """The first ``count`` frames as a sequence of its own."""
-        return self.part(0, count)
 
 
 @dataclass(frozen=True)

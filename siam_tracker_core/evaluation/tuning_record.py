@@ -14,6 +14,7 @@ import yaml
 
 from siam_tracker_core.datasets import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.evaluation.starts import without_start
 from siam_tracker_core.files import read_text, write_text
 
 _TITLE = "# Settings found by siam-tracker tune. siam-tracker evaluate reads the record below; keep it with them."
@@ -30,8 +31,8 @@ def fingerprint(sequence: VideoSequence) -> str:
 
 
 def plain_name(name: str) -> str:
-    """A sequence's name without case and without a data set's prefix: "vot_bag" and "Bag" are one."""
-    lowered = name.lower()
+    """A sequence's name without case, a data set's prefix and a run's start: "vot_bag" and "Bag@last" are one."""
+    lowered = without_start(name).lower()
     prefix, underscore, rest = lowered.partition("_")
     return rest if underscore and prefix.rstrip("0123456789") in ("otb", "vot", "tb") else lowered
 

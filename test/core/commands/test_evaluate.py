@@ -61,6 +61,18 @@ def test_a_folder_alone_will_do(root: Path, tmp_path: Path) -> None:
 
 
 @needs_kcf
+@needs_kcf
+def test_each_start_is_a_run(tmp_path: Path) -> None:
+    write_sequence(tmp_path / "clip", frames=20)
+    out = tmp_path / "out"
+    words = ["evaluate", str(tmp_path / "clip"), "--trackers", "kcf", "--out", str(out)]
+    assert main([*words, "--starts", "first", "middle", "last", "--sequences", "clip"]) == 0
+    summary = json.loads((out / "summary.json").read_text())["kcf"]
+    assert (summary["sequences"], summary["frames"]) == (3, 20 + 10 + 20)
+    assert sorted(path.stem for path in (out / "results" / "kcf").glob("*.csv")) == ["clip", "clip@last", "clip@middle"]
+    assert [run["sequence"] for run in json.loads((out / "sequences.json").read_text())]
+
+
 def test_a_data_set_with_attributes(tmp_path: Path) -> None:
     """DTB70 has as many folders as its name says; two frames each will do."""
     from siam_tracker_core.datasets.benchmark_files import read_table
@@ -142,6 +154,8 @@ def test_vot_from_the_words_to_the_report(
         (["folder", "--root", "{root}", "--sequences", "one three"], "no sequence three; known are one, two"),
         (["folder", "--root", "{root}", "--trackers", "nobody"], "no tracker 'nobody'"),
         (["vot", "--root", "{root}"], "list.txt"),
+        (["vot", "--root", "{root}", "--starts", "last"], "VOT's experiments have starts of their own"),
+        (["folder", "--root", "{root}", "--starts", "end"], "'end' is no start; starts are first, middle, last"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(
