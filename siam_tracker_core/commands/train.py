@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import shlex
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,14 +82,90 @@ def train(
         explain: only print all settings of data, training and validation, as YAML for ``--config`` with a comment on
             each.
     """
-    kind = trainable(tracker)
-    recipe = read_recipe(kind.recipe_class, training)
-    sampling = training_data(data, shards, recipe)
-    checks = read_config(Validation, validation or {}, "validation")
+    settings = Settings.read(tracker, data, shards, training, validation)
     if explain:
-        everything = {"data": sampling, "training": recipe, "validation": checks}
-        print(f"tracker: {tracker}\n{explained(everything, {'data': FROM_RECIPE})}", end="")
+        print(settings.explained(), end="")
         return
+    told = run_training(
+        settings,
+        out,
+        start=start,
+        objects=objects,
+        keep=keep,
+        machine=Machine(device, processes, machines),
+        resume=resume,
+        minutes=minutes,
+    )
+    for line in told:
+        print(line)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is trained, on what, and how.
+
+    Attributes:
+        tracker: its name among ``TRAINABLE``.
+        kind: its training.
+        recipe: of the training.
+        sampling: the data, completed from the recipe.
+        checks: the validation.
+    """
+
+    tracker: str
+    kind: type[TrainingModule]
+    recipe: Recipe
+    sampling: TrainingData
+    checks: Validation
+
+    @classmethod
+    def read(
+        cls,
+        tracker: str,
+        data: dict[str, Any] | None,
+        shards: list[str] | str | None = None,
+        training: dict[str, Any] | None = None,
+        validation: dict[str, Any] | None = None,
+    ) -> Settings:
+        """From the values of a configuration; arguments as of ``train``.
+
+        Raises:
+            ConfigError: for an unknown tracker or key, a wrong value, or one that belongs elsewhere.
+        """
+        kind = trainable(tracker)
+        recipe = read_recipe(kind.recipe_class, training)
+        sampling = training_data(data, shards, recipe)
+        return cls(tracker, kind, recipe, sampling, read_config(Validation, validation or {}, "validation"))
+
+    def explained(self) -> str:
+        """All of them as YAML, with a comment on each."""
+        everything = {"data": self.sampling, "training": self.recipe, "validation": self.checks}
+        return f"tracker: {self.tracker}\n{explained(everything, {'data': FROM_RECIPE})}"
+
+    def values(self) -> dict[str, Any]:
+        """All of them for a configuration file."""
+        told = {name: value for name, value in asdict(self.sampling).items() if name not in FROM_RECIPE}
+        parts: dict[str, Any] = {"data": told, "training": asdict(self.recipe), "validation": asdict(self.checks)}
+        return {"tracker": self.tracker, **parts}
+
+
+def run_training(
+    settings: Settings,
+    out: Path,
+    *,
+    start: Path | None = None,
+    objects: Path | None = None,
+    keep: Keep = "last",
+    machine: Machine,
+    resume: bool = False,
+    minutes: float | None = None,
+) -> list[str]:
+    """Train, and write the weights; arguments as of ``train``.
+
+    Returns:
+        What to tell at the end; nothing in processes but the first.
+    """
+    tracker, recipe, sampling, checks = settings.tracker, settings.recipe, settings.sampling, settings.checks
     if keep == "best" and checks.root is None:
         raise ConfigError("keep: best needs a validation to choose by; give validation.root")
     check_outputs({"--out": out}, [source.path for source in sampling.sources])
@@ -98,13 +174,11 @@ def train(
     refuse_known(checks, {track for _, track in samples.domains})
     checkpoint = checkpoint_to_resume(out, resume)
     torch.manual_seed(recipe.seed)
-    module = kind.build(recipe, objects)
+    module = settings.kind.build(recipe, objects)
     origin = start_from(module, start) if start else {}
     channels_last(module.network)
     if not resume:
-        told = {name: value for name, value in asdict(sampling).items() if name not in FROM_RECIPE}
-        parts: dict[str, Any] = {"data": told, "training": asdict(recipe), "validation": asdict(checks)}
-        write_config(out, {"tracker": tracker, **parts, "start": start, "objects": objects, "keep": keep})
+        write_config(out, {**settings.values(), "start": start, "objects": objects, "keep": keep})
     deadline = None if minutes is None else Deadline(minutes, out)
     more: list[Callback] = [] if deadline is None else [deadline]
     if sampling.validation_samples:
@@ -113,7 +187,7 @@ def train(
         module,
         samples,
         out,
-        machine=Machine(device, processes, machines),
+        machine=machine,
         checkpoint=checkpoint,
         validation=checks,
         more=more,
@@ -121,16 +195,18 @@ def train(
     weights = out / f"{tracker}.safetensors"
     export(weights, module, run, origin, samples.description(), keep)
     if not run.is_first:
-        return
+        return []
+    told = [f"wrote {weights}"]
     if deadline is not None and deadline.stopped and run.steps < recipe.steps:
-        over = f"the {minutes:g} minutes were over after {run.steps} of {recipe.steps} steps"
-        print(f"{over}; {_way_on(out, device, processes) if deadline.epochs_left else 'that was in the last epoch'}")
-    print(f"wrote {weights}")
+        way_on = _way_on(out, machine) if deadline.epochs_left else "that was in the last epoch"
+        told.insert(0, f"the {minutes:g} minutes were over after {run.steps} of {recipe.steps} steps; {way_on}")
+    return told
 
 
-def _way_on(out: Path, device: str, processes: int) -> str:
+def _way_on(out: Path, machine: Machine) -> str:
     words = ["siam-tracker", "train", "--config", str(out / CONFIG), "--out", str(out), "--resume"]
-    words += ["--device", device] * (device != "auto") + ["--processes", str(processes)] * (processes != 1)
+    words += ["--device", machine.device] * (machine.device != "auto")
+    words += ["--processes", str(machine.processes)] * (machine.processes != 1)
     return f"the next epoch comes with {shlex.join(words)}"
 
 

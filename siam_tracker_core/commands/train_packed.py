@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -16,13 +14,14 @@ from typing import Any, Literal
 import torch
 
 from siam_tracker_core.commands.pack import MARK, PLAN
-from siam_tracker_core.commands.train import train
+from siam_tracker_core.commands.train import Settings, run_training
 from siam_tracker_core.config import merged, read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.training.engine.checkpoints import LAST
 from siam_tracker_core.training.engine.curves import gather_log, write_curves
 from siam_tracker_core.training.engine.deadline import PACE
+from siam_tracker_core.training.engine.run import Machine
 
 SETTINGS = "settings.json"
 LARGEST = 16e6  # bytes of a file that comes back
@@ -138,19 +137,17 @@ def _call(
     machine: Mapping[str, Any],
     resume: bool = False,
 ) -> None:
-    paths = {name: Path(plan[name]) for name in ("start", "objects") if plan.get(name)}
+    start, objects = (Path(plan[name]) if plan.get(name) else None for name in ("start", "objects"))
     left = max(end - time.monotonic(), 1.0)
-    with contextlib.redirect_stdout(io.StringIO()):  # train tells how to go on by itself, which is not the pack's way
-        train(
-            plan["tracker"],
-            run,
-            data=settings["data"],
-            training=settings["training"],
-            device=machine["device"],
-            minutes=left / 60,
-            resume=resume,
-            **paths,  # type: ignore[arg-type]
-        )
+    run_training(
+        Settings.read(plan["tracker"], settings["data"], training=settings["training"]),
+        run,
+        start=start,
+        objects=objects,
+        machine=Machine(machine["device"]),
+        resume=resume,
+        minutes=left / 60,
+    )
 
 
 def _settings(plan: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any]:
