@@ -153,6 +153,7 @@ def evaluate(
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
         title=title or title_of(benchmark, root, version),
         command=command_line("evaluate", [benchmark], options),
+        starts=words_of(starts),
         left_out=[f"left out: {name}" for names in skipped.names.values() for name in names],
     )
     for line in request.left_out:
@@ -183,6 +184,7 @@ class _Request:
     title: str
     command: str
     left_out: list[str]
+    starts: list[str]
 
     def facts(
         self, identities: Identities, failures: Sequence[Failure], resumed: int, total: int, note: str
@@ -217,6 +219,9 @@ def _one_pass(request: _Request, rivals: Rivals | None) -> tuple[Summaries, list
     total = sum(len(results) for results in finished.values())
     note = "A tracker that says the target is lost keeps its last box, and that box is scored."
     facts = request.facts(run.identities, run.failures, run.resumed, total, note)
+    if request.starts != [FIRST]:
+        starts = ", ".join(request.starts)
+        facts["notes"].append(f"Each sequence was run from its {starts} frame, and each run counts like a sequence.")
     labels = {sequence.name: sequence.attributes for sequence in request.sequences}
     seen = _seen(finished, run.identities)
     facts["warnings"] += [seen_warning(name, finished[name], names) for name, names in seen.items()]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from siam_tracker_core.evaluation.differences import with_error
+
 Summaries = Mapping[str, Mapping[str, Any]]
 
 
@@ -29,9 +31,12 @@ def accuracy_table(summaries: Summaries) -> str:
     """The trackers' figures as a Markdown table, in the order given.
 
     Where targets are absent and come back, what is said of that too: the share of frames with the target in sight that
-    are called LOST, that of frames without it, and that of returns that are found; see ``LostCalls``.
+    are called LOST, that of frames without it, and that of returns that are found; see ``LostCalls``. Where there are
+    several trackers, also how far each is behind the best, with the standard error of that; see ``Behind``.
     """
-    header = ["tracker", "success AUC", "precision 20 px", "frames/s", "p50 ms", "p95 ms", "frames", "lost"]
+    compared = any("behind_best" in figures for figures in summaries.values())
+    header = ["tracker", "success AUC", *["behind the best"] * compared, "precision 20 px"]
+    header += ["frames/s", "p50 ms", "p95 ms", "frames", "lost"]
     calls = {name: figures.get("lost_calls") or {} for name, figures in summaries.items()}
     absences = any(of_one.get("true_calls") is not None for of_one in calls.values())
     header += ["LOST in sight", "LOST without", "found again"] * absences
@@ -39,6 +44,7 @@ def accuracy_table(summaries: Summaries) -> str:
         [
             name,
             f"{figures['success_auc']:.3f}",
+            *[with_error(figures["behind_best"]) if "behind_best" in figures else ""] * compared,
             f"{figures['precision_20']:.3f}",
             number(figures["fps"], 1),
             number(figures["latency_ms"]["p50"], 1),

@@ -140,15 +140,22 @@ def overlap_table(of_sequence: Mapping[str, SequenceResult]) -> Table:
 
 def summary_table(summaries: Summaries) -> Table:
     """``summary.json`` as a table, a line for each tracker."""
-    rows = [
-        {
-            "tracker": name,
-            **{key: value for key, value in figures.items() if key != "latency_ms"},
-            **{f"{share}_ms": value for share, value in figures["latency_ms"].items()},
-        }
-        for name, figures in summaries.items()
-    ]
-    return Table(list(rows[0]), [list(row.values()) for row in rows])
+    rows = [{"tracker": name, **_flat(figures)} for name, figures in summaries.items()]
+    header = list(dict.fromkeys(key for row in rows for key in row))
+    return Table(header, [[row.get(key) for key in header] for row in rows])
+
+
+def _flat(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures without further figures in them: ``latency_ms: {p50: 3}`` is ``p50_ms: 3``, other names are joined."""
+    flat: dict[str, Any] = {}
+    for key, value in figures.items():
+        if key == "latency_ms":
+            flat |= {f"{share}_ms": of_share for share, of_share in value.items()}
+        elif isinstance(value, Mapping):
+            flat |= {f"{key}_{inner}": of_inner for inner, of_inner in value.items()}
+        else:
+            flat[key] = " ".join(value) if isinstance(value, list) else value
+    return flat
 
 
 def sequences_table(results: Results) -> Table:

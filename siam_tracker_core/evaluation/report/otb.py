@@ -13,6 +13,7 @@ from markupsafe import Markup
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.attributes import Labels, by_attribute
+from siam_tracker_core.evaluation.differences import behind
 from siam_tracker_core.evaluation.report import figures, plot_style
 from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import film_strip
@@ -67,7 +68,8 @@ def write_report(
 
     Returns:
         What ``summary.json`` holds: each tracker's figures as ``summary.summarise`` gives them, best first; of one that
-        has seen some of the sequences, also their names (``seen``) and ``success_auc_unseen``, without them.
+        has seen some of the sequences, also their names (``seen``) and ``success_auc_unseen``, without them; of all but
+        the best, how far they are behind it (``behind_best``, see ``differences.Behind``).
 
     Raises:
         DatasetError: if there is no tracker, or a tracker without any result.
@@ -83,8 +85,8 @@ def write_report(
         name: summarise(of_tracker) | _unseen(of_tracker, seen.get(name)) for name, of_tracker in results.items()
     }
     order = ranked(summaries)
-    summaries = {name: summaries[name] for name in order}
     results = {name: results[name] for name in order}
+    summaries = {name: summaries[name] | _behind(results[name], results[order[0]]) for name in order}
     colours = {name: index for index, name in enumerate(order)}
     by_sequence = _chosen_first(_hardest_first(results), chosen)
     strips, panels = (len(chosen), max(len(chosen), PANELS)) if chosen else (STRIPS, PANELS)
@@ -107,6 +109,7 @@ def write_report(
         drawn,
         summaries=summaries,
         best=_best(summaries),
+        compared=any("behind_best" in of_tracker for of_tracker in summaries.values()),
         colours=colours,
         attributes=[(row, f"attribute-{plot_style.file_name(row.code)}") for row in attributes],
         panels=_panels(by_sequence, colours, overlaps, labels, strips),
@@ -218,6 +221,12 @@ def _sequence_rows(results: Results, seen: Mapping[str, Sequence[str]]) -> list[
 def _unseen(results: Sequence[SequenceResult], seen: Sequence[str] | None) -> dict[str, Any]:
     """What the summary of a tracker tells beside its figures if it has seen sequences in training."""
     return {"seen": list(seen), "success_auc_unseen": unseen_score(results, seen)} if seen else {}
+
+
+def _behind(results: Sequence[SequenceResult], best: Sequence[SequenceResult]) -> dict[str, Any]:
+    """What the summary of a tracker tells beside its figures if it is not the best."""
+    lack = None if results is best else behind(results, best)
+    return {} if lack is None else {"behind_best": lack.figures()}
 
 
 def _best(summaries: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:

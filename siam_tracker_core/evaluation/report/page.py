@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from siam_tracker_core.evaluation.differences import with_error
 from siam_tracker_core.evaluation.report import palette, plot_style
 from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import Shot
@@ -111,6 +112,7 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["figure"] = _figure
+    environment.filters["with_error"] = with_error
     return environment
 
 
