@@ -51,6 +51,7 @@ const pointing = new Pointing(stage, {
       announce(`Following target ${answer.id}`);
     }
     report(answer);
+    return answer.ok;
   },
   end() {
     hold();

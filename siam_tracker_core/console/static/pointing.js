@@ -7,8 +7,8 @@ const REACH = 24; // CSS pixels around a handle that belong to it; a finger need
 const TAP = 6; // CSS pixels of movement that are no drag yet
 
 /**
- * Calls `on.begin()` when a box is begun, `on.send({ box, stamp, id, label })` for a box to be followed, `on.end()` when
- * none is drawn any more, and `on.tap(point)` for a touch without a drag.
+ * Calls `on.begin()` when a box is begun, `on.send({ box, stamp, id, label })` for a box to be followed, which
+ * gives whether it was accepted, `on.end()` when none is drawn any more, and `on.tap(point)` for a touch without a drag.
  */
 export class Pointing {
   #stage;
@@ -71,11 +71,13 @@ export class Pointing {
     return true;
   }
 
-  send() {
+  async send() {
     if (!this.#box) return;
     const request = { box: this.#box, stamp: this.#stamp, id: this.#id, label: $("box-label").value.trim() };
     this.#finish();
-    this.#on.send(request);
+    const accepted = await this.#on.send(request);
+    // To be corrected rather than drawn again; on the picture of now, for the old one may be why it was refused.
+    if (!accepted && !this.isActive) this.propose(request.box, request.id, request.label);
   }
 
   cancel() {

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from console_page import SIZE, Page, browser
 from made_session import MadeSession
+from selenium.webdriver.common.keys import Keys
 
 from siam_tracker_core import ResponseMap, TrackState
 from siam_tracker_core.console import Access, ConsoleServer, Description, Picture, RequestRefused, Setting, TargetView
@@ -26,6 +27,7 @@ class HeldSession(MadeSession):
     def __init__(self) -> None:
         super().__init__()
         self.speed = 1.0
+        self.refusal = ""
         self.now = replace(self.now, device="cpu", runtime="made 1")
 
     def describe(self) -> Description:
@@ -37,6 +39,12 @@ class HeldSession(MadeSession):
         if not isinstance(value, (int, float)) or not 0 <= value <= 8:
             raise RequestRefused(f"speed cannot be {value}; expected a number from 0 to 8")
         self.speed = float(value)
+
+    def set_target(self, stamp: int, box: Box, target_id: int, label: str) -> int:
+        given = super().set_target(stamp, box, target_id, label)
+        if self.refusal:
+            raise RequestRefused(self.refusal)
+        return given
 
     def show(self, label: str) -> None:
         pixels = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
@@ -125,6 +133,25 @@ def test_a_target_set_anew_by_a_box_alone_keeps_its_name(page: Page, session: He
     page.js("document.getElementById('at-once').click()")
     page.wait_for(lambda: session.asked, "the request")
     assert session.asked[-1][3:] == (1, "cat")
+
+
+def test_a_refused_box_stays_to_be_corrected(page: Page, session: HeldSession) -> None:
+    session.refusal = "the target box is 3 pixels wide; at least 4 are needed"
+    page.wait("return document.querySelector('.card')", "the target")
+    page.drag(np.array([20.0, 20.0, 50.0, 50.0]))
+    page.wait("return !document.getElementById('box-bar').hidden", "the question")
+    page.js("document.getElementById('box-label').value = 'dog'; document.getElementById('box-send').click()")
+    page.wait("return document.querySelector('.toast')", "the refusal")
+    page.wait("return !document.getElementById('box-bar').hidden", "the box again")
+    assert page.js("return document.getElementById('box-label').value") == "dog"
+    session.refusal = ""
+    page.press(Keys.ARROW_RIGHT, Keys.ENTER)
+    page.wait_for(lambda: len(session.asked) == 2, "the request again")
+    (_, _, refused, *rest), (_, _, corrected, *again) = session.asked
+    assert corrected.x > refused.x
+    assert (corrected.y, corrected.width, corrected.height) == (refused.y, refused.width, refused.height)
+    assert again == rest == [0, "dog"]
+    page.wait("return document.getElementById('box-bar').hidden", "the end")
 
 
 def test_a_picture_that_stands_still_is_seen_in_the_new_way(page: Page) -> None:
