@@ -174,8 +174,8 @@ class Learner:
         centres = torch.tensor([lesson.centre for _, lesson in pupils], dtype=torch.float32, device=device)
         deviations = torch.tensor([state.deviations for state, _ in pupils], dtype=torch.float32, device=device)
         wanted = least_squares.gaussians(centres, deviations, size).flatten(1)
-        likeness = _stacked([lesson.likeness for _, lesson in pupils]).flatten(1)
-        weights = 1 + config.hard_negatives * (likeness - wanted).clamp_min(0)
+        responses = _stacked([lesson.response for _, lesson in pupils]).flatten(1)
+        weights = 1 + config.hard_negatives * (responses - wanted).clamp_min(0)
         around = least_squares.patches(samples, config.kernel, size, config.dilation)
         new = least_squares.statistics(around, wanted, weights)
         before = [state.notebook.lessons for state, _ in pupils]

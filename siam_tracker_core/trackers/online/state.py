@@ -37,12 +37,12 @@ class Lesson:
     Attributes:
         samples: (D, rows, columns).
         centre: of the target, x and y in cells from the map's middle.
-        likeness: (size, size), how much each cell looks like the target, 0..1.
+        response: (size, size), the filter's, held to 0..1.
     """
 
     samples: torch.Tensor
     centre: tuple[float, float]
-    likeness: torch.Tensor
+    response: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
