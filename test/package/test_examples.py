@@ -125,6 +125,7 @@ def test_webcam_with_the_console(repository_root: Path, footage: tuple[Path, NDA
         assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_batch_evaluation(repository_root: Path, tmp_path: Path) -> None:
     notebook = json.loads((repository_root / "examples" / "batch_evaluation.ipynb").read_text(encoding="utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]

@@ -179,6 +179,7 @@ def run(program: Path, *arguments: str, folder: Path) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.slow
 def test_the_wheel_alone_loads_the_default_and_tracks(wheel: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "bare", wheel)
     tracked = run(python, "-c", TRACK, folder=tmp_path)
@@ -228,6 +229,7 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: Path, repository_root: 
     assert {name for name in names if "__pycache__" not in name} - inside == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", PROMISED)
 def test_each_extra_alone_brings_what_it_is_for(extra: str, wheel: Path, tmp_path: Path) -> None:
     try:

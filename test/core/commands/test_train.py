@@ -40,6 +40,7 @@ def crash_in_second_epoch(self, trainer, *_):
         raise SystemExit("as if the machine went down")
 
 
+@pytest.mark.slow
 def test_commands_from_distillation_to_a_tracker(videos, shards, objects, teacher, tmp_path, monkeypatch):
     """Two steps of each, interrupted and resumed, validated, ending in a file that tracks."""
     tiny = {"epochs": 2, "steps_per_epoch": 1, "batch_size": 2}

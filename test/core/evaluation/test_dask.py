@@ -77,6 +77,7 @@ def test_a_cluster_gives_the_numbers_of_one_process(
             assert (tmp_path / "there" / "results" / spec.label / f"{one.name}.csv").is_file()
 
 
+@pytest.mark.slow
 def test_a_failure_on_a_cluster_loses_its_sequence_only(
     address: str, sequences: list[Sequence], tmp_path: Path
 ) -> None:
@@ -102,6 +103,7 @@ def test_a_dask_worker_that_dies_loses_its_task_only(address: str) -> None:
     assert answers == {0: 1, 2: 3, 3: 4}
 
 
+@pytest.mark.slow
 def test_a_tracker_that_ends_its_process_loses_its_sequence_only(tmp_path: Path, sequences: list[Sequence]) -> None:
     deadly = sequences[1].frames[2]
     kills = cv2.imread(str(deadly)).tobytes()

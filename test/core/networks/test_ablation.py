@@ -71,6 +71,7 @@ def test_depth_is_what_the_name_says(name):
     assert layers(on_meta(name)[0]) == int("".join(filter(str.isdecimal, name)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "options"),
     [

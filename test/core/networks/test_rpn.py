@@ -180,6 +180,7 @@ def two_branches(network: SiamRPNNetwork, exemplar: torch.Tensor, search: torch.
     return Proposals(classification.view(1, 2, -1, cells, cells), regression.view(1, 4, -1, cells, cells))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", sorted(HEADS))
 @pytest.mark.parametrize(
     ("name", "margins"), [("alexnet_wide", (0, 0)), ("ciresnet22", (0, 0)), ("mobilenetv2", (4, 2))]

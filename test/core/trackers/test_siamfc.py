@@ -197,6 +197,7 @@ def leaving():
     return [made.frames[frame] for frame in kept], made.boxes[kept]
 
 
+@pytest.mark.slow
 def test_a_target_that_leaves_is_lost_and_found_again(leaving):
     images, boxes = leaving
     tracker = load_tracker("siamfc", device="cpu")

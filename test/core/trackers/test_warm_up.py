@@ -25,6 +25,7 @@ TRACKERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("narrow_vgg")
 @pytest.mark.parametrize("name", TRACKERS)
 @pytest.mark.parametrize("targets", [1, 2])

@@ -255,6 +255,7 @@ def test_batches_of_negatives_teach_no_shape(batch):
     assert module.network.head.cls.conv_kernel[0].weight.grad.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["depthwise", "up_channel"])
 def test_heads_begin_undecided_and_learn_at_the_paper_s_rate(batch, head):
     module = small_module(backbone="alexnet_wide", head=head, hidden=64)

@@ -18,6 +18,7 @@ def store(shards, tmp_path_factory):
     return build_store(tmp_path_factory.mktemp("store"), [shards["photographs"]])
 
 
+@pytest.mark.slow
 def test_teachers_features_are_standardised_and_kept(store, teacher):
     network = load_teacher(teacher)
     features = teach(store, network, torch.device("cpu"), 256, "one", batch=4)

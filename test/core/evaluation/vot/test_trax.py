@@ -176,6 +176,7 @@ def write_sequences(folder: Path, truth: dict[str, list[list[int]]], frames: lis
     (folder / "sequences" / "list.txt").write_text("".join(f"{name}\n" for name in truth))
 
 
+@pytest.mark.slow
 @needs_toolkit
 def test_vot_toolkit_runs_siamfc(tmp_path: Path) -> None:
     made = made_sequence(frames=10, size=(320, 240), seed=4)

@@ -88,6 +88,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory):
     return found, sequences, toolkit("analyse", folder, "scripted")["baseline"]
 
 
+@pytest.mark.slow
 def test_accuracy_and_robustness_agree(judged) -> None:
     found, _, theirs = judged
     ours = found.scores["scripted"]["supervised"]
@@ -124,6 +125,7 @@ def test_a_tracker_that_never_lasts_has_no_expected_average_overlap(tmp_path: Pa
         assert np.isnan(vot_scores(found.runs["scripted"]["supervised"], sequences, year).eao)
 
 
+@pytest.mark.slow
 def test_supervision_and_real_time_agree(tmp_path: Path) -> None:
     stack = SUPERVISED.partition("    analyses")[0] + "".join(
         f"  {name}:\n    {{type: supervised, realtime: {{grace: 3, fps: 25}}, repetitions: 1, skip_initialize: 5}}\n"

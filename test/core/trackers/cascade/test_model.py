@@ -21,6 +21,7 @@ def crossing():
     return red, blue, staged(blue, red)
 
 
+@pytest.mark.slow
 def test_matching_alone_jumps_to_a_look_alike_and_the_cascade_stays(crossing):
     red, blue, images = crossing
     alone = follow(made("siamfc"), images, red)
@@ -31,6 +32,7 @@ def test_matching_alone_jumps_to_a_look_alike_and_the_cascade_stays(crossing):
     assert min(overlaps) > 0.7
 
 
+@pytest.mark.slow
 def test_learning_from_the_wrong_patch_breaks_it_and_the_gate_keeps_it_whole(hiding):
     red, images = hiding
     gated = follow(made(), images, red)

@@ -93,6 +93,7 @@ def test_a_displacement_that_is_no_finite_number_is_none(number):
     assert best.centre == pytest.approx((160, 120))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("box", EXTREME)
 @pytest.mark.parametrize("lost", [FOLLOW, PESSIMIST], ids=["following", "lost"])
 def test_extreme_targets_keep_finite_boxes_that_meet_the_image(box, lost):

@@ -17,6 +17,7 @@ from siam_tracker_core.training.data.data_module import ShardData, Source, Train
 from siam_tracker_core.training.data.streams import share_out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [0.0, 1.0])
 @pytest.mark.parametrize("ranks", [2, 3])
 @pytest.mark.parametrize("name", ["videos", "one"])

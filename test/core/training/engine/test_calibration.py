@@ -42,6 +42,7 @@ def test_calibration_does_not_depend_on_the_evidence_s_units():
     np.testing.assert_allclose([other.score(*row) for row in values * [100, 1]], scores, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_calibration_of_proposals(videos, tmp_path, monkeypatch, capsys):
     """A tracker with random weights: it looks, and its evidence is of the kind that calibration wants."""
     torch.manual_seed(0)
