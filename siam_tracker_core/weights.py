@@ -32,7 +32,11 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: _small(tensor.detach().cpu()).contiguous() for name, tensor in state.items()}
+    # Each with memory of its own, as the format wants: what was read of shared files may be one tensor of two names.
+    tensors = {
+        name: _small(tensor.detach().cpu()).clone(memory_format=torch.contiguous_format)
+        for name, tensor in state.items()
+    }
     partial = path.with_suffix(".partial")
     # Its own ``save_file`` leaves a file that nobody but its owner can read.
     partial.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(metadata)}))

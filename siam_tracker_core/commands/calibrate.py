@@ -14,7 +14,7 @@ from siam_tracker_core.files import check_outputs
 from siam_tracker_core.trackers.common.siamese import SiameseModel
 from siam_tracker_core.training.engine.calibration import fit, gather
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import read_weights
+from siam_tracker_core.weights import read_weights, share_beside, shared_files
 from siam_tracker_core.zoo import load_tracker
 
 
@@ -39,9 +39,12 @@ def calibrate(weights: Path, videos: Path, out: Path | None = None, device: str 
         kept, false = (scores[evidence.right] >= threshold).mean(), (scores[~evidence.right] >= threshold).mean()
         print(f"score >= {threshold:4}: {kept:6.1%} of the right ones, {false:6.1%} of the wrong ones")
     state, metadata = read_weights(weights)
+    holders = [weights.with_name(name) for name in shared_files(weights)]
     metadata = merged(metadata, {"config": {"calibration": asdict(calibration)}})
     metadata["provenance"] = merged(
         metadata.get("provenance", {}), {"calibration": {"looks": len(scores), "roc_area": round(area, 4)}}
     )
-    save(out or weights, state, metadata, "give another --out, or make room")
-    print(f"stored in {out or weights}: {calibration}")
+    written = out or weights
+    save(written, state, metadata, "give another --out, or make room")
+    share_beside(written, holders)
+    print(f"stored in {written}: {calibration}")

@@ -33,6 +33,20 @@ def test_what_is_shared_is_read_as_before_and_stored_once(files: tuple[Path, Pat
     assert joint.stat().st_size < size - 200 * 200 * 2 + 1000
 
 
+def test_what_was_read_of_a_shared_file_can_be_written(tmp_path: Path) -> None:
+    """Two of its names may stand for one tensor of the other file, whose memory they then have in common."""
+    base, joint = tmp_path / "base.safetensors", tmp_path / "joint.safetensors"
+    save_weights(base, {"count": torch.tensor(7), "scale": torch.full((3,), 1e6)}, {})
+    twins = {"a.count": torch.tensor(7), "b.count": torch.tensor(7), "a.scale": torch.full((3,), 1e6)}
+    save_weights(joint, {**twins, "b.scale": torch.full((3,), 1e6)}, {})
+    assert len(share(joint, [base])) == 4
+    state, _ = read_weights(joint)
+    save_weights(tmp_path / "whole.safetensors", state, {})
+    whole, _ = read_weights(tmp_path / "whole.safetensors")
+    assert whole.keys() == state.keys()
+    assert all(torch.equal(whole[name], state[name]) for name in state)
+
+
 def test_the_other_file_must_be_there_and_be_the_same(files: tuple[Path, Path]) -> None:
     base, joint = files
     share(joint, [base])
