@@ -31,7 +31,7 @@ from siam_tracker_core.evaluation.resolve import TrackerSpec
 from siam_tracker_core.evaluation.rivals import Rivals, read_rivals
 from siam_tracker_core.evaluation.runner import Failure, evaluate_trackers
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning
-from siam_tracker_core.evaluation.starts import check_starts, from_starts
+from siam_tracker_core.evaluation.starts import FIRST, check_starts, from_starts
 from siam_tracker_core.evaluation.summary import Results
 from siam_tracker_core.evaluation.workers import Backend
 from siam_tracker_core.files import check_outputs
@@ -42,7 +42,6 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 EXPERIMENTS = "supervised realtime"
 REPETITIONS = 15  # of VOT-2015 to 2019
 RATE = 25.0
-FIRST = "first"
 PUBLISHED_NOTE = "Scored from results that others published, not run here: {}."
 
 
@@ -109,7 +108,7 @@ def evaluate(
         json: print report, warnings and the figures of each tracker for a script.
     """
     benchmark, root = what_and_where(benchmark, root)
-    names, rounds = tracker_names(trackers), words_of(experiments)
+    names, rounds, beginnings = tracker_names(trackers), words_of(experiments), words_of(starts)
     version = version_of(benchmark, version)
     options = {
         "root": (root, None),
@@ -127,7 +126,7 @@ def evaluate(
         "threads": (threads, None),
         "frames": (frames, None),
         "sequences": (words_of(sequences), []),
-        "starts": (words_of(starts), [FIRST]),
+        "starts": (beginnings, [FIRST]),
         "attributes": (attributes, None),
         "rivals": (folders_of(rivals), []),
         "orientation": (orientation, "exif"),
@@ -135,8 +134,8 @@ def evaluate(
     archives = folders_of(rivals)
     if archives and frames is not None and benchmark == "vot":
         raise ConfigError("published results of VOT are of whole sequences; leave out --frames or --rivals")
-    check_starts(words_of(starts))
-    if words_of(starts) != [FIRST] and (archives or benchmark == "vot"):
+    check_starts(beginnings)
+    if beginnings != [FIRST] and (archives or benchmark == "vot"):
         others = "published results are" if archives else "VOT's experiments have starts of their own, and are"
         raise ConfigError(f"{others} of whole sequences; leave out --starts" + " or --rivals" * bool(archives))
     check_outputs({"--out": out}, [root, attributes, *names])
@@ -144,7 +143,7 @@ def evaluate(
     skipped = Skipped(named=sys.maxsize)
     chosen = words_of(sequences)
     whole = chosen_sequences(read_sequences_of(benchmark, root, version, skipped, orientation), chosen)
-    cut = from_starts(first_frames(whole, frames), words_of(starts))
+    cut = from_starts(first_frames(whole, frames), beginnings)
     request = _Request(
         sequences=cut if attributes is None else with_attributes(cut, attributes),
         chosen=[run.name for run in cut] if chosen else [],
@@ -153,7 +152,7 @@ def evaluate(
         running={"jobs": jobs, "backend": backend, "address": address, "threads": threads, "fresh": fresh},
         title=title or title_of(benchmark, root, version),
         command=command_line("evaluate", [benchmark], options),
-        starts=words_of(starts),
+        starts=beginnings,
         left_out=[f"left out: {name}" for names in skipped.names.values() for name in names],
     )
     for line in request.left_out:

@@ -15,7 +15,8 @@ import numpy as np
 from siam_tracker_core.datasets.types import Sequence as VideoSequence
 from siam_tracker_core.errors import ConfigError
 
-STARTS = ("first", "middle", "last")
+FIRST, MIDDLE, LAST = "first", "middle", "last"
+STARTS = (FIRST, MIDDLE, LAST)
 # Between a sequence's name and the start of one of its runs.
 MARK = "@"
 # Runs of fewer frames tell more of the first box than of the tracker.
@@ -61,9 +62,9 @@ def without_start(name: str) -> str:
 
 
 def _run(sequence: VideoSequence, start: str) -> VideoSequence | None:
-    if start == "first":
+    if start == FIRST:
         return sequence
-    run = sequence.part(len(sequence) // 2, len(sequence)) if start == "middle" else sequence.backwards()
+    run = sequence.part(len(sequence) // 2, len(sequence)) if start == MIDDLE else sequence.backwards()
     seen = np.flatnonzero(~np.isnan(run.boxes).any(axis=1))
     if not seen.size or len(run) - seen[0] < SHORTEST:
         return None
