@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import cv2
 import numpy as np
 import torch
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from torch import nn
 from torch.nn import functional
 
@@ -44,6 +45,8 @@ class MDNetTraining(Recipe):
         hard_negatives: of each domain that teach in a step, the hardest of those that ``data.domains.negatives``
             draws; as many as that leave nothing to choose.
         flip_probability: probability of mirroring a domain's frames.
+        rotation: largest turn of a patch about its middle, in degrees; half of the patches are turned, as by py-MDNet
+            for ILSVRC VID (30 degrees).
         photometry: how the colours of a frame change.
         tracking: settings of the tracker, which validate and stay with the weights.
     """
@@ -59,6 +62,7 @@ class MDNetTraining(Recipe):
     convolutions: Literal["trained", "fresh"] = "trained"
     hard_negatives: Count = 96
     flip_probability: Share = 0.5
+    rotation: Annotated[float, Ge(0), Le(180)] = 0.0
     photometry: Photometry = field(default_factory=lambda: Photometry(grey=0.05, blur=0.1))
     tracking: MDNetConfig = field(default_factory=MDNetConfig)
 
@@ -186,7 +190,7 @@ class MDNetModule(TrainingModule):
         return network.fc5(network.fc4(network.features(images)))  # type: ignore[no-any-return]
 
     def patches(self, batch: Batch, generator: torch.Generator) -> Patches:
-        """What is in the boxes of a batch, in other colours, perhaps mirrored."""
+        """What is in the boxes of a batch, in other colours, perhaps mirrored and turned."""
         recipe, crops = self.recipe, batch["crops"]
         domains, frames, side = crops.shape[:3]
         images = crops.flatten(0, 1).permute(0, 3, 1, 2).flip(1).float()
@@ -194,7 +198,8 @@ class MDNetModule(TrainingModule):
         flips = draw_flips(domains, recipe.flip_probability, crops.device, generator).repeat_interleave(frames)
         images = torch.where(flips[:, None, None, None], images.flip(3), images)
         boxes = torch.cat((batch["positives"], batch["negatives"]), dim=2).flatten(0, 1)
-        sampled = sample_boxes(images, mirrored(boxes, flips, side), recipe.context)
+        turns = draw_turns(boxes, recipe.rotation, generator) if recipe.rotation else None
+        sampled = sample_boxes(images, mirrored(boxes, flips, side), recipe.context, turns)
         sampled = sampled.unflatten(0, (domains, frames))
         near = batch["positives"].shape[2]
         parts = (sampled[:, :, :near].flatten(1, 2), sampled[:, :, near:].flatten(1, 2))
@@ -255,27 +260,40 @@ def mirrored(boxes: torch.Tensor, flips: torch.Tensor, side: int) -> torch.Tenso
     return torch.cat((left[..., None], boxes[..., 1:]), dim=2)
 
 
-def sample_boxes(images: torch.Tensor, boxes: torch.Tensor, context: float = CONTEXT) -> torch.Tensor:
+def draw_turns(boxes: torch.Tensor, largest: float, generator: torch.Generator) -> torch.Tensor:
+    """Angles (N, k) in radians for boxes (N, k, 4): up to ``largest`` degrees either way for half of them, else 0."""
+    shape, device = boxes.shape[:2], generator.device
+    turned = torch.rand(shape, generator=generator, device=device) < 0.5
+    angles = (2 * torch.rand(shape, generator=generator, device=device) - 1) * math.radians(largest)
+    return (angles * turned).to(boxes.device)
+
+
+def sample_boxes(
+    images: torch.Tensor, boxes: torch.Tensor, context: float = CONTEXT, turns: torch.Tensor | None = None
+) -> torch.Tensor:
     """What is in boxes with MDNet's margin, as a tracker sees it; continued with the image's mean colour.
 
     Args:
         images: float (N, C, H, W).
         boxes: (N, k, 4) of ``x, y, width, height`` in pixels.
         context: side of what is seen relative to that of the box.
+        turns: (N, k) angles in radians by which the patches, which are square, are turned clockwise; none by default.
 
     Returns:
         (N, k, C, 107, 107).
     """
     height, width = images.shape[2:]
     steps = ((torch.arange(CROP_SIZE, device=images.device) + 0.5) / CROP_SIZE - 0.5) * context
+    across, down = steps.expand(CROP_SIZE, -1), steps[:, None].expand(-1, CROP_SIZE)
+    if turns is not None:
+        cosine, sine = turns.cos()[..., None, None], turns.sin()[..., None, None]
+        across, down = cosine * across + sine * down, cosine * down - sine * across
     sizes = boxes[..., 2:].float()
     middles = boxes[..., :2].float() + sizes / 2
-    along_x = (middles[..., :1] + steps * sizes[..., :1]) * (2 / width) - 1
-    along_y = (middles[..., 1:] + steps * sizes[..., 1:]) * (2 / height) - 1
-    across = along_x[:, :, None].expand(-1, -1, CROP_SIZE, -1)
-    down = along_y[..., None].expand(-1, -1, -1, CROP_SIZE)
+    along_x = (middles[..., :1, None] + across * sizes[..., :1, None]) * (2 / width) - 1
+    along_y = (middles[..., 1:, None] + down * sizes[..., 1:, None]) * (2 / height) - 1
     # The patches of an image lie below each other in one grid, so that the image is not repeated.
-    grid = torch.stack((across, down), dim=-1).flatten(1, 2)
+    grid = torch.stack((along_x, along_y), dim=-1).flatten(1, 2)
     mean = images.mean(dim=(2, 3), keepdim=True)
     sampled = functional.grid_sample(images - mean, grid, mode="bilinear", align_corners=False) + mean
     return sampled.unflatten(2, (boxes.shape[1], CROP_SIZE)).transpose(1, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -12,13 +13,13 @@ from torch.nn import functional
 from siam_tracker_core import load_tracker
 from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks.mdnet import MDNet, PairNorm
+from siam_tracker_core.networks.mdnet import CROP_SIZE, MDNet, PairNorm
 from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.engine.export import start_from
 from siam_tracker_core.training.engine.recipe import read_recipe
 from siam_tracker_core.training.engine.schedule import make_optimiser, parameter_groups
-from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, mirrored, sample_boxes
+from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, draw_turns, mirrored, sample_boxes
 from siam_tracker_core.weights import save_weights
 
 SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip_probability": 0.0}
@@ -99,6 +100,39 @@ def test_a_mirrored_frame_has_mirrored_patches():
     found, expected = sample_boxes(turned, mirrored(boxes, flips, SIDE)), sample_boxes(images, boxes)
     torch.testing.assert_close(found[0], expected[0].flip(3), atol=1e-4, rtol=0)
     torch.testing.assert_close(found[1], expected[1])
+
+
+@pytest.mark.parametrize("degrees", [-90, 25, 140])
+def test_a_turned_patch_is_what_opencv_warps_to_it(degrees):
+    image = cv2.GaussianBlur(np.random.default_rng(2).integers(0, 255, (SIDE, SIDE, 3)).astype(np.uint8), (5, 5), 0)
+    x, y, width, height = box = (40.0, 50, 36, 24)
+    scale = np.diag([CROP_SIZE / (1.3 * width), CROP_SIZE / (1.3 * height)])
+    angle = np.radians(degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ scale
+    # OpenCV counts places from the middle of the first pixel.
+    shift = (CROP_SIZE - 1) / 2 - turn @ (np.array([x + width / 2, y + height / 2]) - 0.5)
+    expected = cv2.warpAffine(image, np.column_stack([turn, shift]), (CROP_SIZE, CROP_SIZE))
+    images = torch.from_numpy(image).permute(2, 0, 1)[None].float()
+    found = sample_boxes(images, torch.tensor([[box]]), 1.3, torch.tensor([[angle]]).float())[0, 0]
+    difference = (found.permute(1, 2, 0) - torch.from_numpy(expected)).abs()
+    assert difference.mean() < 1.5
+    assert difference.amax() < 12
+
+
+def test_half_of_the_patches_are_turned_by_up_to_what_the_recipe_says():
+    turns = draw_turns(torch.zeros(50, 40, 4), 30.0, torch.Generator().manual_seed(0)).flatten()
+    turned = turns[turns != 0]
+    assert 0.45 < len(turned) / len(turns) < 0.55
+    limit = np.radians(30)
+    assert turned.abs().max() <= limit
+    assert turned.max() > 0.99 * limit
+    assert turned.min() < -0.99 * limit
+    upright, leaning, batch = module(), module(rotation=30.0), made_batch()
+    patches = [
+        each.patches(batch, torch.Generator().manual_seed(1)).images.flatten(0, 1) for each in (upright, leaning)
+    ]
+    same = (patches[0] - patches[1]).abs().flatten(1).amax(1) == 0
+    assert 0 < same.sum() < len(same)
 
 
 def test_loss_is_the_cross_entropy_of_each_domain_s_own_layer():
