@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import atexit
 import os
+import resource
 import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import pytest
 
 from siam_tracker_ros.domain import claim_domain
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 ROOT = Path(__file__).resolve().parents[1]
 FASTDDS_PROFILE = ROOT / "config" / "fastdds_large_data.xml"
@@ -78,3 +84,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("no real footage here: ../shared/data is not beside the repository")
     return folder
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController, error: object | None) -> None:
+    """Say how a process of the suite ended that should not have: only its parent can know that it was killed."""
+    if error:
+        popen = node.gateway._io.popen
+        try:
+            status = popen.wait(5)
+        except subprocess.TimeoutExpired:
+            status = None
+        name = f" ({signal.Signals(-status).name})" if status is not None and status < 0 else ""
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+        told = f"exit status {status}{name}, at most {most} MiB of memory in a process"
+        print(f"\n[{node.gateway.id}] {told}", flush=True)
