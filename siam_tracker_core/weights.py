@@ -20,7 +20,12 @@ METADATA_KEY = "siam_tracker"
 SHARED = "shared"  # of the metadata: tensors that lie in files beside this one
 
 
-def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+def save_weights(
+    path: str | Path,
+    state: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, Any],
+    beside: Sequence[str | Path] = (),
+) -> list[str]:
     """Write tensors as fp16 (those beyond its range, and whole numbers, as they are) with metadata as JSON.
 
     The file appears whole or not at all.
@@ -29,6 +34,14 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
         path: ends in ``.safetensors``.
         state: a state dict.
         metadata: provenance and configuration; must be JSON-serialisable.
+        beside: weights files. Tensors that one of them holds too are named there and not stored again, if it lies in
+            the folder of ``path`` and shares nothing itself.
+
+    Returns:
+        Names of the tensors that are not in the file, because others hold them.
+
+    Raises:
+        WeightsError: if a file of ``beside`` is missing or damaged.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,10 +50,34 @@ def save_weights(path: str | Path, state: Mapping[str, torch.Tensor], metadata: 
         name: _small(tensor.detach().cpu()).clone(memory_format=torch.contiguous_format)
         for name, tensor in state.items()
     }
+    shared = _held_beside(path, tensors, beside)
+    elsewhere = [name for entry in shared.values() for name in entry["tensors"]]
+    own = {name: tensor for name, tensor in tensors.items() if name not in elsewhere}
+    told = {**metadata, SHARED: shared} if shared else metadata
     partial = path.with_suffix(".partial")
     # Its own ``save_file`` leaves a file that nobody but its owner can read.
-    partial.write_bytes(save(tensors, metadata={METADATA_KEY: json.dumps(metadata)}))
+    partial.write_bytes(save(own, metadata={METADATA_KEY: json.dumps(told)}))
     partial.replace(path)
+    return elsewhere
+
+
+def _held_beside(
+    path: Path, tensors: Mapping[str, torch.Tensor], beside: Sequence[str | Path]
+) -> dict[str, dict[str, Any]]:
+    """By the name of each file that holds some of the tensors: its SHA-256, and its names for them."""
+    folder, left, shared = path.resolve().parent, dict(tensors), {}
+    for other in map(Path, beside):
+        if other.resolve().parent != folder or other.resolve() == path.resolve():
+            continue
+        there, of_other = _read(other)
+        if SHARED in of_other:
+            continue
+        by_content = {_content(tensor): name for name, tensor in there.items()}
+        names = {name: by_content[key] for name, tensor in left.items() if (key := _content(tensor)) in by_content}
+        if names:
+            shared[other.name] = {"sha256": sha256(other), "tensors": names}
+            left = {name: tensor for name, tensor in left.items() if name not in names}
+    return shared
 
 
 def _small(tensor: torch.Tensor) -> torch.Tensor:
@@ -82,47 +119,6 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise WeightsError(f"weights file {path} has metadata of another form: {str(metadata)[:80]}")
     _check_metadata(path, metadata)
     return state, metadata
-
-
-def share(path: str | Path, others: Sequence[str | Path]) -> list[str]:
-    """Take those tensors out of a weights file that other files in its folder hold too, and name them there instead.
-
-    Args:
-        path: of the file, which is written anew.
-        others: files in the same folder, which share nothing themselves.
-
-    Returns:
-        Names of the tensors that are not in the file any more.
-
-    Raises:
-        WeightsError: if a file is missing or damaged, or lies elsewhere.
-    """
-    path = Path(path)
-    own, metadata = _read(path)
-    shared = dict(metadata.get(SHARED, {}))
-    found: list[str] = []
-    for other in map(Path, others):
-        if other.resolve().parent != path.resolve().parent or other.resolve() == path.resolve():
-            raise WeightsError(f"{path} can share tensors with files beside it only, and {other} is none")
-        there, of_other = _read(other)
-        if SHARED in of_other:
-            raise WeightsError(f"{other} shares tensors itself; name the files that hold them")
-        by_content = {_content(tensor): name for name, tensor in there.items()}
-        names = {name: by_content[key] for name, tensor in own.items() if (key := _content(tensor)) in by_content}
-        if names:
-            shared[other.name] = {"sha256": sha256(other), "tensors": names}
-            own = {name: tensor for name, tensor in own.items() if name not in names}
-            found += names
-    save_weights(path, own, {**metadata, SHARED: shared})
-    return found
-
-
-def share_beside(path: str | Path, others: Sequence[str | Path]) -> list[str]:
-    """``share`` with those of some files that lie in one folder with ``path`` and share nothing themselves."""
-    folder = Path(path).resolve().parent
-    near = [other for other in map(Path, others) if other.resolve().parent == folder]
-    beside = [other for other in near if not _read(other)[1].get(SHARED)]
-    return share(path, beside) if beside else []
 
 
 def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:

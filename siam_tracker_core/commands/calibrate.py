@@ -14,7 +14,7 @@ from siam_tracker_core.files import check_outputs
 from siam_tracker_core.trackers.common.siamese import SiameseModel
 from siam_tracker_core.training.engine.calibration import fit, gather
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import read_weights, share_beside, shared_files
+from siam_tracker_core.weights import read_weights, shared_files
 from siam_tracker_core.zoo import load_tracker
 
 
@@ -45,6 +45,5 @@ def calibrate(weights: Path, videos: Path, out: Path | None = None, device: str 
         metadata.get("provenance", {}), {"calibration": {"looks": len(scores), "roc_area": round(area, 4)}}
     )
     written = out or weights
-    save(written, state, metadata, "give another --out, or make room")
-    share_beside(written, holders)
+    save(written, state, metadata, "give another --out, or make room", beside=holders)
     print(f"stored in {written}: {calibration}")

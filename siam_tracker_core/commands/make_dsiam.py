@@ -16,7 +16,7 @@ from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.trackers.dsiam import DSiamConfig
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import load_into, read_weights, sha256, share_beside
+from siam_tracker_core.weights import load_into, read_weights, sha256
 
 
 def make_dsiam(
@@ -76,8 +76,8 @@ def make_dsiam(
         _fit(network, videos, data_set, most)
     provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
     told = {"tracker": "dsiam", "network": describe(network, name), "config": settings}
-    save(out, network.state_dict(), {**told, "provenance": provenance}, "give another name, or make room")
-    share_beside(out, [weights])
+    told |= {"provenance": provenance}
+    save(out, network.state_dict(), told, "give another name, or make room", beside=[weights])
     print(f"gain {network.correlation.gain:.4g}, bias {float(network.correlation.bias.detach()):.4g}")
     print(f"{out}: DSiam of {name} with {', '.join(network.layers)}, {out.stat().st_size / 1e6:.1f} MB")
 

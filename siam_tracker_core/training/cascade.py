@@ -16,7 +16,7 @@ from siam_tracker_core.trackers.cascade import HALVES, CascadeConfig
 from siam_tracker_core.trackers.mdnet import MDNetConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.training.engine.saving import save
-from siam_tracker_core.weights import read_weights, sha256, share_beside
+from siam_tracker_core.weights import read_weights, sha256
 
 # Which trackers' weights the halves are made of.
 _KINDS = {"matching": "siamfc", "classification": "mdnet"}
@@ -62,8 +62,7 @@ def join(
         ),
     }
     state = {f"{half}.{name}": tensor for half, (tensors, _) in halves.items() for name, tensor in tensors.items()}
-    save(out, state, metadata, "give another file, or make room")
-    share_beside(out, [matching, classification])
+    save(out, state, metadata, "give another file, or make room", beside=[matching, classification])
     return metadata
 
 

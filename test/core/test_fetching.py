@@ -17,7 +17,7 @@ import yaml
 from siam_tracker_core import zoo as zoo_module
 from siam_tracker_core.cli import main
 from siam_tracker_core.errors import WeightsError
-from siam_tracker_core.weights import save_weights, share
+from siam_tracker_core.weights import save_weights
 from siam_tracker_core.zoo import find_weights, read_zoo
 
 HALF, WHOLE = "half of it", "whole"
@@ -69,8 +69,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, repository_root: Path) 
     for name in ("here", "absent", "other"):
         state = {"kernel": torch.full((4, 4), float(len(name))), "bias": torch.zeros(2)}
         save_weights(made / f"{name}.safetensors", state, {})
-    save_weights(made / "sharing.safetensors", {"kernel": torch.full((4, 4), 6.0), "own": torch.ones(3)}, {})
-    assert share(made / "sharing.safetensors", [made / "absent.safetensors"]) == ["kernel"]
+    state = {"kernel": torch.full((4, 4), 6.0), "own": torch.ones(3)}
+    shared = save_weights(made / "sharing.safetensors", state, {}, beside=[made / "absent.safetensors"])
+    assert shared == ["kernel"]
     entry = yaml.safe_load((repository_root / "weights" / "zoo.yaml").read_text(encoding="utf-8"))["siamfc"]
     entries = {}
     for file in made.iterdir():

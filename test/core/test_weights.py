@@ -8,29 +8,43 @@ import pytest
 import torch
 
 from siam_tracker_core.errors import WeightsError
-from siam_tracker_core.weights import read_weights, save_weights, share, share_beside
+from siam_tracker_core.weights import read_weights, save_weights, shared_files
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> tuple[Path, Path]:
-    """A file, and one that holds its large tensor under another name beside one of its own."""
+def base(tmp_path: Path) -> Path:
+    """A file with a large tensor."""
     torch.manual_seed(0)
-    large = torch.randn(200, 200)
-    base, joint = tmp_path / "base.safetensors", tmp_path / "joint.safetensors"
-    save_weights(base, {"conv": large, "bias": torch.ones(3)}, {"name": "base"})
-    save_weights(joint, {"half.conv": large, "half.scale": torch.full((3,), 2.0)}, {"name": "joint"})
-    return base, joint
+    path = tmp_path / "base.safetensors"
+    save_weights(path, {"conv": torch.randn(200, 200), "bias": torch.ones(3)}, {"name": "base"})
+    return path
 
 
-def test_what_is_shared_is_read_as_before_and_stored_once(files: tuple[Path, Path]) -> None:
-    base, joint = files
-    before, size = read_weights(joint), joint.stat().st_size
-    assert share(joint, [base]) == ["half.conv"]
-    state, metadata = read_weights(joint)
-    assert state.keys() == before[0].keys()
-    assert all(torch.equal(state[name], before[0][name]) for name in state)
-    assert metadata == before[1]
-    assert joint.stat().st_size < size - 200 * 200 * 2 + 1000
+def joint_of(base: Path) -> dict[str, torch.Tensor]:
+    """The large tensor under another name, and one more."""
+    return {"half.conv": read_weights(base)[0]["conv"], "half.scale": torch.full((3,), 2.0)}
+
+
+def test_what_is_shared_is_read_as_it_was_and_stored_once(base: Path) -> None:
+    joint, state = base.with_name("joint.safetensors"), joint_of(base)
+    assert save_weights(joint, state, {"name": "joint"}, beside=[base]) == ["half.conv"]
+    read, metadata = read_weights(joint)
+    assert read.keys() == state.keys()
+    assert all(torch.equal(read[name], state[name]) for name in state)
+    assert metadata == {"name": "joint"}
+    assert joint.stat().st_size < 1000
+
+
+def test_each_tensor_is_named_in_the_first_file_that_holds_it(base: Path) -> None:
+    second = base.with_name("second.safetensors")
+    save_weights(second, {**joint_of(base), "bias": torch.full((5,), 4.0)}, {})
+    joint = base.with_name("joint.safetensors")
+    shared = save_weights(joint, {**joint_of(base), "third": torch.full((5,), 4.0)}, {}, beside=[base, second])
+    assert sorted(shared) == ["half.conv", "half.scale", "third"]
+    assert shared_files(joint).keys() == {base.name, second.name}
+    state, _ = read_weights(joint)
+    assert torch.equal(state["third"], torch.full((5,), 4.0))
+    assert torch.equal(state["half.conv"], read_weights(base)[0]["conv"])
 
 
 def test_what_was_read_of_a_shared_file_can_be_written(tmp_path: Path) -> None:
@@ -38,8 +52,7 @@ def test_what_was_read_of_a_shared_file_can_be_written(tmp_path: Path) -> None:
     base, joint = tmp_path / "base.safetensors", tmp_path / "joint.safetensors"
     save_weights(base, {"count": torch.tensor(7), "scale": torch.full((3,), 1e6)}, {})
     twins = {"a.count": torch.tensor(7), "b.count": torch.tensor(7), "a.scale": torch.full((3,), 1e6)}
-    save_weights(joint, {**twins, "b.scale": torch.full((3,), 1e6)}, {})
-    assert len(share(joint, [base])) == 4
+    assert len(save_weights(joint, {**twins, "b.scale": torch.full((3,), 1e6)}, {}, beside=[base])) == 4
     state, _ = read_weights(joint)
     save_weights(tmp_path / "whole.safetensors", state, {})
     whole, _ = read_weights(tmp_path / "whole.safetensors")
@@ -47,9 +60,9 @@ def test_what_was_read_of_a_shared_file_can_be_written(tmp_path: Path) -> None:
     assert all(torch.equal(whole[name], state[name]) for name in state)
 
 
-def test_the_other_file_must_be_there_and_be_the_same(files: tuple[Path, Path]) -> None:
-    base, joint = files
-    share(joint, [base])
+def test_the_other_file_must_be_there_and_be_the_same(base: Path) -> None:
+    joint = base.with_name("joint.safetensors")
+    save_weights(joint, joint_of(base), {}, beside=[base])
     save_weights(base, {"conv": torch.zeros(200, 200)}, {})
     with pytest.raises(WeightsError, match=r"shares tensors with .*base.safetensors, which is not the file"):
         read_weights(joint)
@@ -58,14 +71,23 @@ def test_the_other_file_must_be_there_and_be_the_same(files: tuple[Path, Path]) 
         read_weights(joint)
 
 
-def test_files_elsewhere_are_not_shared_with(files: tuple[Path, Path], tmp_path: Path) -> None:
-    base, joint = files
-    elsewhere = tmp_path / "more" / base.name
+def test_files_elsewhere_and_those_that_share_themselves_are_not_shared_with(base: Path) -> None:
+    joint, state = base.with_name("joint.safetensors"), joint_of(base)
+    elsewhere = base.parent / "more" / base.name
     elsewhere.parent.mkdir()
     elsewhere.write_bytes(base.read_bytes())
-    with pytest.raises(WeightsError, match="with files beside it only"):
-        share(joint, [elsewhere])
-    assert share_beside(joint, [elsewhere]) == []
-    assert share_beside(joint, [elsewhere, base]) == ["half.conv"]
-    with pytest.raises(WeightsError, match="shares tensors itself"):
-        share(base, [joint])
+    assert save_weights(joint, state, {}, beside=[elsewhere]) == []
+    assert save_weights(joint, state, {}, beside=[joint]) == []
+    assert save_weights(joint, state, {}, beside=[base]) == ["half.conv"]
+    third = base.with_name("third.safetensors")
+    assert save_weights(third, state, {}, beside=[joint]) == []
+    assert shared_files(third) == {}
+
+
+def test_a_file_beside_that_is_damaged_leaves_what_was_there(base: Path) -> None:
+    joint, state = base.with_name("joint.safetensors"), joint_of(base)
+    save_weights(joint, state, {"name": "before"})
+    base.write_bytes(b"cut")
+    with pytest.raises(WeightsError, match="truncated or no safetensors file"):
+        save_weights(joint, state, {"name": "after"}, beside=[base])
+    assert read_weights(joint)[1] == {"name": "before"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,13 @@ from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.weights import save_weights
 
 
-def save(path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, Any], advice: str) -> None:
+def save(
+    path: Path,
+    state: Mapping[str, torch.Tensor],
+    metadata: Mapping[str, Any],
+    advice: str,
+    beside: Sequence[Path] = (),
+) -> None:
     """Write a weights file, see ``weights.save_weights``.
 
     Args:
@@ -22,12 +28,14 @@ def save(path: Path, state: Mapping[str, torch.Tensor], metadata: Mapping[str, A
         state: a state dict.
         metadata: provenance and configuration.
         advice: what the user can do if it cannot be written.
+        beside: weights files whose tensors need not be stored again.
 
     Raises:
-        WeightsError: if it cannot be written; a file of that name that was there before is still whole.
+        WeightsError: if it cannot be written, or a file of ``beside`` is missing or damaged; what was there under that
+            name is still whole.
     """
     try:
-        save_weights(path, state, metadata)
+        save_weights(path, state, metadata, beside)
     except (OSError, SafetensorError) as error:  # the latter is what safetensors makes of a full disk
         with contextlib.suppress(OSError):
             path.with_suffix(".partial").unlink()
