@@ -11,6 +11,7 @@ from geometry_msgs.msg import Twist, TwistStamped
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
 from rclpy.node import Node
 
 from siam_tracker_ros.follower import parameters
@@ -24,6 +25,7 @@ from siam_tracker_ros.qos import output_qos
 _DEPTH = 10
 _FEEDBACK_SECONDS = 0.1
 _LOOK_SECONDS = 0.02
+_ACKNOWLEDGED = Duration(seconds=0.5)  # that the last command may take to those who hear it
 
 
 class TargetFollower(Node):
@@ -72,12 +74,13 @@ class TargetFollower(Node):
         )
 
     def close(self) -> None:
-        """Stop the robot and end the goal."""
+        """Stop the robot and end the goal; the command has reached those who hear it when this returns."""
         with self._lock:
             following, self._following = self._following, None
         if following is not None:
             following.end(FollowTarget.Result.OUTCOME_CANCELLED, "the follower ends")
             self._send(Speeds())
+            self._commands.wait_for_all_acked(_ACKNOWLEDGED)
 
     def _ros_seconds(self) -> float:
         return float(self.get_clock().now().nanoseconds) / 1e9

@@ -1,19 +1,16 @@
 """Entry point of the tracker node; the node itself is ``siam_tracker_ros.node.tracker_node.TrackerNode``.
 
 What can be missing on a machine is imported only when the node starts, so that its absence is one clear sentence.
-An interruption ends the process within half a second at any moment, with status 0 and without a traceback: a thread
-waits for the signals, so that they are heard while the main thread imports, loads or waits in the middleware.
+An interruption ends the process within half a second at any moment.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
+from siam_tracker_ros.ending import Ending, leave
 from siam_tracker_ros.programs import cannot_start
 
 # The two services, the watchdog, diagnostics, camera_info with depth, detections, predictions and everything else, each
@@ -22,43 +19,6 @@ _THREADS = 8
 # Seconds from a signal to the end of the process, whatever is still being done, and for the image in work of that.
 _GRACE = 0.35
 _IMAGE_GRACE = 0.15
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class Ending:
-    """Ends the process when it is interrupted.
-
-    Without an order of its own it ends at once; ``in_order`` gives it something to do before.
-    """
-
-    def __init__(self) -> None:
-        self._in_order: Callable[[], None] | None = None
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # for this thread and all that it will start
-        threading.Thread(target=self._wait, name="signals", daemon=True).start()
-
-    def in_order(self, end: Callable[[], None] | None) -> None:
-        """From now on, call ``end`` and give the process ``_GRACE`` seconds; at once again for None."""
-        self._in_order = end
-
-    def _wait(self) -> None:
-        signal.sigwait(_SIGNALS)
-        end = self._in_order
-        if end is not None:
-            backstop = threading.Timer(_GRACE, leave, [0])
-            backstop.daemon = True
-            backstop.start()
-            end()
-        else:
-            leave(0)
-
-
-def leave(status: int) -> NoReturn:
-    """End the process without taking the interpreter apart, which takes longer than a second once PyTorch is loaded."""
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
-    os._exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status where the node could not start, 1. Once it has started the process ends here.
     """
-    ending = Ending()
+    ending = Ending(_GRACE)
     try:
         import rclpy
         from rclpy.signals import SignalHandlerOptions

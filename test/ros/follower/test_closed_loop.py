@@ -185,7 +185,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         yield loop
 
 
-@pytest.mark.parametrize(("radius", "loses"), [(0.14, False), (0.3, True)])
+@pytest.mark.parametrize(("radius", "loses"), [pytest.param(0.14, False, marks=pytest.mark.slow), (0.3, True)])
 def test_the_target_is_followed_behind_a_pillar_and_past_a_look_alike(loop: Loop, radius: float, loses: bool) -> None:
     """The wide pillar hides all of the target: it is LOST, searched for by turning, and found again."""
     target = loop.begin(Script(walk=5.6, pillar_radius=radius))

@@ -67,6 +67,17 @@ def test_the_node_ends_at_any_moment_without_a_traceback(
         graph.close()
 
 
+@pytest.mark.parametrize("program", ["siam_tracker_ros.console.main", "siam_tracker_ros.follower.main"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_other_nodes_end_while_they_import(ros_environment: Mapping[str, str], program: str, number: int) -> None:
+    """Threads of a library that had been imported before the signals were blocked ended the process with a signal."""
+    with NodeProcess({}, environment=ros_environment, program=(sys.executable, "-m", program)) as node:
+        wait_until(lambda: blocks_signals(node), 60.0, "the thread that hears signals")
+        node.send_signal(number)
+        assert node.wait(30.0) == 0, node.log()
+        assert node.log() == ""
+
+
 def own_segments(pid: int) -> set[Path]:
     """Files of the middleware in shared memory that only this process has: the others are ports."""
     names = {line.split()[-1] for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if "/fastrtps_" in line}
