@@ -21,16 +21,21 @@ PIP := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_D
        $(BIN)/python -m pip install --quiet
 EXTRAS := ros-wheels,openvino,onnx,int8,train,evaluation,cluster,vot,demo,test,lint,docs
 
-# The suite with the options given, in two steps that both run whatever the first one says: the tests without nodes on
-# two processes with one thread each, then those with nodes in one process, for beside one another nodes answer late.
+# The suite with the options given, in two halves side by side: the tests with nodes in one process, for beside one another
+# nodes answer late, and those without on two processes with one thread each in the time that the nodes leave over. What
+# the second half says is shown when the first is through. Ctrl-C ends both; both run whatever the other one says.
 # worksteal keeps most files together, and tells a crash once and goes on; loadfile would run the test that crashes again
 # and again.
 REPORT := --durations=20 --durations-min=1
 WITHOUT_NODES := test/core test/package test/fuzz
-suite = status=0; \
-  OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(REPORT) $(1) --numprocesses 2 --dist worksteal $(WITHOUT_NODES) || status=$$?; \
+suite = status=0; told=$$(mktemp); \
+  OMP_NUM_THREADS=1 env --default-signal=INT nice -n 19 \
+    $(BIN)/python -m pytest $(REPORT) $(1) --numprocesses 2 --dist worksteal $(WITHOUT_NODES) >"$$told" 2>&1 & \
+  other=$$!; \
   $(BIN)/python -m pytest $(REPORT) $(1) $(WITHOUT_NODES:%=--ignore=%) || status=$$?; \
-  exit $$status
+  tail --lines=+1 --follow --pid=$$other "$$told"; \
+  wait $$other || status=$$?; \
+  rm -f "$$told"; exit $$status
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -39,6 +39,7 @@ def test_a_tracking_thread_that_dies_hangs_or_has_no_memory_is_replaced(fragile:
     assert fragile.client.set_target((200, 150, 40, 40)) > other
 
 
+@pytest.mark.slow
 def test_targets_come_back_after_an_unclean_death(ros_environment: Mapping[str, str], tmp_path: Path) -> None:
     state = tmp_path / "state.json"
     with Bench(ros_environment, parameters={"state_file": str(state)}) as bench:

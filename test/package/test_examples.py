@@ -69,6 +69,7 @@ def test_every_example_is_short_and_listed(name: str, repository_root: Path) -> 
     assert f"({name})" in (folder / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_video(repository_root: Path, footage: tuple[Path, NDArray[np.float64]]) -> None:
     folder, boxes = footage
     example = str(repository_root / "examples" / "video.py")
@@ -105,6 +106,7 @@ async def point(link: str, box: NDArray[np.float64]) -> None:
         await socket.close()
 
 
+@pytest.mark.slow
 def test_webcam_with_the_console(repository_root: Path, footage: tuple[Path, NDArray[np.float64]]) -> None:
     folder, boxes = footage
     command = [sys.executable, str(repository_root / "examples" / "webcam_console.py"), "video.mp4", "0"]

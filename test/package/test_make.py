@@ -34,8 +34,9 @@ def make(root: Path, folder: Path, *words: str, failing: str = "no such word") -
 
 
 def test_both_halves_run_and_the_slow_tests_are_left_out(repository_root: Path, tmp_path: Path) -> None:
-    status, (parallel, alone) = make(repository_root, tmp_path, "test")
+    status, calls = make(repository_root, tmp_path, "test")
     assert status == 0
+    parallel, alone = sorted(calls, key=lambda call: DISTRIBUTED not in call)  # they run side by side
     assert parallel.endswith(PARALLEL)
     assert alone.endswith(IN_ONE_PROCESS)
     for call in (parallel, alone):
@@ -61,6 +62,7 @@ def test_all_means_all_and_some_means_these(repository_root: Path, tmp_path: Pat
     assert calls[-1] == "-m pytest test/core/test_crop.py -k size"
 
 
+@pytest.mark.slow
 def test_a_worker_that_crashes_is_a_failure_of_its_test(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
     falls = "import os\ndef test_falls(): os._exit(3)\ndef test_after(): pass\n"

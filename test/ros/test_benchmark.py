@@ -11,6 +11,7 @@ from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.overhead import picture_of, spread_boxes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tracker", [DEFAULT_TRACKER, "siamfc"])
 @pytest.mark.parametrize("targets", [1, 4])
 def test_the_targets_of_the_picture_are_tracked(tracker, targets):

@@ -21,6 +21,7 @@ from siam_tracker_core.errors import ConfigError, SiamTrackerError
 from siam_tracker_core.networks import backbone, parameter_count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "mobilenetv2", "ciresnet16", "ciresinception22"])
 def test_measured_equals_computed_from_layers(name):
     network = backbone(name)
@@ -144,6 +145,7 @@ def test_guidelines(changes, broken):
     assert [verdict.number for verdict in verdicts(analysis_of(**changes)) if not verdict.kept] == broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "broken"),
     [({}, []), ({"crop": False}, [4]), ({"last_kernel": 6}, [2, 3]), ({"stride": 16, "last_kernel": 4}, [1, 2, 3])],
@@ -239,6 +241,7 @@ def test_sizes_that_cannot_be():
         print_analysis("ciresnet22", exemplar=31)
 
 
+@pytest.mark.slow
 def test_a_picture_shows_what_padding_changes(tmp_path):
     """A padded 3x3 convolution: the cells of the outermost rows and columns, and no others."""
     change = padding_change(nn.Conv2d(3, 2, 3, padding=1).double(), 31, 1)

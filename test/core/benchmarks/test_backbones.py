@@ -15,6 +15,7 @@ from siam_tracker_core.commands.benchmark import backbones_table
 from siam_tracker_core.trackers.tracker import Tracker
 
 
+@pytest.mark.slow
 def test_updates_are_timed_for_both_trackers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backbones, "PUBLISHED", {name: PUBLISHED[name] for name in ("alexnet", "ciresnet16")})
     costs = measure_backbones(torch.device("cpu"), frames=1)
@@ -22,6 +23,7 @@ def test_updates_are_timed_for_both_trackers(monkeypatch: pytest.MonkeyPatch) ->
     assert all(cost.siamfc > 0 and cost.siamrpn > 0 for cost in costs)
 
 
+@pytest.mark.slow
 def test_no_target_is_ever_lost_while_updates_are_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep would be timed in place of an update: random weights see the target nowhere, or anywhere."""
     followed: dict[str, Tracker] = {}

@@ -73,6 +73,7 @@ def test_each_start_is_a_run(tmp_path: Path) -> None:
     assert [run["sequence"] for run in json.loads((out / "sequences.json").read_text())]
 
 
+@pytest.mark.slow
 def test_a_data_set_with_attributes(tmp_path: Path) -> None:
     """DTB70 has as many folders as its name says; two frames each will do."""
     from siam_tracker_core.datasets.benchmark_files import read_table

@@ -35,6 +35,7 @@ def config(shards: dict[str, str], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_pack_trains_within_its_minutes_and_goes_on(config: Path, tmp_path: Path) -> None:
     packed, out = tmp_path / "packed", tmp_path / "out"
     pack([config], out=packed, megabytes=5)

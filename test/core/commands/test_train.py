@@ -248,6 +248,7 @@ def test_training_goes_on_from_a_whole_tracker(shards, tmp_path):
     assert metadata["provenance"]["start"] == {"seed": 99}
 
 
+@pytest.mark.slow
 def test_minutes_that_are_over_are_told_with_the_command_that_goes_on(shards, tmp_path, capsys):
     settings = {"workers": 0, "streams": 1}
     recipe, out = {"epochs": 2, "steps_per_epoch": 6, "batch_size": 1}, tmp_path / "a run"

@@ -47,6 +47,7 @@ def sequences(tmp_path_factory: pytest.TempPathFactory) -> list[Sequence]:
     ]
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_numbers_of_one_process(
     address: str, sequences: list[Sequence], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

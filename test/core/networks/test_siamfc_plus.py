@@ -33,6 +33,7 @@ def tracker_of(name: str, folder: Path, config: Path | dict[str, object]) -> Tra
     return load_tracker(folder / "made.safetensors", "cpu", config=config, precision="single")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(DESCRIPTIONS))
 def test_siamfc_plus_runs_with_its_settings(name, textured, tmp_path):
     tracker = tracker_of(name, tmp_path, CONFIGS / f"siamfc_{name}.yaml")

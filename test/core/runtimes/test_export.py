@@ -148,6 +148,7 @@ def test_settings_that_the_graphs_are_not_for_are_refused(exported):
         load_tracker(exported, "cpu", config={"search_size": 239})
 
 
+@pytest.mark.slow
 def test_a_tracker_that_learns_is_exported_with_its_features(exported, tmp_path, footage):
     with pytest.raises(ConfigError, match="was exported without the features that learning needs"):
         load_tracker(exported, "cpu", config=LEARNS)
@@ -261,7 +262,7 @@ def test_an_engine_of_another_gpu_is_refused(tmp_path):
         check_machine(engine, engine | {"gpu": "A100"}, tmp_path)
 
 
-@pytest.mark.parametrize("format", ["openvino", "onnx"])
+@pytest.mark.parametrize("format", ["openvino", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_int8_stays_near_single_precision(videos, tmp_path, monkeypatch, format):
     for name in ("onnx", "openvino", "onnxruntime", "nncf"):
         pytest.importorskip(name)

@@ -49,7 +49,12 @@ def pytorch(cache, footage):
 
 @pytest.mark.parametrize("runtime", list(LIBRARIES))
 @pytest.mark.parametrize(
-    ("name", "frames", "learns"), [("siamfc", 20, False), ("siamfc", 20, True), ("siamrpn_mobilenetv2", 60, False)]
+    ("name", "frames", "learns"),
+    [
+        pytest.param("siamfc", 20, False, marks=pytest.mark.slow),
+        pytest.param("siamfc", 20, True, marks=pytest.mark.slow),
+        ("siamrpn_mobilenetv2", 60, False),
+    ],
 )
 def test_boxes_are_within_a_pixel_of_pytorch(name, frames, learns, runtime, cache, footage, pytorch):
     require(runtime)

@@ -168,6 +168,7 @@ def test_scale_stays_within_its_limits(weights):
     assert 60 * 0.9 - 1e-6 <= min(widths) <= max(widths) <= 60 * 1.1 + 1e-6
 
 
+@pytest.mark.slow
 def test_half_precision_changes_little(weights, footage):
     images, boxes = footage
     single = load(weights)

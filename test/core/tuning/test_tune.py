@@ -91,6 +91,7 @@ def test_the_figures_are_those_of_the_evaluation(tuned: Path, weights: Path, roo
     assert record["success_auc"]["after"] == pytest.approx(area(tuned / "tuned.yaml"))
 
 
+@pytest.mark.slow
 def test_an_interrupted_search_goes_on_to_the_same_trials(
     tuned: Path, weights: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +116,7 @@ def test_an_interrupted_search_goes_on_to_the_same_trials(
         tune(str(weights), root, WORDS, tmp_path, **{**options, "seed": 4})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_two_processes_find_the_same(tuned: Path, weights: Path, root: Path, tmp_path: Path) -> None:
     tune(str(weights), root, WORDS, tmp_path, trials=4, seed=3, device="cpu", threads=1, jobs=2)
     assert trials_of(tmp_path) == trials_of(tuned)

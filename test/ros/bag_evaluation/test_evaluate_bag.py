@@ -85,6 +85,7 @@ def test_real_time_over_compressed_images(made: MadeSequence, tmp_path: Path) ->
     assert all(not row["state"] for row, late in zip(rows, missed, strict=True) if late)
 
 
+@pytest.mark.slow
 def test_a_target_that_comes_later_is_shown_when_it_comes(made: MadeSequence, tmp_path: Path) -> None:
     boxes = made.boxes.copy()
     boxes[:4] = np.nan

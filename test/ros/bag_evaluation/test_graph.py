@@ -68,6 +68,7 @@ class DeadlyBook(AnswerBook):
             DeadlyBook.processes[-1]._process.kill()
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_leaves_its_tracks_so_far(
     bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -91,6 +92,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux's /proc to see child processes")
 def test_it_ends_its_node_when_it_is_ended(
     bag: Path, tmp_path: Path, ros_environment: Mapping[str, str], repository_root: Path

@@ -205,6 +205,7 @@ def jpeg_start(picture: dict) -> int:
     return heat["rows"] * heat["columns"] if heat else 0
 
 
+@pytest.mark.slow
 def test_settings_recording_and_another_tracker(console: Console, film: Film, tracker: TrackerClient) -> None:
     async def act(visitor: Visitor) -> None:
         await visitor.come()

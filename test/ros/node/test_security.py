@@ -68,6 +68,7 @@ def test_the_policy_is_the_graph_of_the_node(repository_root: Path, ros_environm
         graph.close()
 
 
+@pytest.mark.slow
 def test_an_enclave_that_is_not_there_is_one_clear_sentence(tmp_path: Path) -> None:
     environment = os.environ | {
         "ROS_SECURITY_ENABLE": "true",

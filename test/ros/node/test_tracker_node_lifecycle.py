@@ -121,6 +121,7 @@ def test_impossible_values_at_start_are_one_clear_sentence(environment: dict[str
             assert "Traceback" not in node.log()
 
 
+@pytest.mark.slow
 def test_missing_message_types_are_one_clear_sentence() -> None:
     program = (
         "import sys; sys.modules['siam_tracker_msgs'] = None\n"

@@ -165,6 +165,7 @@ def test_a_fresh_run_by_other_rules_leaves_none_by_the_former_ones(sequences, tm
     assert evaluate(trackers, sequences, tmp_path, **other).resumed == 3, "those of b were made by skip=5"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(cv2, "TrackerKCF_create"), reason="this OpenCV has no KCF")
 @pytest.mark.parametrize("name", ["siamfc", "kcf", "csrt"])
 def test_what_is_called_deterministic_gives_the_same_run_twice(name: str, tmp_path: Path) -> None:

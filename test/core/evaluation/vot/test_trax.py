@@ -195,6 +195,7 @@ def test_vot_toolkit_runs_siamfc(tmp_path: Path) -> None:
         np.testing.assert_allclose(theirs, ours, atol=1e-3)  # TraX sends four decimals
 
 
+@pytest.mark.slow
 @needs_toolkit
 def test_vot_toolkit_is_told_what_is_wrong_with_a_target(tmp_path: Path) -> None:
     write_sequences(tmp_path, {"outside": [[500, 500, 20, 20]] * 2}, [np.zeros((120, 160, 3), np.uint8)] * 2)

@@ -28,9 +28,13 @@ from siam_tracker_core.evaluation.vot import (
 SIDE = Path(__file__).parents[2] / "vot_toolkit_side.py"  # beside the helpers that it imports
 LENGTHS = {"first": 150, "second": 70, "third": 230}
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("vot") is None, reason="vot-toolkit is not installed here; `make setup` installs it"
-)
+# The toolkit's own runs take most of a minute; what it computes is tested against slow references beside this file.
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("vot") is None, reason="vot-toolkit is not installed here; `make setup` installs it"
+    ),
+]
 
 
 def toolkit(command: str, workspace: Path, *arguments: str) -> object:
@@ -88,7 +92,6 @@ def judged(tmp_path_factory: pytest.TempPathFactory):
     return found, sequences, toolkit("analyse", folder, "scripted")["baseline"]
 
 
-@pytest.mark.slow
 def test_accuracy_and_robustness_agree(judged) -> None:
     found, _, theirs = judged
     ours = found.scores["scripted"]["supervised"]
@@ -125,7 +128,6 @@ def test_a_tracker_that_never_lasts_has_no_expected_average_overlap(tmp_path: Pa
         assert np.isnan(vot_scores(found.runs["scripted"]["supervised"], sequences, year).eao)
 
 
-@pytest.mark.slow
 def test_supervision_and_real_time_agree(tmp_path: Path) -> None:
     stack = SUPERVISED.partition("    analyses")[0] + "".join(
         f"  {name}:\n    {{type: supervised, realtime: {{grace: 3, fps: 25}}, repetitions: 1, skip_initialize: 5}}\n"

@@ -45,6 +45,7 @@ def test_learning_from_the_wrong_patch_breaks_it_and_the_gate_keeps_it_whole(hid
     assert max(result.box.iou(red.box(0)) for result in without[7:]) < 0.1
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_boxes_also_where_a_worker_learns(hiding):
     red, images = hiding
     first, again = (follow(made(), images[:4], red) for _ in range(2))

@@ -79,6 +79,7 @@ def test_settings_that_moved_into_siamfc_are_read_from_weights_and_refused_from_
         load_tracker(files / "cascade.safetensors", "cpu", config={"scale_lr": 0.4})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("parts", "name"), [("matching", "siamfc"), ("classification", "mdnet")])
 def test_one_part_alone_is_the_tracker_of_its_half(files, hiding, parts, name):
     red, images = hiding

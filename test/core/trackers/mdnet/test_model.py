@@ -258,6 +258,7 @@ def test_candidates_of_all_targets_go_through_the_convolutions_in_one_pass_each_
     np.testing.assert_allclose(outputs[1].features, seen_again.numpy(), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_candidate_of_no_number_loses_that_target_alone(weights, footage):
     """Its fc6 is broken; the others' candidates take the same pass."""
     images, boxes = footage

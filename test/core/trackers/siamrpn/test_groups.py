@@ -19,7 +19,7 @@ from siam_tracker_core.trackers.tracker import Tracker, start
 from siam_tracker_core.trackers.update import update_targets
 
 
-@pytest.mark.parametrize("lost_search", ["sweep", "enlarge"])
+@pytest.mark.parametrize("lost_search", ["sweep", pytest.param("enlarge", marks=pytest.mark.slow)])
 def test_a_group_gives_what_single_trackers_give_whatever_their_states(lost_search):
     """Large and small targets, some lost: crops of two or three sizes, and no more passes than a CPU wants."""
     made = made_sequence(frames=7, size=(320, 240), seed=2)
