@@ -26,6 +26,10 @@ COMMANDS = {
     ),
     "join": ("siam_tracker_core.commands.join", "make the cascade's weights of a trained SiamFC and a trained MDNet"),
     "make-dsiam": ("siam_tracker_core.commands.make_dsiam", "make a DSiam of a trained SiamFC or of a backbone"),
+    "make-shallower": (
+        "siam_tracker_core.commands.make_shallower",
+        "make of a SiamFC+ one with fewer units, to train on",
+    ),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
     "doctor": ("siam_tracker_core.commands.doctor", "check this machine, and say what to do about what is wrong"),
     "completion": ("siam_tracker_core.commands.completion", "print what bash or zsh needs to complete commands"),

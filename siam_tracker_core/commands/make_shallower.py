@@ -1,0 +1,65 @@
+"""``siam-tracker make-shallower``: make of a SiamFC+ one with fewer units, to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.networks import backbone as build
+from siam_tracker_core.networks.shallower import without_last_units
+from siam_tracker_core.training.engine.saving import save
+from siam_tracker_core.weights import load_into, read_weights, sha256
+
+_PREFIX = "backbone."
+_EXEMPLAR = 127  # pixels, of SiamFC
+
+
+def make_shallower(weights: Path, backbone: str, out: Path) -> None:
+    """Make of a SiamFC+ one whose backbone has fewer units, to begin its training with.
+
+    The correlation's gain becomes smaller as the exemplar's features have more cells, so that responses stay where they
+    are. Scores are to be calibrated anew.
+
+    Args:
+        weights: of a SiamFC+, such as siamfc_ciresnet22.
+        backbone: that is wanted: the same network with fewer units, such as ciresnet16.
+        out: the weights file to write, ending in .safetensors; one that exists is not overwritten.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    state, metadata = read_weights(weights)
+    description: dict[str, Any] = dict(metadata.get("network", {}))
+    if metadata.get("tracker") != "siamfc" or not {"backbone", "gain"} <= description.keys():
+        raise WeightsError(f"{weights} holds no SiamFC+; give one, such as siamfc_ciresnet22.safetensors")
+    if "backbone_options" in description:
+        raise WeightsError(f"{weights} has a backbone with options of its own, of which no shallower one is made")
+    deeper = description["backbone"]
+    features = {name.removeprefix(_PREFIX): t for name, t in state.items() if name.startswith(_PREFIX)}
+    kept = without_last_units(features, deeper, backbone)
+    load_into(build(backbone), kept, str(weights))
+    head = {name: tensor for name, tensor in state.items() if not name.startswith(_PREFIX)}
+    gain = round(description["gain"] * _cells(deeper) / _cells(backbone), 4)
+    told = {
+        "tracker": "siamfc",
+        "network": {**description, "backbone": backbone, "gain": gain},
+        "config": {name: value for name, value in metadata.get("config", {}).items() if name != "calibration"},
+        "provenance": {
+            "made of": weights.name,
+            "sha256": sha256(weights),
+            "left out": f"{len(features) - len(kept)} tensors of the last units",
+            "start": metadata.get("provenance", {}),
+        },
+    }
+    save(out, head | {_PREFIX + name: tensor for name, tensor in kept.items()}, told, "give another name, or make room")
+    print(f"{out}: SiamFC+ of {backbone}, gain {gain}, {out.stat().st_size / 1e6:.1f} MB; train it, then calibrate it")
+
+
+@torch.no_grad()
+def _cells(name: str) -> int:
+    """Cells of the features of an exemplar."""
+    return int(build(name).eval()(torch.zeros(1, 3, _EXEMPLAR, _EXEMPLAR))[0, 0].numel())
