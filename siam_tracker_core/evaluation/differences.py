@@ -40,9 +40,21 @@ class Behind:
         return asdict(self)
 
 
-def behind(results: Sequence[SequenceResult], other: Sequence[SequenceResult]) -> Behind | None:
-    """How far the results of one tracker are behind those of another; None where they share no sequence."""
-    ours, theirs = _scores(results), _scores(other)
+def success_by_sequence(results: Sequence[SequenceResult]) -> dict[str, float]:
+    """Success AUC of each sequence, the mean over its starts."""
+    runs: dict[str, list[float]] = {}
+    for result in results:
+        runs.setdefault(without_start(result.name), []).append(otb.score_sequence(result).success_auc)
+    return {name: float(np.mean(scores)) for name, scores in runs.items()}
+
+
+def behind(ours: Mapping[str, float], theirs: Mapping[str, float]) -> Behind | None:
+    """How far one tracker is behind another; None where they share no sequence.
+
+    Args:
+        ours: what ``success_by_sequence`` gives of the one.
+        theirs: and of the other.
+    """
     common = [name for name in ours if name in theirs]
     if not common:
         return None
@@ -55,11 +67,3 @@ def with_error(figures: Mapping[str, Any]) -> str:
     """A difference and its standard error, as far as there is one, of what ``Behind.figures`` gives."""
     error = figures["standard_error"]
     return f"{figures['success_auc']:.3f}" + ("" if error is None else f" ± {error:.3f}")
-
-
-def _scores(results: Sequence[SequenceResult]) -> dict[str, float]:
-    """Success AUC by sequence, the mean over the starts of each."""
-    runs: dict[str, list[float]] = {}
-    for result in results:
-        runs.setdefault(without_start(result.name), []).append(otb.score_sequence(result).success_auc)
-    return {name: float(np.mean(scores)) for name, scores in runs.items()}

@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from scenarios import SCENARIOS, survive  # noqa: E402
 from siam_tracker_ros.node.statistics import percentile  # noqa: E402
 
 ORDERS = ("die", "no memory")
+FAULTS = (*SCENARIOS, *ORDERS)
 
 
 @dataclass
@@ -60,7 +62,7 @@ class Record:
     replaced: int = 0
 
 
-def soak(minutes: float, rate: float, pause: float, out: Path, seed: int) -> Record:
+def soak(minutes: float, rate: float, pause: float, out: Path, seed: int, faults: Sequence[str] = FAULTS) -> Record:
     """Run it.
 
     Args:
@@ -69,6 +71,7 @@ def soak(minutes: float, rate: float, pause: float, out: Path, seed: int) -> Rec
         pause: seconds of quiet after each fault.
         out: folder for the report.
         seed: of the order of faults.
+        faults: what befalls the node, of ``FAULTS``.
     """
     out.mkdir(parents=True, exist_ok=True)
     chance = random.Random(seed)
@@ -81,7 +84,7 @@ def soak(minutes: float, rate: float, pause: float, out: Path, seed: int) -> Rec
         while time.monotonic() - began < minutes * 60:
             _quiet(bench, record, began, pause)
             if not queue:
-                queue = [*SCENARIOS, *ORDERS]
+                queue = list(faults)
                 chance.shuffle(queue)
             name = queue.pop()
             record.events.append((time.monotonic() - began, name))
@@ -199,9 +202,10 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=10.0, help="images a second (default: 10)")
     parser.add_argument("--pause", type=float, default=4.0, help="seconds of quiet after each fault (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of the order of faults")
+    parser.add_argument("--faults", nargs="+", default=FAULTS, choices=FAULTS, help="what befalls it (default: all)")
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="folder for the report")
     given = parser.parse_args()
-    record = soak(given.minutes, given.rate, given.pause, given.out, given.seed)
+    record = soak(given.minutes, given.rate, given.pause, given.out, given.seed, given.faults)
     print(write_report(record, given.out))
     return bool(record.failures)
 

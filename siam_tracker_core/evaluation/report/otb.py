@@ -13,7 +13,7 @@ from markupsafe import Markup
 from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.evaluation import otb
 from siam_tracker_core.evaluation.attributes import Labels, by_attribute
-from siam_tracker_core.evaluation.differences import behind
+from siam_tracker_core.evaluation.differences import behind, success_by_sequence
 from siam_tracker_core.evaluation.report import figures, plot_style
 from siam_tracker_core.evaluation.report.figures import PlotFigure
 from siam_tracker_core.evaluation.report.film_strip import film_strip
@@ -86,7 +86,8 @@ def write_report(
     }
     order = ranked(summaries)
     results = {name: results[name] for name in order}
-    summaries = {name: summaries[name] | _behind(results[name], results[order[0]]) for name in order}
+    scores = {name: success_by_sequence(results[name]) for name in order}
+    summaries = {name: summaries[name] | _behind(scores[name], scores[order[0]]) for name in order}
     colours = {name: index for index, name in enumerate(order)}
     by_sequence = _chosen_first(_hardest_first(results), chosen)
     strips, panels = (len(chosen), max(len(chosen), PANELS)) if chosen else (STRIPS, PANELS)
@@ -223,9 +224,9 @@ def _unseen(results: Sequence[SequenceResult], seen: Sequence[str] | None) -> di
     return {"seen": list(seen), "success_auc_unseen": unseen_score(results, seen)} if seen else {}
 
 
-def _behind(results: Sequence[SequenceResult], best: Sequence[SequenceResult]) -> dict[str, Any]:
+def _behind(scores: Mapping[str, float], best: Mapping[str, float]) -> dict[str, Any]:
     """What the summary of a tracker tells beside its figures if it is not the best."""
-    lack = None if results is best else behind(results, best)
+    lack = None if scores is best else behind(scores, best)
     return {} if lack is None else {"behind_best": lack.figures()}
 
 

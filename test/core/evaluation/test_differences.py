@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from siam_tracker_core.commands.tables import accuracy_table
-from siam_tracker_core.evaluation.differences import behind, with_error
+from siam_tracker_core.evaluation.differences import Behind, behind, success_by_sequence, with_error
 from siam_tracker_core.evaluation.report.otb import write_report
 from siam_tracker_core.evaluation.results import SequenceResult
 
@@ -30,8 +30,12 @@ def results(**hits: int) -> list[SequenceResult]:
     return [result(name.replace("_at_", "@"), count) for name, count in hits.items()]
 
 
+def lacking(ours: list[SequenceResult], theirs: list[SequenceResult]) -> Behind | None:
+    return behind(success_by_sequence(ours), success_by_sequence(theirs))
+
+
 def test_it_is_paired_and_its_error_is_the_textbooks() -> None:
-    lack = behind(results(a=4, b=20, c=9, d=1), results(d=5, a=10, b=18, c=12, e=1))
+    lack = lacking(results(a=4, b=20, c=9, d=1), results(d=5, a=10, b=18, c=12, e=1))
     assert lack is not None
     expected = [count * OF_A_HIT for count in (6, -2, 3, 4)]
     assert lack.success_auc == pytest.approx(statistics.mean(expected))
@@ -40,18 +44,18 @@ def test_it_is_paired_and_its_error_is_the_textbooks() -> None:
 
 
 def test_the_runs_of_a_sequence_are_one_sample() -> None:
-    lack = behind(results(a=4, a_at_last=8, b=10), results(a=6, a_at_last=12, b=10))
+    lack = lacking(results(a=4, a_at_last=8, b=10), results(a=6, a_at_last=12, b=10))
     assert lack is not None
     assert lack.sequences == 2
     assert lack.success_auc == pytest.approx(statistics.mean([3, 0]) * OF_A_HIT)
 
 
 def test_one_sequence_has_no_error_and_none_no_difference() -> None:
-    lack = behind(results(a=4), results(a=6, b=1))
+    lack = lacking(results(a=4), results(a=6, b=1))
     assert lack is not None
     assert lack.standard_error is None
     assert with_error(lack.figures()) == f"{2 * OF_A_HIT:.3f}"
-    assert behind(results(a=4), results(b=4)) is None
+    assert lacking(results(a=4), results(b=4)) is None
 
 
 def test_report_tables_and_files_tell_it(tmp_path: Path) -> None:
