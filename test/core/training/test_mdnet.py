@@ -15,11 +15,12 @@ from siam_tracker_core.crop import Frame
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.mdnet import CROP_SIZE, MDNet, PairNorm
 from siam_tracker_core.trackers.mdnet.patches import PatchNetwork
+from siam_tracker_core.training.augmentation.patches import draw_turns, mirrored, sample_boxes
 from siam_tracker_core.training.augmentation.views import Photometry
 from siam_tracker_core.training.engine.export import start_from
 from siam_tracker_core.training.engine.recipe import read_recipe
 from siam_tracker_core.training.engine.schedule import make_optimiser, parameter_groups
-from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining, draw_turns, mirrored, sample_boxes
+from siam_tracker_core.training.mdnet import MDNetModule, MDNetTraining
 from siam_tracker_core.weights import save_weights
 
 SAME = {"photometry": Photometry(0, 0, 0, 0, 0), "flip_probability": 0.0}
