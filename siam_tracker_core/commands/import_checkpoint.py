@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.importers import import_checkpoint as read_checkpoint
-from siam_tracker_core.training.engine.saving import save
+from siam_tracker_core.training.engine.saving import check_new, save
 
 
 def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> None:
@@ -25,10 +24,7 @@ def import_checkpoint(kind: str, path: Path, out: Path, part: str = "all") -> No
         out: the weights file to write, ending in .safetensors; one that exists is not overwritten.
         part: all, or backbone for the backbone alone, to begin a training with.
     """
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
-    if out.exists():
-        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    check_new(out)
     imported = read_checkpoint(kind, path, part)
     save(out, imported.state, imported.metadata, "give another name, or make room")
     print(f"{out}: {len(imported.state)} tensors of {kind}, {out.stat().st_size / 1e6:.1f} MB")

@@ -15,7 +15,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.trackers.dsiam import DSiamConfig
-from siam_tracker_core.training.engine.saving import save
+from siam_tracker_core.training.engine.saving import check_new, save
 from siam_tracker_core.weights import load_into, read_weights, sha256
 
 
@@ -48,10 +48,7 @@ def make_dsiam(
         data_set: what lies there: folder (sequences in OTB's form), or another of ``siam-tracker prepare``.
         most: sequences of it that are looked at.
     """
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
-    if out.exists():
-        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    check_new(out)
     state, metadata = read_weights(weights)
     settings = with_new_names(DSiamConfig, metadata.get("config", {}))
     read_config(DSiamConfig, settings, f"{weights} has settings that a DSiam does not have")

@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks import backbone as build
 from siam_tracker_core.networks.shallower import without_last_units
-from siam_tracker_core.training.engine.saving import save
+from siam_tracker_core.training.engine.saving import check_new, save
 from siam_tracker_core.weights import load_into, read_weights, sha256
 
 _PREFIX = "backbone."
@@ -28,10 +28,7 @@ def make_shallower(weights: Path, backbone: str, out: Path) -> None:
         backbone: that is wanted: the same network with fewer units, such as ciresnet16.
         out: the weights file to write, ending in .safetensors; one that exists is not overwritten.
     """
-    if out.suffix != ".safetensors":
-        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
-    if out.exists():
-        raise ConfigError(f"{out} exists already; give another name or remove it first")
+    check_new(out)
     state, metadata = read_weights(weights)
     description: dict[str, Any] = dict(metadata.get("network", {}))
     if metadata.get("tracker") != "siamfc" or not {"backbone", "gain"} <= description.keys():

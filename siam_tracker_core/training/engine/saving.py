@@ -10,8 +10,20 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.weights import save_weights
+
+
+def check_new(out: Path) -> None:
+    """Refuse a name for a weights file that is to be made, before anything is computed.
+
+    Raises:
+        ConfigError: if it does not end in ``.safetensors``, or there is such a file.
+    """
+    if out.suffix != ".safetensors":
+        raise ConfigError(f"a weights file ends in .safetensors, not like {out}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; give another name or remove it first")
 
 
 def save(
