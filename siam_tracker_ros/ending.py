@@ -1,4 +1,4 @@
-"""How a node's process ends when it is interrupted: at any moment, within a second, with status 0 and no traceback.
+"""How a node's process ends when it is interrupted: at any moment, within its grace, with status 0 and no traceback.
 
 A thread waits for the signals, so that they are heard while the main thread imports, loads or waits in the middleware.
 """

@@ -72,8 +72,8 @@ def make_dsiam(
             raise ConfigError(f"{weights} is a SiamFC, which has its gain and bias; leave out --videos")
         _fit(network, videos, data_set, most)
     provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
-    told = {"tracker": "dsiam", "network": describe(network, name), "config": settings}
-    told |= {"provenance": provenance}
+    described = describe(network, name)
+    told = {"tracker": "dsiam", "network": described, "config": settings, "provenance": provenance}
     save(out, network.state_dict(), told, "give another name, or make room", beside=[weights])
     print(f"gain {network.correlation.gain:.4g}, bias {float(network.correlation.bias.detach()):.4g}")
     print(f"{out}: DSiam of {name} with {', '.join(network.layers)}, {out.stat().st_size / 1e6:.1f} MB")

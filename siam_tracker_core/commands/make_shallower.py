@@ -8,13 +8,14 @@ from typing import Any
 import torch
 
 from siam_tracker_core.errors import WeightsError
+from siam_tracker_core.networks import Backbone
 from siam_tracker_core.networks import backbone as build
 from siam_tracker_core.networks.shallower import without_last_units
+from siam_tracker_core.training.data.crop_store import EXEMPLAR_SIZE
 from siam_tracker_core.training.engine.saving import check_new, save
 from siam_tracker_core.weights import load_into, read_weights, sha256
 
 _PREFIX = "backbone."
-_EXEMPLAR = 127  # pixels, of SiamFC
 
 
 def make_shallower(weights: Path, backbone: str, out: Path) -> None:
@@ -38,9 +39,10 @@ def make_shallower(weights: Path, backbone: str, out: Path) -> None:
     deeper = description["backbone"]
     features = {name.removeprefix(_PREFIX): t for name, t in state.items() if name.startswith(_PREFIX)}
     kept = without_last_units(features, deeper, backbone)
-    load_into(build(backbone), kept, str(weights))
+    network = build(backbone)
+    load_into(network, kept, str(weights))
     head = {name: tensor for name, tensor in state.items() if not name.startswith(_PREFIX)}
-    gain = round(description["gain"] * _cells(deeper) / _cells(backbone), 4)
+    gain = round(description["gain"] * _cells(build(deeper)) / _cells(network), 4)
     told = {
         "tracker": "siamfc",
         "network": {**description, "backbone": backbone, "gain": gain},
@@ -57,6 +59,6 @@ def make_shallower(weights: Path, backbone: str, out: Path) -> None:
 
 
 @torch.no_grad()
-def _cells(name: str) -> int:
+def _cells(network: Backbone) -> int:
     """Cells of the features of an exemplar."""
-    return int(build(name).eval()(torch.zeros(1, 3, _EXEMPLAR, _EXEMPLAR))[0, 0].numel())
+    return int(network.eval()(torch.zeros(1, 3, EXEMPLAR_SIZE, EXEMPLAR_SIZE))[0, 0].numel())

@@ -74,7 +74,7 @@ class TargetFollower(Node):
         )
 
     def close(self) -> None:
-        """Stop the robot and end the goal; the command has reached those who hear it when this returns."""
+        """Stop the robot and end the goal; returns when the command was heard, or after half a second."""
         with self._lock:
             following, self._following = self._following, None
         if following is not None:
