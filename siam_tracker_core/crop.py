@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional
 
 from siam_tracker_core.errors import ImageError
 from siam_tracker_core.geometry import Window
@@ -145,43 +147,55 @@ class Frame:
 
     def _resample_on_device(self, pixels: torch.Tensor, regions: NDArray[np.float64], size: int) -> torch.Tensor:
         mean = (0.0, 0.0, 0.0) if all(self._are_inside(regions)) else tuple(self._mean.tolist())
-        table = torch.from_numpy(regions.astype(np.float32)).to(self.device, non_blocking=True)
-        return sample(pixels, table, torch.tensor(mean).to(self.device, non_blocking=True), size)
+        halves = np.array([*pixels.shape[1::-1], *pixels.shape[1::-1]]) / 2
+        table = np.vstack([regions / halves - (1, 1, 0, 0), (*mean, 0)])
+        # One small transfer for regions and colour.
+        on_device = torch.from_numpy(table.astype(np.float32)).to(self.device, non_blocking=True)
+        return sample(pixels, on_device[:-1], on_device[-1, :3], size)
 
 
 def sample(pixels: torch.Tensor, regions: torch.Tensor, mean: torch.Tensor, size: int) -> torch.Tensor:
-    """Resample regions of an image bilinearly, all at once; only the pixels that they need are read.
+    """Resample regions of an image bilinearly, all at once.
+
+    On a GPU starting kernels takes longer than running them, so there are few: the image becomes float as a whole, and
+    one kernel reads it for all regions.
 
     Args:
         pixels: uint8 (H, W, 3).
-        regions: float32 (n, 4) of centre, width and height in pixels.
+        regions: float32 (n, 4) of centre, in -1..1 from edge to edge of the image, and width and height, of which 2 is
+            that of the image.
         mean: (3,), the colour beyond the border.
         size: side of the crops in pixels.
 
     Returns:
         float32 (n, 3, size, size), channels last in memory.
     """
-    height, width = pixels.shape[:2]
-    steps = (torch.arange(size, device=pixels.device, dtype=torch.float32) + 0.5) / size - 0.5
-    columns = _neighbours(regions[:, :1] + steps * regions[:, 2:3] - 0.5, width)
-    rows = _neighbours(regions[:, 1:2] + steps * regions[:, 3:] - 0.5, height)
-    crops = mean.expand(len(regions), size, size, 3).clone()
-    for row, down in rows:
-        for column, across in columns:
-            values = pixels[row[:, :, None], column[:, None, :]] - mean
-            crops += (down[:, :, None] * across[:, None, :])[..., None] * values
-    return crops.permute(0, 3, 1, 2)
+    places = torch.addcmul(regions[:, :2, None], _steps(size, pixels.device), regions[:, 2:, None])
+    image = (pixels - mean).permute(2, 0, 1)[None].expand(len(regions), -1, -1, -1)
+    crops = sample_grid(image, places[:, 0], places[:, 1]) + mean[:, None, None]
+    return crops.contiguous(memory_format=torch.channels_last)
 
 
-def _neighbours(places: torch.Tensor, limit: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """The two pixel indices on either side of each place along an axis, and their weights; 0 beyond the border."""
-    first = places.floor()
-    share = places - first
-    found = []
-    for index, weight in ((first, 1 - share), (first + 1, share)):
-        inside = (index >= 0) & (index < limit)
-        found.append((index.clamp(0, limit - 1).long(), weight * inside))
-    return found
+@lru_cache(maxsize=32)
+def _steps(size: int, device: torch.device) -> torch.Tensor:
+    """Middles of so many pixels, in -0.5..0.5 from edge to edge of them."""
+    return ((torch.arange(size, dtype=torch.float32) + 0.5) / size - 0.5).to(device)
+
+
+def sample_grid(images: torch.Tensor, along_x: torch.Tensor, along_y: torch.Tensor) -> torch.Tensor:
+    """Sample images bilinearly where columns and rows cross; zero outside.
+
+    Args:
+        images: float (N, C, H, W).
+        along_x: (N, columns) in -1..1 from the left to the right edge.
+        along_y: (N, rows) in -1..1 from the upper to the lower edge.
+
+    Returns:
+        (N, C, rows, columns).
+    """
+    rows, columns = along_y.shape[1], along_x.shape[1]
+    grid = torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
+    return functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
 
 
 def crop_to_pixel_indices(window: Window, size: int) -> NDArray[np.float64]:

@@ -14,10 +14,10 @@ import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from siam_tracker_core.crop import sample_grid
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
 from siam_tracker_core.trackers.common.response import cosine_window, peaks
 from siam_tracker_core.trackers.dsiam import Adaptation, DSiamConfig, learned
-from siam_tracker_core.training.augmentation.views import sample_grid
 
 Position = Literal["argmax", "soft"]
 

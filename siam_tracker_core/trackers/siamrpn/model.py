@@ -29,7 +29,7 @@ from siam_tracker_core.trackers.model import SearchRequest
 from siam_tracker_core.trackers.online import OnlineState, Seen
 from siam_tracker_core.trackers.online.model import LearningModel, Spot
 from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
-from siam_tracker_core.trackers.siamrpn.host import choose_on_host
+from siam_tracker_core.trackers.siamrpn.host import HOST_WINDOWS, choose_on_host
 from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
 from siam_tracker_core.trackers.siamrpn.state import (
     Candidate,
@@ -146,7 +146,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
         surroundings, radius = scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" or len(scores) <= HOST_WINDOWS:
             choices, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings, radius, votes)
         else:
             choices, maps = choose(rank(scores, boxes, cosine, preferences, votes), surroundings, radius)

@@ -13,10 +13,10 @@ from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.crop import sample_grid
 from siam_tracker_core.datasets.alpha import cuttings, trimmed
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Share
-from siam_tracker_core.training.augmentation.views import sample_grid
 
 BANK_SIZE = 96
 

@@ -11,6 +11,7 @@ from annotated_types import Ge, Le, Lt
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
+from siam_tracker_core.crop import sample_grid
 from siam_tracker_core.limits import NotNegative, Share
 
 
@@ -229,19 +230,3 @@ def turns(angle: torch.Tensor, slant: torch.Tensor) -> torch.Tensor:
 def draw_flips(count: int, probability: float, device: torch.device, generator: torch.Generator) -> torch.Tensor:
     """bool (count,) on the device: which samples are mirrored."""
     return (torch.rand(count, generator=generator) < probability).to(device)
-
-
-def sample_grid(images: torch.Tensor, along_x: torch.Tensor, along_y: torch.Tensor) -> torch.Tensor:
-    """Sample images bilinearly where columns and rows cross; zero outside.
-
-    Args:
-        images: float (N, C, H, W).
-        along_x: (N, columns) in -1..1 from the left to the right edge.
-        along_y: (N, rows) in -1..1 from the upper to the lower edge.
-
-    Returns:
-        (N, C, rows, columns).
-    """
-    rows, columns = along_y.shape[1], along_x.shape[1]
-    grid = torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
-    return functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
