@@ -36,6 +36,7 @@ _OF_THE_PLACE = {
 
 # What some commands need and a bare installation lacks: modules, and the extra of setup.py that brings them.
 _EXTRAS = {
+    "av": "train",
     "dask": "cluster",
     "distributed": "cluster",
     "nncf": "int8",

@@ -210,7 +210,7 @@ def _boxes(device: str, frames: int = 40) -> tuple[Any, str]:
     made = made_sequence(frames=48 + frames, size=(320, 240), seed=2)
     images, box = made.frames[48:], made.boxes[48]
     figures = {}
-    for name in (name for name, entry in read_zoo().items() if entry.tracker in ON_BACKENDS):
+    for name in (name for name, entry in read_zoo().items() if entry.tracker in ON_BACKENDS and entry.is_here):
         tracks = []
         for where in ("cpu", device):
             tracker = load_tracker(name, where, precision="single", runtime="torch")
@@ -227,7 +227,8 @@ def _run_tests() -> tuple[Any, str]:
         sys.executable,
         "-m",
         "pytest",
-        "test/core",
+        "test/core/runtimes",
+        "test/core/training",
         "-q",
         "-k",
         "cuda or gpu or tensorrt",

@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 import torch
 
-from siam_tracker_core.commands.pack import MARK, PLAN
+from siam_tracker_core.commands.pack import MARK, PLAN, SETS
 from siam_tracker_core.commands.train import Settings, run_training
 from siam_tracker_core.config import merged, read_yaml
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.files import check_outputs
+from siam_tracker_core.training.data.track_videos import is_videos, read_videos
 from siam_tracker_core.training.engine.checkpoints import LAST
 from siam_tracker_core.training.engine.curves import gather_log, write_curves
 from siam_tracker_core.training.engine.deadline import PACE
@@ -61,7 +62,8 @@ def train_packed(
     """
     check_outputs({"--out": out}, [packed])
     end = time.monotonic() + 60 * minutes
-    trainings = _chosen(packed, [only] if isinstance(only, str) and only else list(only))
+    trainings = _chosen(packed, out, [only] if isinstance(only, str) and only else list(only))
+    _unpack(packed, out)
     on_gpu = device == "cuda" or (device == "auto" and torch.cuda.is_available())
     machine = {
         "batch": batch or (GPU_BATCH if on_gpu else None),
@@ -79,27 +81,35 @@ def train_packed(
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def _chosen(packed: Path, only: list[str]) -> list[dict[str, Any]]:
-    """The plan's trainings, with paths that lead into the pack.
+def _chosen(packed: Path, out: Path, only: list[str]) -> list[dict[str, Any]]:
+    """The plan's trainings, with paths that lead into the pack, or to what is unpacked of it.
 
     Raises:
         ConfigError: if there is no plan, or a name is not in it.
     """
-    trainings = _resolved(read_yaml(packed / PLAN).get("trainings") or [], packed)
+    trainings = _resolved(read_yaml(packed / PLAN).get("trainings") or [], packed, out)
     names = [plan["name"] for plan in trainings]
     if unknown := [name for name in only if name not in names]:
         raise ConfigError(f"{packed} holds no training {', '.join(unknown)}; it has {', '.join(names) or 'none'}")
     return [plan for plan in trainings if not only or plan["name"] in only]
 
 
-def _resolved(value: Any, packed: Path) -> Any:
+def _resolved(value: Any, packed: Path, out: Path) -> Any:
     if isinstance(value, Mapping):
-        return {key: _resolved(inner, packed) for key, inner in value.items()}
+        return {key: _resolved(inner, packed, out) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_resolved(inner, packed) for inner in value]
+        return [_resolved(inner, packed, out) for inner in value]
     if isinstance(value, str) and value.startswith(MARK):
-        return str(packed / value.removeprefix(MARK))
+        name = value.removeprefix(MARK)
+        return str((out if is_videos(packed / name) else packed) / name)
     return value
+
+
+def _unpack(packed: Path, out: Path) -> None:
+    """Decode the videos of all data sets, once."""
+    for folder in sorted((packed / SETS).glob("*")):
+        if is_videos(folder):
+            read_videos(folder, out / SETS / folder.name, os.cpu_count() or 1)
 
 
 def _train(plan: Mapping[str, Any], out: Path, seconds: float, machine: Mapping[str, Any]) -> None:
@@ -115,7 +125,7 @@ def _train(plan: Mapping[str, Any], out: Path, seconds: float, machine: Mapping[
     shutil.rmtree(probe, ignore_errors=True)
     shutil.rmtree(run, ignore_errors=True)
     trial = _scheduled(settings, epochs=1, steps=100_000)
-    _call(plan, trial, probe, time.monotonic() + min(0.15 * seconds, 60), machine)
+    _call(plan, trial, probe, time.monotonic() + min(0.1 * seconds, 30), machine)
     pace = json.loads((probe / PACE).read_text())["seconds_a_step"]
     shutil.rmtree(probe, ignore_errors=True)
     if pace is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,18 +47,7 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, signature: Signature, fixed: Mapping[str, tuple[int, ...]] | None = None) -> None:
-        try:
-            import onnx
-        except ModuleNotFoundError as error:
-            raise _missing(path, error) from None
-        try:
-            model = onnx.load(str(path))
-        except OSError as error:
-            raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
-        except Exception:  # protobuf's DecodeError; its module is no part of its interface
-            raise WeightsError(f"{path} is not an ONNX file, or it is truncated; copy it again") from None
-        _check(path, model, signature)
-        _set_free(model, signature)
+        model = read_onnx(path, signature)
         content, outputs = model.SerializeToString(), list(signature.outputs)
         by_openvino = None if fixed is None else _by_openvino(path, content, outputs, fixed)
         self._run = by_openvino or _by_onnxruntime(path, content, outputs)
@@ -65,6 +55,28 @@ class OnnxNetwork:
     def __call__(self, **inputs: Tensor) -> list[Tensor]:
         """The outputs in the signature's order."""
         return self._run({name: np.asarray(values, dtype=np.float32) for name, values in inputs.items()})
+
+
+def read_onnx(path: Path, signature: Signature) -> Any:
+    """The model of an ONNX file that takes and gives what it must.
+
+    Raises:
+        ConfigError: if ``onnx`` is not installed.
+        WeightsError: if the file is missing, truncated, not ONNX, or of another network.
+    """
+    try:
+        import onnx
+    except ModuleNotFoundError as error:
+        raise _missing(path, error) from None
+    try:
+        model = onnx.load(str(path))
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from None
+    except Exception:  # protobuf's DecodeError; its module is no part of its interface
+        raise WeightsError(f"{path} is not an ONNX file, or it is truncated; copy it again") from None
+    _check(path, model, signature)
+    _set_free(model, signature)
+    return model
 
 
 def _by_onnxruntime(path: Path, content: bytes, outputs: list[str]) -> Run:

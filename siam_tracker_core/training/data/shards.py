@@ -146,7 +146,7 @@ def write_shard(path: Path, info: SetInfo, samples: Iterable[TrackCrops]) -> Sha
         with unfinished.open("wb") as stream, webdataset.TarWriter(stream, encoder=False, mtime=0) as tar:
             for place, sample in enumerate(samples):
                 files: dict[str, Any] = {f"{n:04d}.jpg": image for n, image in enumerate(sample.images)}
-                tar.write({"__key__": f"{place:06d}", "json": _describe(info, sample), **files})
+                tar.write({"__key__": f"{place:06d}", "json": describe(info, sample), **files})
                 written.append(sample)
         if written:
             unfinished.replace(path)
@@ -177,7 +177,8 @@ def write_whole(path: Path, text: str) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def _describe(info: SetInfo, sample: TrackCrops) -> bytes:
+def describe(info: SetInfo, sample: TrackCrops) -> bytes:
+    """What a sample shows, as JSON; the inverse is ``parse``."""
     return json.dumps(
         {
             "format": FORMAT,
@@ -210,7 +211,7 @@ def read_shard(info: SetInfo, file: str, places: Iterable[int]) -> Iterator[Trac
     count = 0
     try:
         for files in tarfile_samples([{"url": url}], select_files=lambda name: name.partition(".")[0] in keys):
-            yield _parse(files, info, url)
+            yield parse(files, info, url)
             count += 1
     except DatasetError:
         raise
@@ -223,8 +224,13 @@ def read_shard(info: SetInfo, file: str, places: Iterable[int]) -> Iterator[Trac
         )
 
 
-def _parse(files: dict[str, Any], info: SetInfo, url: str) -> TrackCrops:
+def parse(files: dict[str, Any], info: SetInfo, url: str) -> TrackCrops:
     """A sample of its files.
+
+    Args:
+        files: by their endings, with the sample's name as ``__key__``.
+        info: of the data set that it is to belong to.
+        url: where they come from, for the message.
 
     Raises:
         DatasetError: if they are not a whole sample of this data set.

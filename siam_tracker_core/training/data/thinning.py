@@ -1,23 +1,22 @@
-"""A prepared data set made small: fewer frames of each track, fewer photographs, JPEG files of a lower quality."""
+"""A prepared data set made small: fewer frames of each track, fewer photographs, and videos in place of JPEG files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from siam_tracker_core.errors import DatasetError
-from siam_tracker_core.pixels.files import decoded
-from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, write_index
-from siam_tracker_core.training.data.shards import TrackCrops, read_shard, write_shard
+from siam_tracker_core.training.data.prepared_set import PreparedSet
+from siam_tracker_core.training.data.shards import TrackCrops, read_shard
+from siam_tracker_core.training.data.track_videos import Encoding, encoded_share, write_videos
 
 # A track is kept with at least so many frames, or not at all.
 LEAST_FRAMES = 4
 
-_MEASURED = 40  # images by which the gain of the lower quality is estimated
+_MEASURED = 12  # samples of a shard by which the gain of videos is estimated
+_SAID_PER_FRAME = 60.0  # bytes that tell what a frame shows
 
 
 @dataclass(frozen=True)
@@ -27,44 +26,58 @@ class Thinning:
     Attributes:
         samples: share of the samples, 0..1.
         frames: share of each sample's frames, 0..1.
-        quality: of the JPEG files, 1 to 100.
+        encoding: of the videos.
     """
 
     samples: float
     frames: float
-    quality: int
+    encoding: Encoding = field(default_factory=Encoding)
 
 
-def thinning_to(prepared: PreparedSet, size: float, quality: int) -> Thinning:
+def thinning_to(prepared: PreparedSet, size: float, encoding: Encoding) -> Thinning:
     """How a data set gets to a size, as far as can be told before; tracks stay as many as ``LEAST_FRAMES`` allows.
+
+    Videos of fewer frames are larger by the frame, so the share that is kept is found step by step.
 
     Args:
         prepared: the data set.
         size: in bytes.
-        quality: of the JPEG files.
+        encoding: of the videos.
     """
-    share = min(1.0, size / (prepared.size * _gain(prepared, quality)))
     samples = sum(len(shard) for shard in prepared.shards)
-    if prepared.info.kind != "video":
-        return Thinning(share, 1.0, quality)
-    kept = min(1.0, share * prepared.frames / (samples * LEAST_FRAMES))
-    return Thinning(kept, share / kept, quality)
+    how = Thinning(1.0, 1.0, encoding)
+    for _ in range(3 if prepared.info.kind == "video" else 1):
+        share = min(1.0, size / video_size(prepared, how))
+        if prepared.info.kind != "video":
+            return replace(how, samples=share)
+        kept = min(1.0, share * prepared.frames / (samples * LEAST_FRAMES))
+        how = Thinning(kept, share / kept, encoding)
+    return how
 
 
-def write_thinned(prepared: PreparedSet, how: Thinning, folder: Path) -> PreparedSet:
-    """Write what is kept of a data set as one shard with its index.
+def video_size(prepared: PreparedSet, how: Thinning) -> float:
+    """Bytes that a data set would take as videos, were each frame as dear as those of some samples that are thinned."""
+    spread = [
+        (shard, np.unique(np.linspace(0, len(shard) - 1, _MEASURED).astype(int)).tolist())
+        for shard in prepared.shards[:: max(1, len(prepared.shards) // 3)]
+    ]
+    samples = [sample for shard, places in spread for sample in read_shard(prepared.info, shard.file, places)]
+    share = encoded_share(samples, prepared.info, how.encoding, lambda sample: _fewer_frames(sample, how))
+    return prepared.size * share + _SAID_PER_FRAME * prepared.frames
+
+
+def write_thinned(prepared: PreparedSet, how: Thinning, folder: Path, jobs: int = 1) -> tuple[int, int]:
+    """Write what is kept of a data set as videos.
+
+    Returns:
+        How many tracks and frames that are.
 
     Raises:
+        ConfigError: if PyAV is not installed.
         DatasetError: if the data set cannot be read, or nothing of it is kept.
         OSError: if the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    info = replace(prepared.info, location=str(folder))
-    shard = write_shard(folder / "000000.tar", info, _thinned(prepared, how))
-    if shard is None:
-        raise DatasetError(f"nothing of {prepared.info.location} is left at that size; allow more megabytes")
-    write_index(folder, PreparedSet(info, (shard,)), {"thinned": vars(how)})
-    return open_prepared(folder)
+    return write_videos(prepared.info, _thinned(prepared, how), folder, how.encoding, jobs)
 
 
 def _thinned(prepared: PreparedSet, how: Thinning) -> Iterator[TrackCrops]:
@@ -89,26 +102,5 @@ def _fewer_frames(sample: TrackCrops, how: Thinning) -> TrackCrops:
         frames=sample.frames[places],
         sizes=sample.sizes[places],
         visibility=sample.visibility[places],
-        images=tuple(_smaller(sample.images[place], how.quality) for place in places),
+        images=tuple(sample.images[place] for place in places),
     )
-
-
-def _smaller(image: bytes, quality: int) -> bytes:
-    """The JPEG file at a lower quality, or as it is where that gains nothing or it cannot be read."""
-    pixels = decoded(np.frombuffer(image, np.uint8))
-    if pixels is None:
-        return image
-    data: bytes = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-    return data if len(data) < len(image) else image
-
-
-def _gain(prepared: PreparedSet, quality: int) -> float:
-    """Size of images at the lower quality as a share of theirs, over the first few."""
-    before = after = count = 0
-    for shard in prepared.shards:
-        for sample in read_shard(prepared.info, shard.file, range(len(shard))):
-            image = sample.images[len(sample) // 2]
-            before, after, count = before + len(image), after + len(_smaller(image, quality)), count + 1
-            if count == _MEASURED:
-                return after / before
-    return after / before if before else 1.0

@@ -160,7 +160,7 @@ def fit(
     else:
         best = None
     return Run(
-        average.network,
+        average.network.cpu(),
         trainer.global_step,
         clock.hours,
         _in_words(trainer.strategy.root_device, trainer.world_size),
@@ -197,6 +197,8 @@ def make_trainer(out: Path, recipe: Recipe, machine: Machine, callbacks: Many[li
         accumulate_grad_batches=recipe.accumulate_grad_batches,
         gradient_clip_val=recipe.grad_clip_norm or None,
         precision=_precision(recipe.precision, accelerator),  # type: ignore[arg-type]
+        # Sizes stay the same, so that searching for the fastest convolutions is paid for once.
+        benchmark=accelerator != "cpu",
         # Each epoch and each process has its own slice of the samples.
         reload_dataloaders_every_n_epochs=1,
         use_distributed_sampler=False,

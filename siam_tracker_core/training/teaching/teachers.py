@@ -6,6 +6,8 @@ with nothing pasted before them, while the student sees them changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -13,8 +15,9 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from siam_tracker_core.peers import fear, nanotrack
-from siam_tracker_core.peers.onnx_network import OnnxNetwork
+from siam_tracker_core.peers import fear, nanotrack, torch_network
+from siam_tracker_core.peers.onnx_network import OnnxNetwork, Signature
+from siam_tracker_core.peers.torch_network import TorchNetwork
 from siam_tracker_core.training.augmentation.views import Views
 from siam_tracker_core.training.engine.module import Batch
 from siam_tracker_core.training.engine.pair_module import Clear
@@ -81,6 +84,39 @@ def _grid(size: int, middle: float, step: float) -> torch.Tensor:
     return torch.stack((columns, rows), dim=-1)
 
 
+class _Network:
+    """A teacher's network, which answers tensors where they lie.
+
+    On a GPU it runs as a PyTorch module where onnx2torch is installed, all samples at once. Otherwise each sample
+    goes through it on the CPU.
+
+    Args:
+        path: the ONNX file.
+        signature: what it must take and give.
+        shapes: of the inputs by name, of one sample.
+    """
+
+    def __init__(self, path: Path, signature: Signature, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self._onnx = OnnxNetwork(path, signature, shapes)
+        self._file = (path, signature)
+
+    @cached_property
+    def _torch(self) -> TorchNetwork | None:
+        return TorchNetwork(*self._file) if torch_network.is_available() else None
+
+    def __call__(self, **inputs: torch.Tensor) -> list[torch.Tensor]:
+        """The outputs (N, ...) in the signature's order, of inputs (N, ...)."""
+        device = next(iter(inputs.values())).device
+        if device.type != "cpu" and self._torch is not None:
+            return self._torch(**inputs)
+        arrays = {name: np.ascontiguousarray(values.cpu().numpy()) for name, values in inputs.items()}
+        count = len(next(iter(arrays.values())))
+        answers = [
+            self._onnx(**{name: values[place : place + 1] for name, values in arrays.items()}) for place in range(count)
+        ]
+        return [torch.from_numpy(np.concatenate(each)).to(device) for each in zip(*answers, strict=True)]
+
+
 class NanoTrackV3:
     """NanoTrack v3 (HonglinChu/SiamTrackers): BGR crops with SiamFC's context, 15x15 cells at stride 16.
 
@@ -95,24 +131,19 @@ class NanoTrackV3:
 
     def __init__(self, folder: Path) -> None:
         backbone, head = (folder / file for file in nanotrack.FILES)
-        self.template = OnnxNetwork(backbone, nanotrack.BACKBONE, {"input": (1, 3, 127, 127)})
-        self.features = OnnxNetwork(backbone, nanotrack.BACKBONE, {"input": (1, 3, 255, 255)})
+        self.template = _Network(backbone, nanotrack.BACKBONE, {"input": (1, 3, 127, 127)})
+        self.features = _Network(backbone, nanotrack.BACKBONE, {"input": (1, 3, 255, 255)})
         shapes = {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)}
-        self.head = OnnxNetwork(head, nanotrack.HEAD, shapes)
+        self.head = _Network(head, nanotrack.HEAD, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
-        logits, distances = [], []
-        for exemplar, search in zip(clear.exemplars.split(1), clear.searches.split(1), strict=True):
-            (template,) = self.template(input=_array(exemplar))
-            (features,) = self.features(input=_array(search))
-            logit, distance = self.head(input1=template, input2=features)
-            logits.append(logit)
-            distances.append(distance)
-        scores = torch.from_numpy(np.concatenate(logits)).softmax(dim=1)[:, 1]
-        boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(15, 7, 16))
-        count = len(scores)
-        first, step = torch.full((count, 2), -112.0), torch.full((count, 2), 16.0)
-        return interpolated(Answers(scores, boxes), points, first, step)
+        (template,) = self.template(input=clear.exemplars)
+        (features,) = self.features(input=clear.searches)
+        logits, distances = self.head(input1=template, input2=features)
+        boxes = boxes_of(distances, _grid(15, 7, 16).to(points.device))
+        count = len(boxes)
+        first, step = (torch.full((count, 2), value, device=points.device) for value in (-112.0, 16.0))
+        return interpolated(Answers(logits.softmax(dim=1)[:, 1], boxes), points, first, step)
 
 
 class FearXS:
@@ -131,9 +162,9 @@ class FearXS:
 
     def __init__(self, folder: Path) -> None:
         features, track = (folder / file for file in fear.FILES)
-        self.template = OnnxNetwork(features, fear.FEATURES, {"image": (1, 3, 128, 128)})
+        self.template = _Network(features, fear.FEATURES, {"image": (1, 3, 128, 128)})
         shapes = {"image": (1, 3, 256, 256), "template_features": (1, 256, 8, 8)}
-        self.track = OnnxNetwork(track, fear.TRACK, shapes)
+        self.track = _Network(track, fear.TRACK, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
         sides = batch["exemplar_size"].clamp_min(4.0)
@@ -146,20 +177,11 @@ class FearXS:
         search = Views(views.shift, views.scale * pixels, views.flip, views.turn)
         exemplars = exemplar.resample(batch["exemplar"], self.template_size).flip(1)
         searches = search.resample(batch["search"], self.search_size).flip(1)
-        logits, distances = [], []
-        for one, other in zip(exemplars.split(1), searches.split(1), strict=True):
-            (features,) = self.template(image=_array(one))
-            distance, logit = self.track(image=_array(other), template_features=features)
-            logits.append(logit[:, 0])
-            distances.append(distance)
-        boxes = boxes_of(torch.from_numpy(np.concatenate(distances)), _grid(16, 8, 16))
+        (features,) = self.template(image=exemplars)
+        distances, logits = self.track(image=searches, template_features=features)
+        boxes = boxes_of(distances, _grid(16, 8, 16).to(points.device))
         boxes = boxes * torch.cat((pixels, pixels), dim=1)[:, None, None]
-        scores = torch.from_numpy(np.concatenate(logits)).sigmoid()
-        return interpolated(Answers(scores, boxes), points, -128.0 * pixels, 16.0 * pixels)
-
-
-def _array(images: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray(images.numpy())
+        return interpolated(Answers(logits[:, 0].sigmoid(), boxes), points, -128.0 * pixels, 16.0 * pixels)
 
 
 TEACHERS: dict[str, type[NanoTrackV3] | type[FearXS]] = {"nanotrack_v3": NanoTrackV3, "fear_xs": FearXS}

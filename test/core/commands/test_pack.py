@@ -16,7 +16,8 @@ from siam_tracker_core.commands.train_packed import train_packed
 from siam_tracker_core.errors import ConfigError, DatasetError
 from siam_tracker_core.training.data.prepared_set import open_prepared
 from siam_tracker_core.training.data.shards import read_shard
-from siam_tracker_core.training.data.thinning import Thinning, thinning_to, write_thinned
+from siam_tracker_core.training.data.thinning import Thinning, thinning_to, video_size, write_thinned
+from siam_tracker_core.training.data.track_videos import Encoding, is_videos, read_videos
 from siam_tracker_core.weights import read_weights
 
 
@@ -62,14 +63,17 @@ def test_everything_that_a_configuration_names_is_in_the_pack(config: Path, tmp_
     start = tmp_path / "start.safetensors"
     start.write_bytes(b"weights")
     pack([config, config], start=[str(start), "-"], out=tmp_path / "packed", megabytes=5)
-    first, second = command._chosen(tmp_path / "packed", [])
+    first, second = command._chosen(tmp_path / "packed", tmp_path / "out", [])
     assert Path(first["start"]).read_bytes() == b"weights"
     assert "start" not in second
     for plan in (first, second):
         assert (Path(plan["training"]["teachers"]["one"]) / "net.onnx").is_file()
-        assert open_prepared(plan["data"]["sources"][0]["path"]).tracks == 3
+        assert plan["data"]["sources"][0]["path"] == str(tmp_path / "out" / "sets" / "0")
+    assert is_videos(tmp_path / "packed" / "sets" / "0")
+    command._unpack(tmp_path / "packed", tmp_path / "out")
+    assert open_prepared(tmp_path / "out" / "sets" / "0").tracks == 3
     with pytest.raises(ConfigError, match="holds no training huge; it has tiny, tiny"):
-        command._chosen(tmp_path / "packed", ["huge"])
+        command._chosen(tmp_path / "packed", tmp_path / "out", ["huge"])
 
 
 def test_what_cannot_be_packed_is_told(config: Path, tmp_path: Path) -> None:
@@ -84,16 +88,15 @@ def test_what_cannot_be_packed_is_told(config: Path, tmp_path: Path) -> None:
 def test_thinning_keeps_tracks_before_frames_and_spreads_both(tmp_path: Path) -> None:
     made_set(tmp_path / "set", [[made_track(f"v{n}", list(range(20)), n) for n in range(10)]])
     prepared = open_prepared(tmp_path / "set")
-    half = write_thinned(prepared, Thinning(1.0, 0.5, 100), tmp_path / "half")
-    assert half.tracks == 10
-    assert half.frames == 100
+    assert write_thinned(prepared, Thinning(1.0, 0.5), tmp_path / "half") == (10, 100)
+    half = read_videos(tmp_path / "half", tmp_path / "half again")
     sample = next(read_shard(half.info, "000000.tar", [3]))
     assert sample.frames[[0, -1]].tolist() == [0, 19]
-    few = write_thinned(prepared, Thinning(0.3, 0.0, 100), tmp_path / "few")
-    assert (few.tracks, few.frames) == (3, 12)
-    how = thinning_to(prepared, prepared.size / 10, 100)
-    assert how.samples * how.frames == pytest.approx(0.1, rel=0.01)
-    assert how.samples == pytest.approx(0.5, rel=0.01)  # 4 of 20 frames of half the tracks
+    assert write_thinned(prepared, Thinning(0.3, 0.0), tmp_path / "few") == (3, 12)
+    whole = Thinning(1.0, 1.0)
+    how = thinning_to(prepared, video_size(prepared, whole) / 10, Encoding())
+    assert 0.02 < how.samples * how.frames <= 0.1  # videos of fewer frames are larger by the frame
+    assert how.frames == pytest.approx(0.2, rel=0.01)  # 4 of 20 frames: no track has fewer
 
 
 def test_the_length_of_a_run_carries_its_openings_and_rise_along() -> None:

@@ -70,16 +70,16 @@ def test_fear_sees_the_target_where_it_is_and_its_box_returns_to_the_view():
 
     def template(image):
         seen["template"] = image
-        return [np.zeros((1, 256, 8, 8), np.float32)]
+        return [torch.zeros(1, 256, 8, 8)]
 
     def track(image, template_features):
-        rows, columns = np.nonzero(image[0, 0] > 127)
+        rows, columns = np.nonzero(image[0, 0].numpy() > 127)
         low = np.array([columns.min(), rows.min()]) - 128.0
         high = np.array([columns.max(), rows.max()]) + 1 - 128.0
         steps = (np.arange(16) - 8) * 16.0
         x, y = np.meshgrid(steps, steps)
         distances = np.stack((x - low[0], y - low[1], high[0] - x, high[1] - y))[None].astype(np.float32)
-        return [distances, np.full((1, 1, 16, 16), 5.0, np.float32)]
+        return [torch.from_numpy(distances), torch.full((1, 1, 16, 16), 5.0)]
 
     teacher = FearXS.__new__(FearXS)
     teacher.template, teacher.track = template, track
