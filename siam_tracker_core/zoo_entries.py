@@ -16,7 +16,7 @@ from siam_tracker_core.weights import sha256
 ZOO_FILE = "zoo.yaml"
 
 # Of the command line and the node: the best one that follows a camera on a CPU.
-DEFAULT_TRACKER = "siamrpn_mobilenetv2_online"
+DEFAULT_TRACKER = "siamban_mobilenetv2_online"
 
 T = TypeVar("T")
 

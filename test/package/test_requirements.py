@@ -103,7 +103,7 @@ print(json.dumps(told))
 def wheel(repository_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built of the repository with the weights of the default tracker alone."""
     copy, out = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("wheel")
-    kept = {f"{DEFAULT_TRACKER}.safetensors", "siamrpn_mobilenetv2.safetensors"}  # the former has the latter's tensors
+    kept = {f"{DEFAULT_TRACKER}.safetensors", "siamban_mobilenetv2.safetensors"}  # the former has the latter's tensors
 
     def large(folder: str, names: list[str]) -> set[str]:
         return {name for name in names if name.endswith(".safetensors") and name not in kept} | {"__pycache__"}

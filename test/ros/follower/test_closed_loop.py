@@ -157,7 +157,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         tracker = stack.enter_context(
             NodeProcess(
                 {
-                    "tracker": "siamrpn_mobilenetv2_online",
+                    "tracker": "siamban_mobilenetv2_online",
                     "device": "cpu",
                     "reliability": "reliable",
                     "positions": "depth",
