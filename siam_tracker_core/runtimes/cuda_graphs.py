@@ -101,9 +101,9 @@ class CUDAGraphBackend(TorchBackend):
 
 
 def _whole_floats() -> AbstractContextManager[None]:
-    """Convolutions of float32 with all of its digits: by default cuDNN rounds factors to 11 bits, and boxes move by that.
+    """Convolutions of float32 with all of its digits: cuDNN rounds factors to 11 bits unless told not to.
 
-    On an H200 SiamFC's were up to 1.2 pixels from the CPU's.
+    On an H200 SiamFC's boxes were up to 1.2 pixels from the CPU's by that, or by another scale that it made win.
     """
     return torch.backends.cudnn.flags(  # type: ignore[no-any-return]
         enabled=True, benchmark=torch.backends.cudnn.benchmark, allow_tf32=False
