@@ -79,7 +79,7 @@ def followed(request: pytest.FixtureRequest, ros_environment: Mapping[str, str])
 
 
 # The default, and one whose boxes have the target's shape by another head; the others take two minutes together.
-QUICK = ("siamban_mobilenetv2", "siamrpn_mobilenetv2_online")
+QUICK = ("siamban_mobilenetv2_online", "siamrpn_mobilenetv2_online")
 
 
 def with_marks(names: Iterable[str]) -> list[Any]:
