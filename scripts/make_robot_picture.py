@@ -20,7 +20,7 @@ from siam_tracker_core.camera import NoDepth, bearing_of, target_depth
 from siam_tracker_core.drawing import COLOURS, draw_track
 from siam_tracker_core.simulation import FollowWorld, Pillar
 from siam_tracker_core.trackers.results import TrackResult
-from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
+from siam_tracker_core.zoo_entries import CAREFUL_TRACKER
 from siam_tracker_ros.follower.control import Controller, Observation, Outcome
 from siam_tracker_ros.follower.settings import FollowerSettings
 
@@ -90,7 +90,7 @@ def place(x: float, y: float) -> tuple[int, int]:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracker", default=DEFAULT_TRACKER)
+    parser.add_argument("--tracker", default=CAREFUL_TRACKER)
     parser.add_argument("--distance", type=float, default=1.5, help="metres to keep to the target")
     parser.add_argument("--longest", type=float, default=30.0, help="seconds of the made world")
     parser.add_argument("--every", type=int, default=4, help="show one picture of so many")

@@ -87,7 +87,9 @@ def target_depth(depth: DepthImage, box: Box, settings: DepthSettings = DepthSet
         )
     logs, weights = np.log(values[valid]), weights[valid]
     middle = _nearest_surface(logs, weights, settings)
-    near = np.abs(logs - middle) <= settings.thickness
+    away = np.abs(logs - middle)
+    # The middle is that of bins, and of few pixels none may be as near to it as the surface is thick.
+    near = away <= max(settings.thickness, float(away.min()))
     value = _weighted_median(logs[near], weights[near])
     spread = _weighted_median(np.abs(logs[near] - value), weights[near])
     distance = math.exp(value)

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from siam_tracker_core.camera import (
     Bearing,
@@ -105,3 +106,21 @@ def test_beside_a_fisheye_there_is_no_depth() -> None:
     ray = np.array([1.0, 0.0, 0.0])
     with pytest.raises(NoDepth, match="beside the camera"):
         measured_point(Bearing(-1.57, 0.0, ray, np.eye(2)), TargetDepth(1.0, 0.1, 1.0))
+
+
+@given(arrays(np.float32, st.tuples(st.integers(2, 5), st.integers(2, 5)), elements=st.floats(1.0, 1.75, width=32)))
+@settings(deadline=None)
+def test_of_any_depths_one_that_was_measured_is_told_or_none(depth):
+    """Pixels at all distances, as of leaves and noise."""
+    try:
+        found = target_depth(depth, Box(0, 0, depth.shape[1], depth.shape[0]))
+    except NoDepth:
+        return
+    assert np.abs(np.log(depth) - math.log(found.value)).min() < 1e-5
+    assert 0 < found.share <= 1
+
+
+def test_a_middle_between_two_surfaces_where_nothing_was_measured_is_no_defect():
+    """Two places count alike, and half way between them there is no pixel."""
+    depth = np.array([[1.53506, 1.0, 1.29323], [1.74568, 1.67244, 1.1372]], np.float32)
+    assert any(target_depth(depth, Box(0, 0, 3, 2)).value == pytest.approx(each) for each in depth.flat)

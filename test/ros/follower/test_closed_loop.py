@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from tracker_graph import RELIABLE, TRACKER, Graph, Inbox, wait_ready, wait_until
 
 from siam_tracker_core.simulation import FollowWorld, Script
+from siam_tracker_core.zoo_entries import CAREFUL_TRACKER
 from siam_tracker_ros.client import TrackerClient, TrackerError, TrackerTimeout
 from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_message, header_at, image_message
 from siam_tracker_ros.follower.settings import FollowerSettings
@@ -157,7 +158,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         tracker = stack.enter_context(
             NodeProcess(
                 {
-                    "tracker": "siamban_mobilenetv2_online",
+                    "tracker": CAREFUL_TRACKER,
                     "device": "cpu",
                     "reliability": "reliable",
                     "positions": "depth",
