@@ -50,7 +50,7 @@ class Encoding:
 
 
 def encode(images: Iterable[NDArray[np.uint8]], size: int, encoding: Encoding) -> bytes:
-    """An MP4 file of images (size, size, 3) BGR, of an even size.
+    """An MP4 file of images (size, size, 3) BGR; those of an odd size get one row and column more.
 
     Raises:
         ConfigError: if PyAV is not installed.
@@ -64,9 +64,11 @@ def encode(images: Iterable[NDArray[np.uint8]], size: int, encoding: Encoding) -
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=25, options=options)
         stream.pix_fmt = "yuv420p"
-        stream.width = stream.height = size
+        odd = size % 2  # colours are told for squares of four pixels
+        stream.width = stream.height = size + odd
         for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+            even = cv2.copyMakeBorder(image, 0, odd, 0, odd, cv2.BORDER_REPLICATE)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(even, format="bgr24")))
         container.mux(stream.encode())
     return buffer.getvalue()
 
@@ -215,7 +217,7 @@ def _samples(info: SetInfo, members: list[dict[str, bytes]], origin: str) -> Ite
         frames = frames_of(member["mp4"], origin)
         for entry in json.loads(member["json"]):
             count = len(entry["frames"])
-            images = [_jpeg(image) for image in itertools.islice(frames, count)]
+            images = [_jpeg(image[: info.crop_size, : info.crop_size]) for image in itertools.islice(frames, count)]
             files: dict[str, Any] = {f"{place:04d}.jpg": image for place, image in enumerate(images)}
             yield parse({"__key__": entry["track"], "json": json.dumps(entry), **files}, info, origin)
 

@@ -55,6 +55,13 @@ def test_tracks_and_photographs_come_back_in_order_with_what_they_show(tmp_path:
         assert np.abs(pixels(before).astype(int) - pixels(after)).mean() < 6
 
 
+def test_crops_of_an_odd_size_keep_it(tmp_path: Path) -> None:
+    prepared = made_set(tmp_path / "set", [[made_track("v", [0, 1, 2], 5, size=SIZE + 1)]], size=SIZE + 1)
+    write_videos(prepared.info, all_of(prepared), tmp_path / "videos", Encoding())
+    (again,) = all_of(read_videos(tmp_path / "videos", tmp_path / "again"))
+    assert pixels(again).shape == (3, SIZE + 1, SIZE + 1, 3)
+
+
 def test_a_video_of_what_moves_takes_a_tenth_of_its_jpeg_files() -> None:
     random = np.random.default_rng(0)
     scene = cv2.GaussianBlur(random.integers(0, 256, (SIZE * 2, SIZE * 2, 3), dtype=np.uint8), (0, 0), 2)
