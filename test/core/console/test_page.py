@@ -106,7 +106,8 @@ def test_settings_and_names_fit_a_phone(page: Page, driver: Any, session: HeldSe
     page.js("document.getElementById('open-settings').click()")
     body = "document.querySelector('#settings .dialog-body')"
     page.wait(f"return {body}.scrollWidth <= {body}.clientWidth", "a dialog without a second scroll bar", 20)
-    assert page.js("return document.getElementById('about').children[1].textContent") == "cpu · made 1"
+    about = "document.getElementById('about').children[1].textContent"
+    page.wait(f"return {about} === 'cpu · made 1'", "what the tracker runs on", 20)
     page.js("document.getElementById('settings').close()")
     ends = "[...document.querySelectorAll('.controls > *')].map((node) => node.getBoundingClientRect().right)"
     assert page.js(f"return Math.max(...{ends})") <= 360
