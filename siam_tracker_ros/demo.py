@@ -33,7 +33,7 @@ _FILES = (
 _BESIDE = "beside"
 _FOLDERS = ("bag", "plots", _BESIDE)
 # The default without learning, which the look-alike can lead away.
-_WITHOUT = "siamrpn_mobilenetv2"
+_WITHOUT = "siamban_mobilenetv2"
 
 
 def _clear(out: Path) -> None:

@@ -28,7 +28,7 @@ def test_the_demo_leaves_what_it_promises(tmp_path: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert str(out / "report.html") in printed
     assert "success (AUC)" in printed
-    assert "siamrpn_mobilenetv2 on the same:" in printed
+    assert "siamban_mobilenetv2 on the same:" in printed
     assert f"siam-tracker serve {out / 'bag'}" in printed.splitlines()[-1]
 
 
