@@ -62,11 +62,8 @@ EXTRAS = {
     "tensorrt": ["onnx>=1.16", "tensorrt>=10"],  # NVIDIA GPUs; on a Jetson it comes with JetPack
     "int8": ["nncf>=2.14"],  # siam-tracker export --precision int8
     "train": ["av>=12", "pytorch-lightning>=2.1", "scikit-learn>=1.2", "tensorboard>=2.10", "webdataset>=0.2.86"],
-    "gpu-teachers": [
-        "onnx>=1.16",
-        "onnx2torch>=1.5.15",
-        "torchvision",
-    ],  # teachers on a GPU; torchvision as torch wants it
+    # Teachers on a GPU; torchvision of the release that goes with torch.
+    "gpu-teachers": ["onnx>=1.16", "onnx2torch>=1.5.15", "torchvision"],
     # Search for settings; published results in MATLAB's form; overlaps of VOT's polygons.
     "evaluation": ["optuna>=3.0", "scipy>=1.11", "shapely>=2.0"],
     # The package as a tracker for vot-toolkit (`siam-tracker trax`, GPL-3 libraries), and what vot-toolkit itself needs

@@ -31,8 +31,8 @@ def choose_on_host(
     radius: int,
     votes: Votes | None = None,
 ) -> tuple[list[Proposal], torch.Tensor]:
-    """The first proposal of each window; arguments as for ``rank``, answers as those of ``choose``, on the CPU."""
-    scores, boxes, cosine = (part.float().cpu() for part in (scores, boxes, cosine))
+    """The first proposal of each window; as ``rank`` and ``choose``, with the window and the answers on the CPU."""
+    scores, boxes = scores.float().cpu(), boxes.float().cpu()
     votes = votes and votes._replace(responses=votes.responses.cpu())
     given, corners = scores.numpy(), boxes.numpy()
     known = np.isfinite(given).reshape(len(given), -1).any(axis=1)

@@ -59,7 +59,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         self.backend, self.config, self.name = backend, config, name
         self.device, self.stride, self.lost_windows = backend.device, backend.stride, config.lost_windows
         self._begin_learning(config.online)
-        self._cosine: dict[int, torch.Tensor] = {}
+        self._cosine: dict[tuple[int, torch.device], torch.Tensor] = {}
 
     @classmethod
     def from_network(
@@ -121,7 +121,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
             preferences: N.
         """
         scores, boxes, *_ = self.backend.search(template, crops)
-        return rank(scores, boxes, self._window(scores.shape[-1]), preferences)
+        return rank(scores, boxes, self._window(scores.shape[-1], self.device), preferences)
 
     def respond(
         self,
@@ -142,11 +142,12 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         scores, boxes, *features = self.backend.search(template, crops)
         seen = self._seen(online, features, scores.shape[-1])
         votes = Votes(torch.stack([told.response for told in seen]), [told.share for told in seen]) if seen else None
-        cosine = self._window(scores.shape[-1])
+        on_host = self.device.type == "cpu" or len(scores) <= HOST_WINDOWS
+        cosine = self._window(scores.shape[-1], torch.device("cpu") if on_host else self.device)
         # Scores were calibrated on maps of the usual size.
         beyond = (crops.shape[-1] - self.config.search_size) // self.stride
         surroundings, radius = scores.shape[-1] - max(0, beyond), PEAK_EXTENT // self.stride
-        if self.device.type == "cpu" or len(scores) <= HOST_WINDOWS:
+        if on_host:
             choices, maps = choose_on_host(scores, boxes, cosine, preferences, surroundings, radius, votes)
         else:
             choices, maps = choose(rank(scores, boxes, cosine, preferences, votes), surroundings, radius)
@@ -232,7 +233,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         output = SiamRPNOutput(window, size, proposal.score, proposal.psr, response, proposal)
         return output.heard(seen, (proposal.dx / self.stride, proposal.dy / self.stride))
 
-    def _window(self, size: int) -> torch.Tensor:
-        if size not in self._cosine:
-            self._cosine[size] = cosine_window(size, inner=True).to(self.device)
-        return self._cosine[size]
+    def _window(self, size: int, device: torch.device) -> torch.Tensor:
+        if (size, device) not in self._cosine:
+            self._cosine[size, device] = cosine_window(size, inner=True).to(device)
+        return self._cosine[size, device]

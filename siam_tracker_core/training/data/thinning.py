@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from siam_tracker_core.training.data.track_videos import Encoding, encoded_share
 LEAST_FRAMES = 4
 
 _MEASURED = 12  # samples of a shard by which the gain of videos is estimated
+_STEPS = 3  # by which the share of frames is found
 _SAID_PER_FRAME = 60.0  # bytes that tell what a frame shows
 
 
@@ -46,23 +48,28 @@ def thinning_to(prepared: PreparedSet, size: float, encoding: Encoding) -> Thinn
     """
     samples = sum(len(shard) for shard in prepared.shards)
     how = Thinning(1.0, 1.0, encoding)
-    for _ in range(3 if prepared.info.kind == "video" else 1):
+    if prepared.info.kind != "video":
+        return replace(how, samples=min(1.0, size / video_size(prepared, how)))
+    for _ in range(_STEPS):
         share = min(1.0, size / video_size(prepared, how))
-        if prepared.info.kind != "video":
-            return replace(how, samples=share)
         kept = min(1.0, share * prepared.frames / (samples * LEAST_FRAMES))
         how = Thinning(kept, share / kept, encoding)
     return how
 
 
+@cache  # encoding takes seconds, and each try to fit a pack begins with the same question
 def video_size(prepared: PreparedSet, how: Thinning) -> float:
     """Bytes that a data set would take as videos, were each frame as dear as those of some samples that are thinned."""
     spread = [
         (shard, np.unique(np.linspace(0, len(shard) - 1, _MEASURED).astype(int)).tolist())
         for shard in prepared.shards[:: max(1, len(prepared.shards) // 3)]
     ]
-    samples = [sample for shard, places in spread for sample in read_shard(prepared.info, shard.file, places)]
-    share = encoded_share(samples, prepared.info, how.encoding, lambda sample: _fewer_frames(sample, how))
+    samples = [
+        _fewer_frames(sample, how)
+        for shard, places in spread
+        for sample in read_shard(prepared.info, shard.file, places)
+    ]
+    share = encoded_share(samples, prepared.info, how.encoding)
     return prepared.size * share + _SAID_PER_FRAME * prepared.frames
 
 
@@ -73,7 +80,6 @@ def write_thinned(prepared: PreparedSet, how: Thinning, folder: Path, jobs: int 
         How many tracks and frames that are.
 
     Raises:
-        ConfigError: if PyAV is not installed.
         DatasetError: if the data set cannot be read, or nothing of it is kept.
         OSError: if the folder cannot be written.
     """

@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import webdataset
 from numpy.typing import NDArray
 from webdataset.tariterators import tarfile_samples
 
-from siam_tracker_core.errors import ConfigError, DatasetError
+from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.training.data.crop_store import decode
 from siam_tracker_core.training.data.prepared_set import PreparedSet, open_prepared, write_index
 from siam_tracker_core.training.data.shards import INDEX, SetInfo, Shard, TrackCrops, describe, gist, parse, write_shard
@@ -50,15 +50,9 @@ class Encoding:
 
 
 def encode(images: Iterable[NDArray[np.uint8]], size: int, encoding: Encoding) -> bytes:
-    """An MP4 file of images (size, size, 3) BGR; those of an odd size get one row and column more.
+    """An MP4 file of images (size, size, 3) BGR; those of an odd size get one row and column more."""
+    import av
 
-    Raises:
-        ConfigError: if PyAV is not installed.
-    """
-    try:
-        import av
-    except ModuleNotFoundError:
-        raise ConfigError("packs are written by PyAV, which is not installed: pip install av") from None
     buffer = io.BytesIO()
     options = {"crf": str(encoding.crf), "preset": encoding.preset, "threads": "1"}
     with av.open(buffer, "w", format="mp4") as container:
@@ -108,7 +102,6 @@ def write_videos(
         How many tracks and frames were written.
 
     Raises:
-        ConfigError: if PyAV is not installed.
         DatasetError: if there is no sample, or one cannot be read.
         OSError: if the folder cannot be written.
     """
@@ -226,12 +219,10 @@ def _jpeg(image: NDArray[np.uint8]) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()
 
 
-def encoded_share(
-    samples: Iterable[TrackCrops], info: SetInfo, encoding: Encoding, thin: Callable[[TrackCrops], TrackCrops]
-) -> float:
-    """Bytes of a video for each byte of the JPEG files, over some samples that ``thin`` makes smaller first."""
+def encoded_share(samples: Iterable[TrackCrops], info: SetInfo, encoding: Encoding) -> float:
+    """Bytes of a video for each byte of the JPEG files, over some samples."""
     before = after = 0
-    for group in _groups(thin(sample) for sample in samples):
+    for group in _groups(samples):
         before += sum(len(image) for sample in group for image in sample.images)
         after += len(_encoded(info, group, encoding)[1])
     return after / before if before else 1.0

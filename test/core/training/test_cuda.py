@@ -1,9 +1,8 @@
-"""Trainings on a GPU say what they say on the CPU; skipped without one, but for what a CPU can check."""
+"""Trainings on a GPU say what they say on the CPU; skipped without one."""
 
 from __future__ import annotations
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +14,6 @@ from siam_tracker_core.training.siamfc import SiamFCModule, SiamFCTraining
 from siam_tracker_core.training.siamrpn import SiamRPNModule, SiamRPNTraining
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
-
-TEACHERS = Path(__file__).parents[4] / "shared" / "data" / "teachers"
 
 
 @pytest.fixture(scope="module")
