@@ -53,8 +53,8 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     config = blueprint.config(settings)
     sizes = crop_sizes(config)
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
-    if config.online.enabled:  # the graphs give features as well
-        key["features"] = True
+    if config.online.features is not None:  # the graphs give features as well
+        key["features"] = config.online.features
 
     def on_graphs(name: str) -> Backend:
         return graph_backend(name, key, lambda: subject_of(blueprint), wish)
@@ -95,10 +95,11 @@ def load_exported(folder: Path, changes: dict[str, Any], wish: Wish) -> Tracker:
             f"{', '.join(map(str, manifest.search_sizes))}, and the settings ask for {sizes.exemplar} and "
             f"{', '.join(map(str, sizes.searches))}; export the tracker again with these settings"
         )
-    if config.online.enabled and not read_config(settings, manifest.config, str(folder)).online.enabled:
+    given = read_config(settings, manifest.config, str(folder)).online.features
+    if config.online.features not in (None, given):
         raise ConfigError(
             f"{folder} was exported without the features that learning needs; export the tracker again with "
-            "online.enabled, or leave it off"
+            f"online.enabled and online.features_from {config.online.features_from}, or leave learning off"
         )
     return Tracker(model(backend, config, manifest.name))  # type: ignore[arg-type]
 

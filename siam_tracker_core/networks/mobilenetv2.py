@@ -72,7 +72,14 @@ class MobileNetV2(Backbone):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Features of RGB images with values in 0..255."""
-        return self.features((images - self.mean) / self.std)
+        return self.features(self._normalised(images))
+
+    def with_earlier(self, images: torch.Tensor, units: int) -> tuple[torch.Tensor, torch.Tensor]:
+        early = self.features[:units](self._normalised(images))
+        return early, self.features[units:](early)
 
     def units(self) -> list[nn.Module]:
         return list(self.features)
+
+    def _normalised(self, images: torch.Tensor) -> torch.Tensor:
+        return (images - self.mean) / self.std

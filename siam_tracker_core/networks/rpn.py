@@ -222,9 +222,8 @@ class SiamRPNNetwork(SiameseNetwork):
         """The template branch: kernels of exemplar images (N, 3, 127, 127) with values in 0..255."""
         return self.head.kernels(_inner(self.backbone(exemplars), self.exemplar_margin))
 
-    def embed(self, searches: torch.Tensor) -> torch.Tensor:
-        """Features of search images (N, 3, S, S) with values in 0..255, as the head takes them."""
-        return _inner(self.backbone(searches), self.search_margin)
+    def trimmed(self, features: torch.Tensor) -> torch.Tensor:
+        return _inner(features, self.search_margin)
 
     def detect(self, searches: torch.Tensor, kernels: Kernels) -> Proposals:
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""

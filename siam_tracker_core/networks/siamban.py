@@ -120,11 +120,6 @@ class SiamBANNetwork(SiameseNetwork):
         """The template branch: kernels of exemplar images (N, 3, 127, 127) with values in 0..255."""
         return self.head.kernels(self.backbone(exemplars))
 
-    def embed(self, searches: torch.Tensor) -> torch.Tensor:
-        """Features of search images (N, 3, S, S) with values in 0..255, as the head takes them."""
-        features: torch.Tensor = self.backbone(searches)
-        return features
-
     def detect(self, searches: torch.Tensor, kernels: PixelKernels) -> Proposals:
         """The detection branch: proposals in search images (N, 3, S, S) with values in 0..255."""
         return self._proposals(self.embed(searches), kernels)

@@ -22,10 +22,6 @@ class SiamFCNetwork(SiameseNetwork):
         self.backbone = backbone
         self.correlation = Correlation(gain)
 
-    def embed(self, images: torch.Tensor) -> torch.Tensor:
-        """Features of RGB images (N, 3, H, W) with values in 0..255."""
-        return self.backbone(images)
-
     def template(self, exemplars: torch.Tensor) -> tuple[torch.Tensor]:
         """Float32 features (N, C, h, w) of exemplar images."""
         return (self.embed(exemplars).float(),)

@@ -27,7 +27,7 @@ def torch_backend(
     device: torch.device,
     precision: str = "auto",
     cpu_batch: int = CPU_BATCH,
-    features: bool = False,
+    features: int | None = None,
 ) -> TorchBackend:
     """PyTorch as it is fastest on a device; arguments as for ``TorchBackend``."""
     kind = CUDAGraphBackend if device.type == "cuda" else TorchBackend

@@ -22,7 +22,8 @@ class TorchBackend:
         device: where to run.
         precision: ``auto``, ``single`` or ``half``, see ``networks.inference``.
         cpu_batch: crops that go through the network at once on a CPU.
-        features: whether the search branch gives its features as well, after its answers; see ``WithFeatures``.
+        features: units of the backbone after which the search branch gives features as well, behind its answers, 0
+            for all of them; see ``WithFeatures``. None gives no features.
 
     Attributes:
         network: made ready.
@@ -38,12 +39,12 @@ class TorchBackend:
         device: torch.device,
         precision: str = "auto",
         cpu_batch: int = CPU_BATCH,
-        features: bool = False,
+        features: int | None = None,
     ) -> None:
         self.device, self.dtype = device, inference_dtype(device, precision)
         self.precision = "single" if self.dtype is torch.float32 else "half"
         made = ready(network, device, self.dtype)
-        self.network: SiameseNetwork = WithFeatures(made) if features else made
+        self.network: SiameseNetwork = made if features is None else WithFeatures(made, features)
         self.stride = network.backbone.stride
         self._batch = cpu_batch if device.type == "cpu" else 0
 

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le
 from siam_tracker_core.config import STRICT
 from siam_tracker_core.trackers.common.calibration import Calibration
 from siam_tracker_core.trackers.common.gate import GateConfig
-from siam_tracker_core.trackers.common.limits import Count, NotNegative, Odd, Positive, Share
+from siam_tracker_core.trackers.common.limits import Count, NotNegative, Odd, Positive, Share, Whole
 
 
 def _gate() -> GateConfig:
@@ -50,6 +50,7 @@ class OnlineConfig:
 
     Attributes:
         enabled: whether the tracker learns at all.
+        features_from: units of the backbone, from its front, after which features are learned from; 0 for all of them.
         channels: that the search features are reduced to, by principal components of the target's first frame.
         kernel: side of the filter in cells of the response map, odd.
         dilation: distance of the filter's taps in cells.
@@ -72,6 +73,7 @@ class OnlineConfig:
     """
 
     enabled: bool = False
+    features_from: Whole = 0
     channels: Annotated[int, Ge(2), Le(256)] = 32
     kernel: Annotated[Odd, Le(15)] = 3
     dilation: Annotated[int, Ge(1), Le(4)] = 1
@@ -91,3 +93,8 @@ class OnlineConfig:
     targets: Count = 4
 
     __pydantic_config__ = STRICT
+
+    @property
+    def features(self) -> int | None:
+        """``features_from`` of a tracker that learns, else None."""
+        return self.features_from if self.enabled else None

@@ -82,7 +82,7 @@ class SiamFCModel(LearningModel[SiamFCTarget, SiamFCOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
-        backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.enabled)
+        backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.features)
         check_crop_sizes(network, "embed", config.exemplar_size, {"search_size": config.search_size})
         return cls(backend, config, name)
 

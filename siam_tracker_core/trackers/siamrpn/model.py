@@ -75,7 +75,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         Raises:
             ConfigError: if the network cannot take crops of the configured sizes.
         """
-        backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.enabled)
+        backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.features)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
         return cls(backend, config, name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import product
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks import Correlation, SiamFCNetwork, backbone, cross_correlation, parameter_count
 from siam_tracker_core.networks.inference import fold_batch_norms
-from siam_tracker_core.networks.siamese import WithFeatures
+from siam_tracker_core.networks.siamban import anchor_free
+from siam_tracker_core.networks.siamese import WithFeatures, gathered
 
 
 def test_alexnet_has_the_published_shape():
@@ -102,6 +104,42 @@ def test_features_beside_a_map_are_where_its_templates_have_their_middle(side):
         assert (beside.shape[-1] - size) % 2 == 0
         middle = beside[0, channel, margin : margin + size, margin : margin + size]
         torch.testing.assert_close(middle, response[0, 0])
+
+
+@pytest.mark.parametrize("given", [(6, 4), (5, 3), (7, 5)])
+def test_a_finer_grid_becomes_channels_of_a_coarser_one(given):
+    """By loops; where the fine grid is too small, its last cells go on."""
+    features = torch.arange(2.0 * given[0] * given[1]).view(1, 2, *given)
+    got = gathered(features, 2, (3, 2))
+    for channel, row, column in product(range(8), range(3), range(2)):
+        below, right = divmod(channel % 4, 2)
+        fine = min(2 * row + below, given[0] - 1), min(2 * column + right, given[1] - 1)
+        assert got[0, channel, row, column] == features[(0, channel // 4, *fine)]
+    assert got.shape == (1, 8, 3, 2)
+
+
+def test_features_of_earlier_units_are_those_of_the_units_alone():
+    torch.manual_seed(0)
+    plain = anchor_free(backbone("mobilenetv2_stride16"), {}).eval()
+    network = WithFeatures(plain, 4)  # stride 4, in 4 * 4 cells of each of the map's
+    searches = torch.rand(2, 3, 255, 255) * 255
+    with torch.no_grad():
+        template = plain.template(torch.rand(2, 3, 127, 127) * 255)
+        scores, boxes, features = network.search(template, searches)
+        early = (searches - plain.backbone.mean) / plain.backbone.std
+        for unit in plain.backbone.units()[:4]:
+            early = unit(early)
+        expected = plain.search(template, searches)
+    torch.testing.assert_close((scores, boxes), expected)
+    assert features.shape == (2, 24 * 16, 15, 15)
+    torch.testing.assert_close(features[:, :16, 2, 3], early[:, 0, 12:16, 16:20].flatten(1))
+
+
+def test_units_that_a_backbone_does_not_have_are_refused():
+    with pytest.raises(ConfigError, match=r"features_from is 15, .* after 0 \(all of it\) to 14 of its units"):
+        WithFeatures(anchor_free(backbone("mobilenetv2_stride16"), {}), 15)
+    with pytest.raises(ConfigError, match=r"features_from is 2, and AlexNet gives features after 0 \(all of it\) only"):
+        WithFeatures(SiamFCNetwork(backbone("alexnet")), 2)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "mobilenetv2"])

@@ -164,6 +164,8 @@ def test_a_tracker_that_learns_is_exported_with_its_features(exported, tmp_path,
         told.append([result.learning for result in results])
     assert np.allclose(*boxes, atol=0.1)
     assert all(told[0])
+    with pytest.raises(ConfigError, match=r"online\.features_from 3, or leave learning off"):
+        load_tracker(folder, "cpu", config={"online": {"features_from": 3}})
     plain = load_tracker(folder, "cpu", config={"online": {"enabled": False}})
     plain.init(footage.frames[0], footage.boxes[0])
     assert plain.update(footage.frames[1]).learning == ""
