@@ -67,21 +67,25 @@ class Confidence:
     doubtful: int = 0
     on_trial: bool = False
 
-    def after(self, score: float, config: LostConfig, familiar: bool = True) -> Confidence:
+    def after(self, score: float, config: LostConfig, familiar: bool = True, recognised: bool = True) -> Confidence:
         """What follows from the score of one more frame.
 
         Args:
             score: of the best that was seen.
             config: thresholds.
             familiar: whether it may be a lost target by all else that is known of that one.
+            recognised: whether it may be a target in doubt by the same, which asks for less. What is not counts as a
+                frame that speaks for loss, whatever its score: as a target goes behind something, its look-alike at the
+                other side may be all that has a score.
         """
         if self.state is TrackState.LOST:
             return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover and familiar else self
         if self.on_trial and (score < config.uncertain or not familiar):
             return Confidence(TrackState.LOST, self.doubtful)
-        if score >= config.uncertain:
+        stranger = self.doubtful > 0 and not recognised
+        if score >= config.uncertain and not stranger:
             return Confidence()
-        doubtful = self.doubtful + (score < config.lost)
+        doubtful = self.doubtful + (score < config.lost or (stranger and score >= config.uncertain))
         if doubtful >= config.patience and config.enabled:
             return Confidence(TrackState.LOST, doubtful)
         return Confidence(TrackState.UNCERTAIN, doubtful)
@@ -94,6 +98,8 @@ class Confidence:
             return f"found again with score {score:.2f}, to be confirmed by the next frame"
         if self.state is TrackState.LOST:
             return f"no response with score {config.recover:g} or more, the best has {score:.2f}"
+        if score >= config.uncertain:
+            return f"after doubt, something with score {score:.2f} that is less like the target than it has to be"
         return f"score {score:.2f} is below {config.uncertain:g}"
 
 

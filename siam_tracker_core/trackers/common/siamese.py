@@ -147,14 +147,15 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             config = config.for_second_look()
         evidence = self._evidence(state.own_peak, output)
         score = self._score(evidence, output)
-        confidence = state.confidence.after(score, config, self._familiar(state, output))
+        familiar, recognised = self._known(state, output)
+        confidence = state.confidence.after(score, config, familiar, recognised)
         if confidence.state is TrackState.LOST:
             moved = self._sought(state)
             if state.is_lost and score >= config.uncertain:
                 moved = self._noticing(moved, self._moved(state, output).box)
         else:
             moved = replace(self._moved(state, output), lost_search=None)
-            if score >= config.lost:
+            if score >= config.lost and (recognised or not state.confidence.doubtful):
                 moved = replace(moved, confident_box=moved.box, confident_side=moved.search_side)
             if state.confidence.state is confidence.state is TrackState.TRACKING:
                 moved = replace(moved, habits=state.habits.after(state.box, moved.box))
@@ -243,9 +244,9 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
         """Confidence in 0..1 of an output."""
         return self.config.calibration.score(*evidence)
 
-    def _familiar(self, state: SiameseState[TargetT], output: OutputT) -> bool:
-        """Whether an output is as much like the target as one has to be that is taken for it again."""
-        return True
+    def _known(self, state: SiameseState[TargetT], output: OutputT) -> tuple[bool, bool]:
+        """Whether an output is *familiar* and *recognised*, see ``Confidence.after``."""
+        return True, True
 
     def _response_map(self, state: SiameseState[TargetT], output: OutputT) -> ResponseMap:
         response, window = output.response, output.window

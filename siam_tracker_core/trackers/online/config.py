@@ -65,6 +65,7 @@ class OnlineConfig:
         familiar: a lost target is taken up again where its likeness is at least this share of what it usually was: a
             look-alike may look enough like the target for the score, but not as much as the target did. 0 asks for
             nothing.
+        recognised: the same for a target in doubt: what is less like it is not TRACKING again, whatever its score.
         hard_negatives: additional weight of cells off the target that look like it.
         gate: when to learn. *Matching* is the network's probability, *classification* the filter's response.
         undo_after: so many frames in a row that were not learned from take back the last lessons.
@@ -86,6 +87,7 @@ class OnlineConfig:
     sidelobes: NotNegative = 0.0
     calibration: ResponseCalibration = field(default_factory=ResponseCalibration)
     familiar: Annotated[float, Ge(0), Le(2)] = 0.75
+    recognised: Annotated[float, Ge(0), Le(2)] = 0.0
     hard_negatives: NotNegative = 0.0
     gate: GateConfig = field(default_factory=_gate)
     undo_after: Count = 5

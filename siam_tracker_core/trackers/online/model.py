@@ -185,11 +185,12 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
             return super()._score(evidence, output)
         return self.learner.config.calibration.score(*evidence, output.liking)
 
-    def _familiar(self, state: SiameseState[PupilT], output: HeardT) -> bool:
+    def _known(self, state: SiameseState[PupilT], output: HeardT) -> tuple[bool, bool]:
         online = state.target.online
         if self.learner is None or online is None or output.seen is None:
-            return True
-        return output.likeness >= self.learner.config.familiar * online.usual
+            return True, True
+        config, likeness = self.learner.config, output.likeness
+        return likeness >= config.familiar * online.usual, likeness >= config.recognised * online.usual
 
     @abstractmethod
     def _spot(self, state: SiameseState[PupilT], output: HeardT) -> Spot:

@@ -56,6 +56,21 @@ def test_what_is_not_familiar_is_never_found():
     assert found.after(0.99, CONFIG).after(0.99, CONFIG, familiar=False).state is TrackState.TRACKING
 
 
+def test_what_is_not_recognised_after_doubt_leads_to_loss_whatever_its_score():
+    """A look-alike at the other side of a pillar has a score where the target has none."""
+    assert Confidence().after(0.9, CONFIG, recognised=False).state is TrackState.TRACKING  # nothing was in doubt
+    doubt = Confidence().after(0.4, CONFIG)
+    assert doubt.after(0.9, CONFIG) == Confidence()
+    told = []
+    for _ in range(3):
+        told.append(doubt.state.value[0])
+        doubt = doubt.after(0.9, CONFIG, recognised=False)
+    assert "after doubt" in Confidence().after(0.4, CONFIG).after(0.9, CONFIG, recognised=False).reason(0.9, CONFIG)
+    assert ("".join(told), doubt.state) == ("uuu", TrackState.LOST)
+    # Between the thresholds a frame says nothing, recognised or not.
+    assert Confidence().after(0.4, CONFIG).after(0.4, CONFIG, recognised=False).doubtful == 0
+
+
 def test_each_state_but_tracking_has_its_reason():
     confidence, told = Confidence(), []
     for score in (0.9, 0.2, 0.2, 0.2, 0.7):

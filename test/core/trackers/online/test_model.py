@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from siam_tracker_core import Box, Frame, TrackerGroup, load_tracker
 from siam_tracker_core.datasets.made import made_sequence
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.siamese import WithFeatures
+from siam_tracker_core.trackers.common.lost import Confidence
+from siam_tracker_core.trackers.results import TrackState
 from siam_tracker_core.trackers.tracker import Tracker
 
 SIAMFC = ("siamfc", "siamfc_ciresnet22", "siamfc_ciresinception22")
@@ -34,10 +37,12 @@ def made():
     return made_sequence(frames=5, size=(320, 240))
 
 
-@pytest.mark.parametrize("name", SIAMRPN + SIAMFC)
-def test_the_features_lie_beside_the_map(name):
+@pytest.mark.parametrize(
+    ("name", "units"), [*((name, 0) for name in SIAMRPN + SIAMFC), *((name, 7) for name in SIAMRPN), (SIAMRPN[1], 4)]
+)
+def test_the_features_lie_beside_the_map(name, units):
     """What a network sees at a shifted place is in its features where the map says that it is."""
-    network = learning(name).model.backend.network
+    network = learning(name, features_from=units).model.backend.network
     assert isinstance(network, WithFeatures)
     rng = np.random.default_rng(0)
     patch = torch.from_numpy(rng.integers(0, 255, (3, 64, 64))).float()
@@ -215,24 +220,29 @@ def test_the_response_judges_how_sure_a_result_is(name, made):
 
 
 @pytest.mark.parametrize("name", DEFAULT_FIRST)
-def test_a_lost_target_is_taken_up_where_the_response_is_near_its_usual_one(name, made):
+def test_a_target_is_taken_up_where_the_response_is_near_its_usual_one(name, made):
     """With an enabled filter and a score that every place has, the share of the usual response alone decides."""
     always = {"bias": 50.0, "peak": 0.0, "psr": 0.0, "response": 0.0}
-    states = {}
-    for familiar in (0.0, 0.5, 1.9):
-        tracker = learning(name, calibration=always, familiar=familiar)
+    found = {}
+    for share in (0.0, 0.5, 1.9):
+        tracker = learning(name, calibration=always, familiar=share, recognised=share)
         group = TrackerGroup(tracker)
         group.init(0, made.frames[0], made.boxes[0])
         for image in made.frames[1:]:
             group.update(image)
         assert group.state(0).target.online.usual == pytest.approx(1.0, abs=0.3)
         lost = tracker.model.lose(group.state(0))
-        frame = tracker.upload(made.frames[-1])
-        request = tracker.model.search(lost)
-        with torch.inference_mode():
-            (output,) = tracker.model.forward([lost], frame, frame.crops(request.windows, request.crop_size))
-        states[familiar] = tracker.model.locate(lost, output)[1].state.value
-    assert states == {0.0: "uncertain", 0.5: "uncertain", 1.9: "lost"}
+        doubted = replace(group.state(0), confidence=Confidence(TrackState.UNCERTAIN, 1))
+        found[share] = [state_after(tracker, state, made.frames[-1]) for state in (lost, doubted)]
+    assert found == {0.0: ["uncertain", "tracking"], 0.5: ["uncertain", "tracking"], 1.9: ["lost", "uncertain"]}
+
+
+def state_after(tracker, state, image):
+    """What a target's state is called after one more image."""
+    frame, request = tracker.upload(image), tracker.model.search(state)
+    with torch.inference_mode():
+        (output,) = tracker.model.forward([state], frame, frame.crops(request.windows, request.crop_size))
+    return tracker.model.locate(state, output)[1].state.value
 
 
 @pytest.mark.parametrize("name", DEFAULT_FIRST)
