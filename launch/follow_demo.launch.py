@@ -13,8 +13,6 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from siam_tracker_core.zoo_entries import CAREFUL_TRACKER
-
 PROFILE = str(Path(get_package_share_directory("siam_tracker_ros")) / "config" / "fastdds_large_data.xml")
 
 ARGUMENTS = [
@@ -29,7 +27,7 @@ def generate_launch_description() -> LaunchDescription:
         executable="tracker_node",
         name="siam_tracker",
         namespace="",
-        parameters=[{"tracker": CAREFUL_TRACKER, "positions": "depth", "reliability": "reliable"}],
+        parameters=[{"tracker_config": "careful", "positions": "depth", "reliability": "reliable"}],
         remappings=[
             ("image", "/camera/image_raw"),
             ("camera_info", "/camera/camera_info"),

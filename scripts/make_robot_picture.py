@@ -20,7 +20,7 @@ from siam_tracker_core.camera import NoDepth, bearing_of, target_depth
 from siam_tracker_core.drawing import COLOURS, draw_track
 from siam_tracker_core.simulation import FollowWorld, Pillar
 from siam_tracker_core.trackers.results import TrackResult
-from siam_tracker_core.zoo_entries import CAREFUL_TRACKER
+from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.follower.control import Controller, Observation, Outcome
 from siam_tracker_ros.follower.settings import FollowerSettings
 
@@ -31,11 +31,11 @@ SCALE, LEFT, TOP = 40, 30, 170  # of the map: pixels a metre, and where the robo
 INK = (60, 60, 60)
 
 
-def drive(tracker_name: str, distance: float, longest: float) -> Iterator[NDArray[np.uint8]]:
+def drive(tracker_name: str, settings: str, distance: float, longest: float) -> Iterator[NDArray[np.uint8]]:
     """One picture after the other while the robot follows: uint8 (240, 640, 3) BGR."""
     world, trails = FollowWorld(image_size=SIZE), ([], [])
     controller = Controller(FollowerSettings(), distance, keep=False)
-    tracker = load_tracker(tracker_name)
+    tracker = load_tracker(tracker_name, config=settings)
     tracker.init(world.picture().image, world.box)
     while world.seconds < longest:
         seen = world.picture()
@@ -90,14 +90,15 @@ def place(x: float, y: float) -> tuple[int, int]:
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tracker", default=CAREFUL_TRACKER)
+    parser.add_argument("--tracker", default=DEFAULT_TRACKER)
+    parser.add_argument("--settings", default="careful", help="of the tracker, one of config/trackers")
     parser.add_argument("--distance", type=float, default=1.5, help="metres to keep to the target")
     parser.add_argument("--longest", type=float, default=30.0, help="seconds of the made world")
     parser.add_argument("--every", type=int, default=4, help="show one picture of so many")
     parser.add_argument("--width", type=int, default=480, help="of the animation, in pixels")
     parser.add_argument("--out", type=Path, default=Path("docs/images/robot.gif"))
     options = parser.parse_args()
-    pictures = drive(options.tracker, options.distance, options.longest)
+    pictures = drive(options.tracker, options.settings, options.distance, options.longest)
     size = write_gif(pictures, options.out, options.width, options.every, 1 / PERIOD)
     if size > LIMIT:
         raise SystemExit(

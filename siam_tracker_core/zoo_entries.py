@@ -17,8 +17,6 @@ ZOO_FILE = "zoo.yaml"
 
 # Of the command line and the node: the best one that follows a camera on a CPU.
 DEFAULT_TRACKER = "siamban_mobilenetv2_online"
-# Of the robot's demonstrations: it has smaller success, and seldom takes what stands beside a wall for the target.
-CAREFUL_TRACKER = "siamrpn_mobilenetv2_online"
 
 T = TypeVar("T")
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from siam_tracker_core.zoo_entries import CAREFUL_TRACKER
 from siam_tracker_ros.command_line import Parser
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
 from siam_tracker_ros.programs import cannot_start
@@ -87,7 +86,7 @@ def run(distance: float, timeout: float, size: Sequence[int], rate: float) -> in
     os.environ.update(large_data_environment())
     with ExitStack() as stack:
         stack.enter_context(
-            NodeProcess({"tracker": CAREFUL_TRACKER, "positions": "depth", "reliability": "reliable"}, CAMERA)
+            NodeProcess({"tracker_config": "careful", "positions": "depth", "reliability": "reliable"}, CAMERA)
         )
         stack.enter_context(NodeProcess({"silence": 0.5, "patience": 30.0}, program=_FOLLOWER))
         stack.enter_context(NodeProcess({"width": size[0], "height": size[1], "rate": rate}, program=_WORLD))

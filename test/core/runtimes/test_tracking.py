@@ -54,6 +54,7 @@ def pytorch(cache, footage):
         pytest.param("siamfc", 20, False, marks=pytest.mark.slow),
         pytest.param("siamfc", 20, True, marks=pytest.mark.slow),
         ("siamrpn_mobilenetv2", 60, False),
+        ("siamban_mobilenetv2_online", 20, True),  # features of an earlier unit
     ],
 )
 def test_boxes_are_within_a_pixel_of_pytorch(name, frames, learns, runtime, cache, footage, pytorch):
