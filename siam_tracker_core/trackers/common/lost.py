@@ -74,9 +74,9 @@ class Confidence:
             score: of the best that was seen.
             config: thresholds.
             familiar: whether it may be a lost target by all else that is known of that one.
-            recognised: whether it may be a target in doubt by the same, which asks for less. What is not counts as a
-                frame that speaks for loss, whatever its score: as a target goes behind something, its look-alike at the
-                other side may be all that has a score.
+            recognised: whether it may be a target that frames spoke against by the same, which asks for less. What is
+                not speaks for loss too, whatever its score: as a target goes behind something, its look-alike at the
+                other side may be all that has one.
         """
         if self.state is TrackState.LOST:
             return Confidence(TrackState.UNCERTAIN, 0, True) if score >= config.recover and familiar else self

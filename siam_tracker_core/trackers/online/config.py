@@ -65,7 +65,8 @@ class OnlineConfig:
         familiar: a lost target is taken up again where its likeness is at least this share of what it usually was: a
             look-alike may look enough like the target for the score, but not as much as the target did. 0 asks for
             nothing.
-        recognised: the same for a target in doubt: what is less like it is not TRACKING again, whatever its score.
+        recognised: the same for a target that frames spoke against (see ``LostConfig``) without its being LOST yet:
+            what is less like it speaks for loss too, whatever its score.
         hard_negatives: additional weight of cells off the target that look like it.
         gate: when to learn. *Matching* is the network's probability, *classification* the filter's response.
         undo_after: so many frames in a row that were not learned from take back the last lessons.

@@ -58,17 +58,19 @@ def test_what_is_not_familiar_is_never_found():
 
 def test_what_is_not_recognised_after_doubt_leads_to_loss_whatever_its_score():
     """A look-alike at the other side of a pillar has a score where the target has none."""
-    assert Confidence().after(0.9, CONFIG, recognised=False).state is TrackState.TRACKING  # nothing was in doubt
-    doubt = Confidence().after(0.4, CONFIG)
+    doubt = Confidence().after(0.2, CONFIG)
     assert doubt.after(0.9, CONFIG) == Confidence()
-    told = []
-    for _ in range(3):
-        told.append(doubt.state.value[0])
-        doubt = doubt.after(0.9, CONFIG, recognised=False)
-    assert "after doubt" in Confidence().after(0.4, CONFIG).after(0.9, CONFIG, recognised=False).reason(0.9, CONFIG)
-    assert ("".join(told), doubt.state) == ("uuu", TrackState.LOST)
+    stranger = doubt.after(0.9, CONFIG, recognised=False)
+    assert (stranger.state, stranger.doubtful) == (TrackState.UNCERTAIN, 2)
+    assert "after doubt, something with score 0.90" in stranger.reason(0.9, CONFIG)
+    assert stranger.after(0.9, CONFIG, recognised=False).state is TrackState.LOST
+
+
+def test_nothing_is_asked_of_a_target_that_no_frame_spoke_against():
+    assert Confidence().after(0.9, CONFIG, recognised=False) == Confidence()
+    assert Confidence().after(0.4, CONFIG).after(0.9, CONFIG, recognised=False) == Confidence()
     # Between the thresholds a frame says nothing, recognised or not.
-    assert Confidence().after(0.4, CONFIG).after(0.4, CONFIG, recognised=False).doubtful == 0
+    assert Confidence().after(0.2, CONFIG).after(0.4, CONFIG, recognised=False).doubtful == 1
 
 
 def test_each_state_but_tracking_has_its_reason():
