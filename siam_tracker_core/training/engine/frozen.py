@@ -55,7 +55,8 @@ class FrozenFront:
             except ImportError:
                 self._requests[size] = None
                 return None
-            with torch.no_grad():
+            # OpenVINO does not know the conversions that autocast would put into the trace.
+            with torch.no_grad(), torch.autocast("cpu", enabled=False):
                 model = openvino.convert_model(self._front, example_input=torch.zeros(1, 3, size, size))
             model.reshape([1, 3, size, size])
             options = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}

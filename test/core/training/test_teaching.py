@@ -187,13 +187,16 @@ def test_scores_of_a_label_have_its_shape():
     assert scores[5, 4].item() == pytest.approx(math.exp(-0.5), rel=1e-5)
 
 
-def test_the_frozen_front_says_what_the_backbone_says():
+@pytest.mark.parametrize("mixed", [False, True])
+def test_the_frozen_front_says_what_the_backbone_says(mixed):
     torch.manual_seed(0)
     network = backbone("mobilenetv2_stride16").eval()
     images = torch.rand(2, 3, 127, 127) * 255
     front = FrozenFront(network, 7)
     with torch.no_grad():
-        found = network.features[7:](front(images))
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):  # as in a training of mixed precision
+            early = front(images)
+        found = network.features[7:](early.float())
         expected = network(images)
     # OpenVINO may compute in bfloat16, of which a value keeps two to three digits.
     assert (found - expected).norm() < 0.03 * expected.norm()
