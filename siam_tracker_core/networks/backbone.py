@@ -86,19 +86,6 @@ class Backbone(nn.Module):
         """Features (N, out_channels, h, w) of images (N, 3, H, W) with values in 0..255."""
         raise NotImplementedError
 
-    def with_earlier(self, images: torch.Tensor, units: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Features after the first ``units`` units, and those after all of them, in one pass.
-
-        Args:
-            images: (N, 3, H, W) with values in 0..255.
-            units: from 1 to the number of ``units``.
-        """
-        raise NotImplementedError
-
-    def gives_earlier(self) -> bool:
-        """Whether ``with_earlier`` is there: whether the units are a chain."""
-        return type(self).with_earlier is not Backbone.with_earlier
-
     def _measure(self, footprint: Footprint, out_channels: int) -> None:
         """Take what the attributes say from the layers' footprint."""
         self.stride, self.receptive_field, self.out_channels = footprint.stride, footprint.receptive_field, out_channels
@@ -107,6 +94,19 @@ class Backbone(nn.Module):
     def units(self) -> list[nn.Module]:
         """The parts from front to back that training may unfreeze one after another; together they are all of it."""
         return list(self.children())
+
+
+@runtime_checkable
+class GivesEarlier(Protocol):
+    """A backbone whose units are a chain of padded layers: each gives features whose cell 0 is centred on pixel 0."""
+
+    def with_earlier(self, images: torch.Tensor, units: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features after the first ``units`` units, and those after all of them, in one pass.
+
+        Args:
+            images: (N, 3, H, W) with values in 0..255.
+            units: from 1 to the number of ``units``.
+        """
 
 
 def channels_last(module: ModuleT) -> ModuleT:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from siam_tracker_core.errors import ConfigError
-from siam_tracker_core.networks.backbone import Backbone, footprint_of
+from siam_tracker_core.networks.backbone import Backbone, GivesEarlier, footprint_of
 
 
 class SiameseNetwork(nn.Module):
@@ -103,6 +103,7 @@ class WithFeatures(SiameseNetwork):
     def search(self, template: tuple[torch.Tensor, ...], searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
         if not self.units:
             return super().search(template, searches)
+        assert isinstance(self.backbone, GivesEarlier)
         early, late = self.backbone.with_earlier(searches, self.units)
         answers = self.network.compare(template, self.trimmed(late))
         return self._beside(answers, self.trimmed(gathered(early, self._finer, late.shape[-2:])))
@@ -132,8 +133,8 @@ def gathered(features: torch.Tensor, finer: int, cells: Sequence[int]) -> torch.
 def _finer(backbone: Backbone, units: int) -> int:
     """How much finer the grid after the first units is than the last one."""
     chain = backbone.units()
-    if not backbone.gives_earlier() or not 0 < units <= len(chain):
-        most = len(chain) if backbone.gives_earlier() else 0
+    most = len(chain) if isinstance(backbone, GivesEarlier) else 0
+    if not 0 < units <= most:
         raise ConfigError(
             f"features_from is {units}, and {type(backbone).__name__} gives features after 0 (all of it)"
             + (f" to {most} of its units" if most else " only")
