@@ -21,7 +21,7 @@ from sensor_msgs.msg import Image
 
 from siam_tracker_core.benchmarks.load import awake, busy
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
-from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.client import TrackerClient, TrackerTimeout
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.statistics import percentile
@@ -32,6 +32,7 @@ from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"
+_CONNECT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def measure_overhead(
         tracker, device, threads: parameters of the node.
 
     Raises:
-        TrackerTimeout: if the node does not start.
+        TrackerTimeout: if the node does not start, or answers no image.
     """
     os.environ.update(large_data_environment())
     rclpy.init()
@@ -166,10 +167,7 @@ class _Camera:
     def _measure(self, seconds: float) -> OverheadReport:
         with TrackerClient(self._node, _TRACKER, on_tracks=self._note_tracks) as client:
             client.wait_until_ready(timeout=60.0)
-            while not self._publisher.get_subscription_count():
-                time.sleep(0.02)
-            self._publish(self._image)
-            time.sleep(0.2)
+            self._until_seen()
             for box in self._boxes:
                 client.set_target(box, timeout=60.0)
             self._stream(min(2.0, seconds))  # the first images of a run are slower in every part
@@ -183,6 +181,15 @@ class _Camera:
                 load = os.getloadavg()[0]
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them
         return self._report(dropped, load)
+
+    def _until_seen(self) -> None:
+        """Send images until one is answered: a best-effort subscription loses what is sent before it is connected."""
+        deadline = time.monotonic() + _CONNECT_SECONDS
+        while not self._answered.is_set():
+            if time.monotonic() > deadline:
+                raise TrackerTimeout(f"the node answered no image within {_CONNECT_SECONDS:g} seconds")
+            self._publish(self._image)
+            self._answered.wait(0.2)
 
     def _stream(self, seconds: float, hide: bool = False) -> None:
         rate = self._course.rate

@@ -38,6 +38,11 @@ class Journal:
         self._size: tuple[int, int] | None = None
         self._told: dict[int, tuple[bool, float]] = {}
 
+    def heard(self, publishers: int) -> None:
+        """Note how many publishers of images this node hears now: those it is connected with, and that fit."""
+        count = f"{publishers} publisher{'s' if publishers != 1 else ''}"
+        self._logger.info(f"images on {self._topic} are heard from {count} now")
+
     def saw(self, answer: Answer) -> None:
         """Note what is new in the answer to an image."""
         if self._logger.is_enabled_for(LoggingSeverity.DEBUG):

@@ -122,8 +122,8 @@ class TrackerNode(LifecycleNode):
         self._topic, self._failure = topic, ""
         self._journal = Journal(self.get_logger(), topic, lambda: statistics.snapshot().period)
         self._robot = RobotSide(self, lambda: self._settings, lambda: self._supervisor.loop, topic, self._complain)
-        self._subscribe(CompressedImage if compressed else Image)
         self.get_logger().info(f"waiting for images on {topic}")
+        self._subscribe(CompressedImage if compressed else Image)
         return outcome
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -214,7 +214,11 @@ class TrackerNode(LifecycleNode):
                 lambda sentence: self._complain("incompatible publisher", sentence),
             )
 
-        events = SubscriptionEventCallbacks(incompatible_qos=incompatible)
+        def matched(event: Any) -> None:
+            if self._journal is not None:
+                self._journal.heard(event.current_count)
+
+        events = SubscriptionEventCallbacks(incompatible_qos=incompatible, matched=matched)
         self._intake = ImageIntake(self, kind, self._topic, self._supervisor.offer, qos, events, self._complain)
 
     def _unsubscribe(self, patience: float) -> None:

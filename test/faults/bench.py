@@ -75,7 +75,7 @@ class Bench:
 
     def __enter__(self) -> Bench:
         wait_ready(self.client, self.node)
-        self.camera.wait_connected()
+        self.camera.wait_connected(self.node)
         self._running.set()
         self._thread.start()
         return self
@@ -104,7 +104,7 @@ class Bench:
         """Start the node again after its death."""
         self.node = self._start()
         wait_ready(self.client, self.node)
-        self.camera.wait_connected()
+        self.camera.wait_connected(self.node)
 
     # The camera.
 
@@ -124,7 +124,7 @@ class Bench:
         self.graph.end(self.camera._publisher)
         self.camera = Camera(self.graph)
         self.camera._clock = clock
-        self.camera.wait_connected()
+        self.camera.wait_connected(self.node)
         self.go_on()
 
     def jump(self, seconds: float) -> None:

@@ -133,7 +133,7 @@ def lifecycle_cycles(bench: Bench) -> None:
     for _ in range(4):
         assert bench.graph.change("deactivate")
         assert bench.graph.change("activate")
-        bench.camera.wait_connected()
+        bench.camera.wait_connected(bench.node)
 
 
 def services_are_flooded(bench: Bench) -> None:

@@ -38,10 +38,11 @@ class Chain:
 
     def __post_init__(self) -> None:
         node = self.graph.node
-        self.image = node.create_publisher(Image, "/image", RELIABLE)
         self.info = node.create_publisher(CameraInfo, "/camera_info", RELIABLE)
         self.depth = node.create_publisher(Image, "/depth", RELIABLE)
         self.detections = node.create_publisher(TrackedTargetArray, "/detections", RELIABLE)
+        # Last, because publishers are announced in their order: whoever hears this one hears the others.
+        self.image = node.create_publisher(Image, "/image", RELIABLE)
 
     def look(self, depth: Any = "its own", late: float = 0.0, info: Any = None) -> Any:
         """Publish a picture with depth and calibration; gives its header once its tracks have come."""

@@ -44,7 +44,7 @@ def setup(ros_environment: Mapping[str, str]) -> Iterator[Setup]:
             with TrackerClient(graph.node, NAMESPACE + TRACKER) as client:
                 wait_ready(client, node)
             camera = Camera(graph, f"{NAMESPACE}/image")
-            camera.wait_connected()
+            camera.wait_connected(node)
             yield Setup(graph, camera, Scene())
         finally:
             graph.close()

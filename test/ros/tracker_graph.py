@@ -125,6 +125,16 @@ def wait_ready(client: TrackerClient, node: NodeProcess, timeout: float = 180.0)
         raise AssertionError(f"{error}; exit status {node.exit_status()}, log: {node.log() or 'empty'}") from None
 
 
+def wait_heard(node: NodeProcess) -> None:
+    """Until the node hears a camera: a best-effort subscription loses what is sent before that."""
+
+    def hears() -> bool:
+        said = node.log().rpartition("waiting for images on")[2].rpartition("are heard from ")[2]
+        return bool(said) and not said.startswith("0")
+
+    wait_until(hears, what="the node's word that it hears a camera")
+
+
 class Inbox:
     """Collects the messages of a topic; a context manager, so that the subscription ends with its test."""
 
@@ -156,8 +166,9 @@ class Camera:
         self._publisher = graph.node.create_publisher(CompressedImage if compressed else Image, topic, RELIABLE)
         self._clock = 1_000_000_000
 
-    def wait_connected(self) -> None:
-        wait_until(lambda: self._publisher.get_subscription_count() > 0, what="the node's subscription")
+    def wait_connected(self, node: NodeProcess) -> None:
+        wait_until(lambda: self.heard, what="the node's subscription")
+        wait_heard(node)
 
     @property
     def heard(self) -> bool:

@@ -109,7 +109,7 @@ def tracker(graph: Graph, console: Console, ros_environment: Mapping[str, str]) 
 @pytest.fixture(scope="module")
 def film(graph: Graph, tracker: TrackerClient) -> Iterator[Film]:
     camera = Camera(graph)
-    camera.wait_connected()
+    wait_until(lambda: camera.heard, what="the node's subscription")
     film = Film(camera)
     yield film
     film.stop()

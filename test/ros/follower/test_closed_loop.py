@@ -21,7 +21,7 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TwistStamped
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
-from tracker_graph import RELIABLE, TRACKER, Graph, Inbox, wait_ready, wait_until
+from tracker_graph import RELIABLE, TRACKER, Graph, Inbox, wait_heard, wait_ready, wait_until
 
 from siam_tracker_core.simulation import FollowWorld, Script
 from siam_tracker_ros.client import TrackerClient, TrackerError, TrackerTimeout
@@ -48,10 +48,11 @@ class Loop:
         self.graph = graph
         self._seconds = 100.0
         node = graph.node
-        self.image = node.create_publisher(Image, "/image", RELIABLE)
         self._info = node.create_publisher(CameraInfo, "/camera_info", RELIABLE)
         self._depth = node.create_publisher(Image, "/depth", RELIABLE)
         self.clock = node.create_publisher(Clock, "/clock", RELIABLE)
+        # Last, because publishers are announced in their order: whoever hears this one hears the others.
+        self.image = node.create_publisher(Image, "/image", RELIABLE)
         self.commands: Inbox = Inbox(graph, TwistStamped, "/cmd_vel")
         self.log: list[tuple[float, float]] = []
 
@@ -185,6 +186,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         made = stack.enter_context(TrackerClient(graph.node, TRACKER))
         loop = Loop(graph, made)
         wait_until(lambda: loop.image.get_subscription_count() > 0, timeout=PATIENCE, what="the tracker's subscription")
+        wait_heard(tracker)
         wait_until(
             lambda: graph.node.count_subscribers(f"{TRACKER}/target_positions") > 1,
             timeout=PATIENCE,

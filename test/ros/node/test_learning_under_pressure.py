@@ -44,7 +44,7 @@ def test_many_targets_that_learn_skip_and_never_lag(ros_environment: Mapping[str
             wait_ready(client, node)
             graph.node.create_subscription(TrackedTargetArray, f"{TRACKER}/tracks", note, RELIABLE)
             camera = Camera(graph)
-            camera.wait_connected()
+            camera.wait_connected(node)
             camera.send(camera.message(scene.image(0)))
             wait_until(lambda: "the first image on" in node.log(), what="the first image")
             for number in range(TARGETS):

@@ -47,7 +47,7 @@ def asked(ros_environment: Mapping[str, str]) -> Iterator[Asked]:
         ):
             wait_ready(client, node)
             camera = Camera(graph)
-            camera.wait_connected()
+            camera.wait_connected(node)
             asked = Asked(graph, node, client, camera)
             asked.show(0)
             yield asked

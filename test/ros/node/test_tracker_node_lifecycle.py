@@ -70,7 +70,7 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
         assert not camera.heard
         assert graph.change("activate")
         client.wait_until_ready()
-        camera.wait_connected()
+        camera.wait_connected(node)
         with pytest.raises(TrackerError, match="no image has been received yet on /image/compressed"):
             client.set_target(scene.box(0))
         wait_until(lambda: "no image has been received on /image/compressed, although it has" in node.log())
@@ -88,7 +88,7 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
         assert "deactivated; 1 target is kept" in node.log()
         wait_until(lambda: not camera.heard)
         assert graph.change("activate")
-        camera.wait_connected()
+        camera.wait_connected(node)
         message = camera.send(camera.message(scene.image(3)))
         assert box_of(client.wait_for_track(target, message)).iou(scene.box(3)) > 0.5
         assert graph.change("deactivate")
@@ -96,7 +96,7 @@ def test_a_whole_life_with_compressed_images(graph: Graph, environment: dict[str
         assert graph.state() == "unconfigured"
         assert graph.change("configure")
         assert graph.change("activate")
-        camera.wait_connected()
+        camera.wait_connected(node)
         assert client.remove_all() == 0
         assert graph.change("active_shutdown")
         assert graph.state() == "finalized"

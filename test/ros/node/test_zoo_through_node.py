@@ -70,7 +70,7 @@ def followed(request: pytest.FixtureRequest, ros_environment: Mapping[str, str])
             with TrackerClient(graph.node, TRACKER) as client:
                 wait_ready(client, node)
                 camera = Camera(graph)
-                camera.wait_connected()
+                camera.wait_connected(node)
                 yield Followed(client, camera)
             assert node.stop() == 0
             assert "Traceback" not in node.log()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from robot_chain import PARAMETERS, Chain
-from tracker_graph import TRACKER, Graph, Inbox, box_of, wait_ready, wait_until
+from tracker_graph import TRACKER, Graph, Inbox, box_of, wait_heard, wait_ready, wait_until
 from visualization_msgs.msg import MarkerArray
 
 from siam_tracker_core import Box
@@ -37,6 +37,7 @@ def chain(ros_environment: Mapping[str, str]) -> Iterator[Chain]:
         made = Chain(graph, client)
         for publisher in (made.image, made.info, made.depth, made.detections):
             wait_until(lambda publisher=publisher: publisher.get_subscription_count() > 0, what="a subscription")
+        wait_heard(tracker)
         wait_until(lambda: graph.node.count_publishers(f"{TRACKER}/events") > 0, what="the events")
         yield made
 

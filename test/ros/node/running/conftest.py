@@ -24,7 +24,7 @@ def started(ros_environment: Mapping[str, str]) -> Iterator[Setup]:
             with TrackerClient(graph.node, TRACKER) as client:
                 wait_ready(client, node)
                 camera = Camera(graph)
-                camera.wait_connected()
+                camera.wait_connected(node)
                 yield Setup(graph, node, camera, client, Scene())
             assert node.exit_status() is None, node.log()
             assert node.stop() == 0

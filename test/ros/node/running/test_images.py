@@ -144,7 +144,7 @@ def test_contrast_is_set_by_parameters(setup: Setup) -> None:
         for name, value in (("contrast_low", low), ("contrast_high", high), ("contrast", contrast)):
             assert not setup.graph.set_parameter(name, value)
         assert setup.graph.change("activate")
-        setup.camera.wait_connected()
+        setup.camera.wait_connected(setup.node)
 
     def levels() -> int:
         with Inbox(setup.graph, Image, f"{TRACKER}/debug_image") as drawings:

@@ -94,6 +94,7 @@ def test_every_change_has_a_line_in_the_log(setup: Setup) -> None:
         f"loading the tracker {DEFAULT_TRACKER} on cpu",
         "threads: 1",
         "waiting for images on /image",
+        "images on /image are heard from 1 publisher now",
         "the first image on /image has come: 320x240, bgr8",
         f"following target {target} 'square'",
         f"target {target} is removed",
@@ -142,12 +143,12 @@ def test_qos_that_does_not_fit_is_logged_in_words(setup: Setup) -> None:
     with Inbox(setup.graph, TrackedTargetArray, f"{TRACKER}/tracks", demanding):
         words = f"a subscriber of {TRACKER}/tracks will receive nothing: the durability offered is volatile"
         wait_until(lambda: words in setup.node.log(), what="the warning")
-    setup.camera.wait_connected()
+    setup.camera.wait_connected(setup.node)
     assert setup.graph.change("deactivate")
     wait_until(lambda: not setup.camera.heard)
     assert setup.graph.set_parameter("reliability", "best_effort") == ""
     assert setup.graph.change("activate")
-    setup.camera.wait_connected()
+    setup.camera.wait_connected(setup.node)
     wait_until(lambda: setup.client.latest is not None)
     setup.show(0)
 
