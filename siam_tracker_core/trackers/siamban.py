@@ -25,5 +25,6 @@ class SiamBANConfig(SiamRPNConfig):
     penalty_k: Annotated[float, Ge(0), Le(2)] = 0.06
     window_influence: Share = 0.30
     size_lr: Share = 0.6
+    own_size: Share = 0.7
     lost: LostConfig = field(default_factory=lambda: LostConfig(lost=0.05, patience=10, recover=0.6))
     calibration: Calibration = field(default_factory=lambda: Calibration(bias=-4.0, peak=1.0, psr=0.2))

@@ -25,6 +25,8 @@ class SiamRPNConfig(SiameseConfig):
         penalty_k: k of equation 13, the penalty on changes of scale and ratio.
         window_influence: share of the cosine window in the final score.
         size_lr: share of a change of size that is taken over in one frame, times penalty and score.
+        own_size: share, as a power, of the factors by which the network's box of the target's own frame is too large
+            that is taken out of its later boxes (``excess``); 0, as published, takes out nothing.
         centre_cells: only boxes of the central so many cells are taken (g of section 4.3); 0 takes all. A map of
             even size has one more where this is odd, and the other way round.
         least_side: of the box in pixels, unless it was smaller from the start.
@@ -46,6 +48,7 @@ class SiamRPNConfig(SiameseConfig):
     penalty_k: Annotated[float, Ge(0), Le(2)] = 0.16
     window_influence: Share = 0.40
     size_lr: Share = 0.30
+    own_size: Share = 0.0
     centre_cells: Whole = 0
     least_side: Annotated[float, Ge(1)] = 10.0
     lost_search: Literal["sweep", "enlarge"] = "sweep"

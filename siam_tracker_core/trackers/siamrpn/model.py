@@ -29,6 +29,7 @@ from siam_tracker_core.trackers.model import SearchRequest
 from siam_tracker_core.trackers.online import OnlineState, Seen
 from siam_tracker_core.trackers.online.model import LearningModel, Spot
 from siam_tracker_core.trackers.siamrpn.config import SiamRPNConfig
+from siam_tracker_core.trackers.siamrpn.excess import Excess
 from siam_tracker_core.trackers.siamrpn.host import HOST_WINDOWS, choose_on_host
 from siam_tracker_core.trackers.siamrpn.proposals import PEAK_EXTENT, Preference, Proposal, Ranking, Votes, choose, rank
 from siam_tracker_core.trackers.siamrpn.state import (
@@ -88,6 +89,8 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         search = Window(*box.centre, side * size / config.exemplar_size)
         target = SiamRPNTarget(template, size)
         own = self._look(target, frame, search, box)
+        scale = size / search.size
+        target = target._replace(excess=Excess.of(own.proposal, box.width * scale, box.height * scale, config.own_size))
         target = self._first_lesson(target, template, frame, search, size, box, own.peak)
         return self._begun(frame, box, search.size, own, target)
 
@@ -166,7 +169,11 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
             kept = suppress(boxes, ranks, config.top_k, config.candidate_overlap)
             kept = kept[ranks[kept] >= 0]
             found = torch.cat([boxes[kept], ranking.scores.flatten()[kept, None]], dim=1).cpu().tolist()
-        return [Candidate(box_in_image(window, size, *row), score) for *row, score in found]
+        excess = state.target.excess
+        return [
+            Candidate(box_in_image(window, size, dx, dy, *excess.removed(width, height)), score)
+            for dx, dy, width, height, score in found
+        ]
 
     def _batches(self, targets: int) -> set[tuple[int, int]]:
         """Sizes of crops, and how many there are of them in a frame: no target lost, and one."""
@@ -204,7 +211,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
     def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""
         config, scale = self.config, crop_size / window.size
-        width, height = state.box.width * scale, state.box.height * scale
+        width, height = state.target.excess.added(state.box.width * scale, state.box.height * scale)
         if state.is_lost:
             return Preference(width, height, penalty_k=config.penalty_k)
         return Preference(width, height, config.window_influence, config.penalty_k, config.centre_cells or math.inf)
@@ -221,8 +228,9 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         proposal, pixels, config = output.proposal, output.pixels, self.config
         # A proposal that is less certain or has changed more changes the size less (reference values, section 2).
         rate = 0.0 if state.is_lost else proposal.factor * proposal.score * config.size_lr
-        found = box_in_image(output.window, output.crop_size, proposal.dx, proposal.dy, proposal.width, proposal.height)
-        size = damped(state.box, proposal.width * pixels, proposal.height * pixels, rate)
+        width, height = state.target.excess.removed(proposal.width, proposal.height)
+        found = box_in_image(output.window, output.crop_size, proposal.dx, proposal.dy, width, height)
+        size = damped(state.box, width * pixels, height * pixels, rate)
         box = bounded(Box.from_centre(*found.centre, *size), state.box, config.least_side, state.image_size)
         side = context_size(box.width, box.height, config.context_amount)
         return replace(state, box=box, search_side=side * state.target.search_size / config.exemplar_size)

@@ -11,6 +11,7 @@ from siam_tracker_core.runtimes import Tensors
 from siam_tracker_core.trackers.common.siamese import SiameseState
 from siam_tracker_core.trackers.online import OnlineState
 from siam_tracker_core.trackers.online.model import LearningOutput
+from siam_tracker_core.trackers.siamrpn.excess import Excess
 from siam_tracker_core.trackers.siamrpn.proposals import Proposal
 
 
@@ -36,11 +37,13 @@ class SiamRPNTarget(NamedTuple):
         template: kernels of its exemplar.
         search_size: side in pixels of its search crops while it is not lost.
         online: what is learned of it while it is tracked, for trackers that do.
+        excess: how much too large the network's boxes of it are.
     """
 
     template: Tensors
     search_size: int
     online: OnlineState | None = None
+    excess: Excess = Excess()
 
     def knowing(self, online: OnlineState | None) -> SiamRPNTarget:
         """The same with something else learned."""
