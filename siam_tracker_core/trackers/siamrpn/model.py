@@ -43,6 +43,8 @@ from siam_tracker_core.trackers.siamrpn.state import (
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
 CPU_BATCH = 4
+# A box of which less is in the picture does not tell how large the network sees its target.
+_IN_SIGHT = 0.9
 
 
 class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
@@ -89,8 +91,7 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         search = Window(*box.centre, side * size / config.exemplar_size)
         target = SiamRPNTarget(template, size)
         own = self._look(target, frame, search, box)
-        scale = size / search.size
-        target = target._replace(excess=Excess.of(own.proposal, box.width * scale, box.height * scale, config.own_size))
+        target = target._replace(excess=self._excess(own, box, frame))
         target = self._first_lesson(target, template, frame, search, size, box, own.peak)
         return self._begun(frame, box, search.size, own, target)
 
@@ -207,6 +208,12 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         preference = Preference(box.width * scale, box.height * scale)
         choices, maps, seen = self.respond(target.template, frame.crops([window], size), [preference], [target.online])
         return self._output(window, size, choices[0], maps[0], seen[0])
+
+    def _excess(self, own: SiamRPNOutput, box: Box, frame: Frame) -> Excess:
+        """How much too large the network's boxes of a target are, whose own frame gave ``own``."""
+        if box.clipped(frame.width, frame.height).area < _IN_SIGHT * box.area:
+            return Excess()  # what reaches out of the picture was drawn, and cannot be seen
+        return Excess.of(own.proposal, box.width / own.pixels, box.height / own.pixels, self.config.own_size)
 
     def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""

@@ -65,6 +65,19 @@ def test_a_target_that_always_looks_too_high_keeps_its_shape(own_size, ratio):
     assert box.height / box.width == pytest.approx(ratio, rel=0.05)
 
 
+def test_a_box_that_reaches_out_of_the_picture_tells_nothing():
+    def plan(number, cells):
+        logits, distances = torch.full((5, cells, cells), -6.0), torch.zeros(4, 5, cells, cells)
+        logits[3, cells // 2, cells // 2] = 6.0
+        return logits, distances
+
+    made = made_sequence(frames=1, size=(640, 480))
+    for left, tells in ((0.0, True), (-20.0, False)):
+        tracker = tracker_of(plan, own_size=1.0)
+        tracker.init(made.frames[0], Box(left, 200, 64, 64))
+        assert (tracker.state.target.excess != (1.0, 1.0)) == tells
+
+
 def test_candidates_have_the_size_that_results_have():
     def plan(number, cells):
         logits, distances = torch.full((5, cells, cells), -6.0), torch.zeros(4, 5, cells, cells)
