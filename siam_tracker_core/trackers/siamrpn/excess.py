@@ -14,6 +14,8 @@ from typing import NamedTuple
 from siam_tracker_core.geometry import Box
 from siam_tracker_core.trackers.siamrpn.proposals import Proposal
 
+# A drawn box of which less is in the picture does not tell how large the network sees its target.
+_IN_SIGHT = 0.9
 # A proposal that overlaps less with the drawn box is of something else.
 _LEAST_OVERLAP = 0.3
 # Beyond that the network has taken a part for the whole, or the other way round, which it need not do again.
@@ -27,18 +29,19 @@ class Excess(NamedTuple):
     height: float = 1.0
 
     @classmethod
-    def of(cls, own: Proposal, width: float, height: float, share: float) -> Excess:
+    def of(cls, own: Proposal, width: float, height: float, share: float, in_sight: float = 1.0) -> Excess:
         """The factors that a target's own frame tells.
 
         Args:
             own: the network's proposal there, in a window around the target.
             width, height: of the target in pixels of the crop.
             share: of the factors, as a power: 0 for factors of 1.
+            in_sight: share of the drawn box that lies in the picture.
 
         Returns:
-            Factors within 1/2 and 2; 1 where the proposal is no number or not of the target.
+            Factors within 1/2 and 2; 1 where the proposal is no number or not of the target, or the box reaches out.
         """
-        if not share or not all(map(math.isfinite, own)):
+        if not share or in_sight < _IN_SIGHT or not all(map(math.isfinite, own)):
             return cls()
         drawn = Box.from_centre(0.0, 0.0, width, height)
         if Box.from_centre(own.dx, own.dy, own.width, own.height).iou(drawn) < _LEAST_OVERLAP:

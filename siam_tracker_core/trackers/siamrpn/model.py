@@ -43,8 +43,6 @@ from siam_tracker_core.trackers.siamrpn.state import (
 # Crops that a CPU takes through the network at once. The features of more of them leave its caches: one batch of 16
 # took 1.3 times as long as four of 4 on one core.
 CPU_BATCH = 4
-# A box of which less is in the picture does not tell how large the network sees its target.
-_IN_SIGHT = 0.9
 
 
 class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
@@ -211,9 +209,8 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
 
     def _excess(self, own: SiamRPNOutput, box: Box, frame: Frame) -> Excess:
         """How much too large the network's boxes of a target are, whose own frame gave ``own``."""
-        if box.clipped(frame.width, frame.height).area < _IN_SIGHT * box.area:
-            return Excess()  # what reaches out of the picture was drawn, and cannot be seen
-        return Excess.of(own.proposal, box.width / own.pixels, box.height / own.pixels, self.config.own_size)
+        in_sight = box.clipped(frame.width, frame.height).area / box.area
+        return Excess.of(own.proposal, box.width / own.pixels, box.height / own.pixels, self.config.own_size, in_sight)
 
     def _preference(self, state: SiamRPNState, window: Window, crop_size: int) -> Preference:
         """What is preferred in a window of the next frame."""
