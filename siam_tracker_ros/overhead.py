@@ -21,7 +21,8 @@ from sensor_msgs.msg import Image
 
 from siam_tracker_core.benchmarks.load import awake, busy
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
-from siam_tracker_ros.client import TrackerClient, TrackerTimeout
+from siam_tracker_ros.client import TrackerClient
+from siam_tracker_ros.first_image import until_seen
 from siam_tracker_ros.image_conversion import BgrImage, bgr_to_message
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node.statistics import percentile
@@ -32,7 +33,6 @@ from siam_tracker_ros.stamps import from_nanoseconds, to_nanoseconds
 
 _NAMESPACE = "/siam_tracker_benchmark"
 _TRACKER = f"{_NAMESPACE}/siam_tracker"
-_CONNECT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ class _Camera:
     def _measure(self, seconds: float) -> OverheadReport:
         with TrackerClient(self._node, _TRACKER, on_tracks=self._note_tracks) as client:
             client.wait_until_ready(timeout=60.0)
-            self._until_seen()
+            until_seen(lambda: client.wait_for_tracks(self._publish(self._image), timeout=0.2))
             for box in self._boxes:
                 client.set_target(box, timeout=60.0)
             self._stream(min(2.0, seconds))  # the first images of a run are slower in every part
@@ -181,15 +181,6 @@ class _Camera:
                 load = os.getloadavg()[0]
             time.sleep(2.0)  # for the last answers, and for diagnostics that count them
         return self._report(dropped, load)
-
-    def _until_seen(self) -> None:
-        """Send images until one is answered: a best-effort subscription loses what is sent before it is connected."""
-        deadline = time.monotonic() + _CONNECT_SECONDS
-        while not self._answered.is_set():
-            if time.monotonic() > deadline:
-                raise TrackerTimeout(f"the node answered no image within {_CONNECT_SECONDS:g} seconds")
-            self._publish(self._image)
-            self._answered.wait(0.2)
 
     def _stream(self, seconds: float, hide: bool = False) -> None:
         rate = self._course.rate
@@ -205,12 +196,13 @@ class _Camera:
             if self._course.lock_step:
                 self._answered.wait(2.0)
 
-    def _publish(self, image: BgrImage) -> None:
+    def _publish(self, image: BgrImage) -> Image:
         stamp = time.time_ns()
         message = bgr_to_message(image)
         message.header.stamp = from_nanoseconds(stamp)
         self._sent[stamp] = time.monotonic()
         self._publisher.publish(message)
+        return message
 
     def _note_tracks(self, tracks: TrackedTargetArray) -> None:
         arrived = time.monotonic()

@@ -27,6 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from siam_tracker_core.simulation import FollowWorld, Script
 from siam_tracker_core.zoo_entries import DEFAULT_TRACKER
 from siam_tracker_ros.client import TrackerClient, TrackerError
+from siam_tracker_ros.first_image import until_seen
 from siam_tracker_ros.follow_demo.messages import camera_info_message, depth_message, header_at, image_message
 from siam_tracker_ros.interfaces import TrackedTarget, TrackedTargetArray
 from siam_tracker_ros.node_process import NodeProcess, large_data_environment
@@ -170,13 +171,13 @@ def measure(
             camera = Camera(size, rate)
             with TrackerClient(camera.node, _TRACKER) as client:
                 client.wait_until_ready(180.0)
-                _until_seen(camera, client)
+                until_seen(lambda: camera.show(client))
                 client.set_target(camera.box, label="figure", timeout=60.0)
                 for _ in range(pairs):
                     pair = {}
                     for name, values in (("off", OFF), ("on", switched_on)):
                         switch(client, values)
-                        _until_seen(camera, client)
+                        until_seen(lambda: camera.show(client))
                         pair[name] = asdict(camera.film(client, count, node.pid))
                     halves.append(pair)
             camera.close()
@@ -194,18 +195,6 @@ def measure(
         "more_ms": {name: {"median": round(median(values), 3), "of_pairs": values} for name, values in more.items()},
         "load": os.getloadavg()[0],
     }
-
-
-def _until_seen(camera: Camera, client: TrackerClient) -> None:
-    """Show pictures until the node, which subscribes when it becomes active, answers one."""
-    deadline = time.monotonic() + 60.0
-    while True:
-        try:
-            camera.show(client)
-            return
-        except TrackerError:
-            if time.monotonic() > deadline:
-                raise
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -125,14 +125,14 @@ def wait_ready(client: TrackerClient, node: NodeProcess, timeout: float = 180.0)
         raise AssertionError(f"{error}; exit status {node.exit_status()}, log: {node.log() or 'empty'}") from None
 
 
-def wait_heard(node: NodeProcess) -> None:
+def wait_heard(node: NodeProcess, timeout: float = 15.0) -> None:
     """Until the node hears a camera: a best-effort subscription loses what is sent before that."""
 
     def hears() -> bool:
         said = node.log().rpartition("waiting for images on")[2].rpartition("are heard from ")[2]
         return bool(said) and not said.startswith("0")
 
-    wait_until(hears, what="the node's word that it hears a camera")
+    wait_until(hears, timeout, what="the node's word that it hears a camera")
 
 
 class Inbox:

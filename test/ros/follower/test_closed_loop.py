@@ -186,7 +186,7 @@ def loop(ros_environment: Mapping[str, str]) -> Iterator[Loop]:
         made = stack.enter_context(TrackerClient(graph.node, TRACKER))
         loop = Loop(graph, made)
         wait_until(lambda: loop.image.get_subscription_count() > 0, timeout=PATIENCE, what="the tracker's subscription")
-        wait_heard(tracker)
+        wait_heard(tracker, PATIENCE)
         wait_until(
             lambda: graph.node.count_subscribers(f"{TRACKER}/target_positions") > 1,
             timeout=PATIENCE,
