@@ -99,35 +99,57 @@ def patches(samples: torch.Tensor, kernel: int, size: int, dilation: int = 1) ->
     return _middle(unfolded.unflatten(2, samples.shape[2:]), size).flatten(2)
 
 
-def statistics(around: torch.Tensor, wanted: torch.Tensor, weights: torch.Tensor) -> Statistics:
-    """A and b of N frames.
+def statistics(around: torch.Tensor, wanted: torch.Tensor) -> Statistics:
+    """A and b of N frames whose cells all weigh 1.
 
     Args:
         around: (N, n, cells), of ``patches``.
         wanted: (N, cells).
-        weights: (N, cells) of cells.
     """
-    weighted = around * weights[:, None]
     cells = around.shape[-1]
     return Statistics(
-        torch.bmm(weighted, around.transpose(1, 2)) / cells, torch.bmm(weighted, wanted[:, :, None])[..., 0] / cells
+        torch.bmm(around, around.transpose(1, 2)) / cells, torch.bmm(around, wanted[:, :, None])[..., 0] / cells
     )
+
+
+def with_frames(
+    known: Statistics, around: torch.Tensor, wanted: torch.Tensor, rate: float, weights: torch.Tensor | None = None
+) -> Statistics:
+    """Running means of N targets after a frame more of each: known (1 - rate) + new rate, in one pass over the memory.
+
+    Args:
+        known: of N targets.
+        around: (N, n, cells), of ``patches``.
+        wanted: (N, cells).
+        rate: weight of the new frames.
+        weights: (N, cells) of cells; 1 by default.
+    """
+    weighted = around if weights is None else around * weights[:, None]
+    share = rate / around.shape[-1]
+    target = torch.baddbmm(known.target[..., None], weighted, wanted[..., None], beta=1 - rate, alpha=share)
+    gram = torch.baddbmm(known.gram, weighted, around.transpose(1, 2), beta=1 - rate, alpha=share)
+    return Statistics(gram, target[..., 0])
 
 
 def descend(known: Statistics, filters: torch.Tensor, regularisation: float, iterations: int) -> torch.Tensor:
     """Steps of conjugate gradients on (A + lambda I) w = b for N targets, from ``filters`` (N, n)."""
 
     def applied(vectors: torch.Tensor) -> torch.Tensor:
-        return torch.bmm(known.gram, vectors[..., None])[..., 0] + regularisation * vectors
+        columns = vectors[..., None]
+        return torch.baddbmm(columns, known.gram, columns, beta=regularisation)[..., 0]
+
+    def product(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.vecdot(one, other)[:, None]
 
     residual = known.target - applied(filters)
-    direction, square = residual, residual.square().sum(dim=1, keepdim=True)
+    direction, square = residual, product(residual, residual)
     for _ in range(iterations):
         image = applied(direction)
-        step = square / (direction * image).sum(dim=1, keepdim=True).clamp_min(1e-12)
-        filters, residual = filters + step * direction, residual - step * image
-        following = residual.square().sum(dim=1, keepdim=True)
-        direction = residual + following / square.clamp_min(1e-12) * direction
+        step = square / product(direction, image).clamp_min(1e-12)
+        filters = torch.addcmul(filters, step, direction)
+        residual = torch.addcmul(residual, step, image, value=-1)
+        following = product(residual, residual)
+        direction = torch.addcmul(residual, following / square.clamp_min(1e-12), direction)
         square = following
     return filters
 

@@ -85,7 +85,7 @@ class Learner:
             cells, torch.tensor([[width, height]], dtype=torch.float32, device=features.device), size
         )
         around = least_squares.patches(samples, config.kernel, size, config.dilation)
-        each = least_squares.statistics(around, wanted.flatten(1), torch.ones_like(wanted.flatten(1)))
+        each = least_squares.statistics(around, wanted.flatten(1))
         first = Statistics(each.gram.mean(dim=0), each.target.mean(dim=0))
         nothing = first.target.new_zeros(1, len(first.target))
         weights = least_squares.descend(_one(first), nothing, config.regularisation, 8 * config.iterations)[0]
@@ -174,16 +174,13 @@ class Learner:
         centres = torch.tensor([lesson.centre for _, lesson in pupils], dtype=torch.float32, device=device)
         deviations = torch.tensor([state.deviations for state, _ in pupils], dtype=torch.float32, device=device)
         wanted = least_squares.gaussians(centres, deviations, size).flatten(1)
-        responses = _stacked([lesson.response for _, lesson in pupils]).flatten(1)
-        weights = 1 + config.hard_negatives * (responses - wanted).clamp_min(0)
         around = least_squares.patches(samples, config.kernel, size, config.dilation)
-        new = least_squares.statistics(around, wanted, weights)
         before = [state.notebook.lessons for state, _ in pupils]
         first, recent = (
             Statistics(_stacked([part.gram for part in parts]), _stacked([part.target for part in parts]))
             for parts in ([lessons.first for lessons in before], [lessons.recent for lessons in before])
         )
-        recent = recent.mixed(new, config.lr)
+        recent = least_squares.with_frames(recent, around, wanted, config.lr, self._weights(pupils, wanted))
         filters = _stacked([lessons.weights for lessons in before])
         filters = least_squares.descend(
             recent.mixed(first, config.first_share), filters, config.regularisation, config.iterations
@@ -194,11 +191,18 @@ class Learner:
             if not good:  # nothing is kept of a lesson that is no number
                 taught.append(self.refuse(state, "the lesson is not finite"))
                 continue
-            kept = Statistics(recent.gram[row].clone(), recent.target[row].clone())
-            learned = Lessons(lessons.first, kept, filters[row].clone(), lessons.count + 1)
+            kept = Statistics(_own(recent.gram, row), _own(recent.target, row))
+            learned = Lessons(lessons.first, kept, _own(filters, row), lessons.count + 1)
             notebook = state.notebook.learned(learned, config.keep_every)
             taught.append(replace(state, notebook=notebook, lesson=None))
         return taught
+
+    def _weights(self, pupils: Sequence[tuple[OnlineState, Lesson]], wanted: torch.Tensor) -> torch.Tensor | None:
+        """Of cells, more for those off the target that look like it; None where all weigh the same."""
+        if not self.config.hard_negatives:
+            return None
+        responses = _stacked([lesson.response for _, lesson in pupils]).flatten(1)
+        return 1 + self.config.hard_negatives * (responses - wanted).clamp_min(0)
 
     def _shares(self, responses: torch.Tensor) -> list[float]:
         """The share of each response in the choice: less of one that has no clear peak, none of one without numbers."""
@@ -234,6 +238,11 @@ def _remembering(state: OnlineState, decision: Decision) -> Decision:
 
 def _one(known: Statistics) -> Statistics:
     return Statistics(known.gram[None], known.target[None])
+
+
+def _own(batch: torch.Tensor, row: int) -> torch.Tensor:
+    """One row of a batch, which does not keep the others in memory."""
+    return batch[row].clone() if len(batch) > 1 else batch[row]
 
 
 def _stacked(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -48,7 +48,8 @@ def test_conjugate_gradients_reach_the_closed_form(samples):
     around = least_squares.patches(samples, KERNEL, SIZE)
     wanted = least_squares.gaussians(torch.tensor([[0.0, 1.0], [-2.0, 0.5]]), torch.tensor([[1.0, 0.8]]), SIZE)
     weights = torch.rand(2, SIZE**2, generator=torch.Generator().manual_seed(2)) + 0.5
-    known = least_squares.statistics(around.double(), wanted.flatten(1).double(), weights.double())
+    nothing = Statistics(torch.zeros(2, 27, 27).double(), torch.zeros(2, 27).double())
+    known = least_squares.with_frames(nothing, around.double(), wanted.flatten(1).double(), 1.0, weights.double())
     found = least_squares.descend(known, torch.zeros(2, 27, dtype=torch.float64), 0.01, 60)
     for patches, target, cells, answer in zip(around, wanted.flatten(1), weights, found, strict=True):
         rows = patches.double().numpy() * np.sqrt(cells.double().numpy() / SIZE**2)
@@ -61,7 +62,7 @@ def test_conjugate_gradients_reach_the_closed_form(samples):
 def test_every_step_lowers_the_error(samples):
     around = least_squares.patches(samples, KERNEL, SIZE)
     wanted = least_squares.gaussians(torch.zeros(2, 2), torch.ones(1, 2), SIZE).flatten(1)
-    known = least_squares.statistics(around, wanted, torch.ones_like(wanted))
+    known = least_squares.statistics(around, wanted)
 
     def error(filters):
         fitted = torch.bmm(filters[:, None], around)[:, 0]
@@ -83,6 +84,16 @@ def test_a_running_mean_is_a_memory_of_every_frame():
     for part in range(2):
         expected = sum(share * frame[part].numpy() for share, frame in zip(shares, frames, strict=True))
         np.testing.assert_allclose(known[part].numpy(), expected, atol=1e-12)
+
+
+def test_a_frame_more_is_a_running_mean(samples):
+    around = least_squares.patches(samples, KERNEL, SIZE)
+    noise = torch.Generator().manual_seed(4)
+    before, wanted = (torch.rand(2, SIZE**2, generator=noise) for _ in range(2))
+    known = least_squares.statistics(around.flip(-1), before)
+    later = least_squares.with_frames(known, around, wanted, 0.3)
+    for part, expected in zip(later, known.mixed(least_squares.statistics(around, wanted), 0.3), strict=True):
+        torch.testing.assert_close(part, expected)
 
 
 def test_principal_directions():
