@@ -46,19 +46,19 @@ class ScaleSearchConfig(PyramidConfig, SiameseConfig):
 
 
 def _calibration() -> ResponseCalibration:
-    return ResponseCalibration(bias=-6.0, peak=4.0, psr=1.0, response=4.0)
+    return ResponseCalibration(bias=-3.85, peak=4.23, psr=0.88, response=3.16)
 
 
 @dataclass(frozen=True)
 class SiamFCOnlineConfig(OnlineConfig):
-    """Settings of learning, with a share and coefficients for SiamFC's maps; both are guesses (docs/online.md).
+    """Settings of learning, with a share and coefficients for SiamFC's maps, from held-out videos (docs/online.md).
 
     Attributes:
         share: as above; see ``votes`` for what it is a share of.
         calibration: of the peak's height relative to the target's own, see ``Calibration``.
     """
 
-    share: Share = 0.3
+    share: Share = 0.5
     calibration: ResponseCalibration = field(default_factory=_calibration)
 
 
