@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch.nn import functional
@@ -17,6 +18,8 @@ from siam_tracker_core.trackers.online.config import OnlineConfig
 from siam_tracker_core.trackers.online.filter import Projection, Statistics
 from siam_tracker_core.trackers.online.lessons import Lessons, Notebook
 from siam_tracker_core.trackers.online.state import Lesson, OnlineState, Seen
+
+TupleT = TypeVar("TupleT", Projection, Statistics)
 
 # Shifts of the first frame's windows in pixels of the search crop: a ring around the target, once.
 _SHIFTS = tuple((x * 48.0, y * 48.0) for y in (-1, 0, 1) for x in (-1, 0, 1))
@@ -88,7 +91,7 @@ class Learner:
         each = least_squares.statistics(around, wanted.flatten(1))
         first = Statistics(each.gram.mean(dim=0), each.target.mean(dim=0))
         nothing = first.target.new_zeros(1, len(first.target))
-        weights = least_squares.descend(_one(first), nothing, config.regularisation, 8 * config.iterations)[0]
+        weights = least_squares.descend(_joined([first]), nothing, config.regularisation, 8 * config.iterations)[0]
         gate = Gate(config.gate, ((probability, 1.0),))
         return OnlineState(projection, (width, height), size, Notebook.of(Lessons(first, first, weights)), gate)
 
@@ -101,10 +104,7 @@ class Learner:
             size: side of the response maps in cells.
         """
         config = self.config
-        projections = Projection(
-            *(_stacked(parts) for parts in zip(*(state.projection for state in states), strict=True))
-        )
-        samples = least_squares.project(features, projections)
+        samples = least_squares.project(features, _joined([state.projection for state in states]))
         filters = _stacked([state.notebook.lessons.weights for state in states])
         responses = least_squares.respond(samples, filters, config.kernel, size, config.dilation)
         shares = self._shares(responses)
@@ -176,10 +176,7 @@ class Learner:
         wanted = least_squares.gaussians(centres, deviations, size).flatten(1)
         around = least_squares.patches(samples, config.kernel, size, config.dilation)
         before = [state.notebook.lessons for state, _ in pupils]
-        first, recent = (
-            Statistics(_stacked([part.gram for part in parts]), _stacked([part.target for part in parts]))
-            for parts in ([lessons.first for lessons in before], [lessons.recent for lessons in before])
-        )
+        first, recent = _joined([lessons.first for lessons in before]), _joined([lessons.recent for lessons in before])
         recent = least_squares.with_frames(recent, around, wanted, config.lr, self._weights(pupils, wanted))
         filters = _stacked([lessons.weights for lessons in before])
         filters = least_squares.descend(
@@ -236,8 +233,9 @@ def _remembering(state: OnlineState, decision: Decision) -> Decision:
     return decision._replace(reason=f"{decision.reason}; the lesson before was passed over: {state.passed_over}")
 
 
-def _one(known: Statistics) -> Statistics:
-    return Statistics(known.gram[None], known.target[None])
+def _joined(parts: Sequence[TupleT]) -> TupleT:
+    """Tuples of tensors of several targets as one, with a first dimension more."""
+    return type(parts[0])(*(_stacked(each) for each in zip(*parts, strict=True)))
 
 
 def _own(batch: torch.Tensor, row: int) -> torch.Tensor:
