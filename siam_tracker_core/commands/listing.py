@@ -30,6 +30,10 @@ COMMANDS = {
         "siam_tracker_core.commands.make_shallower",
         "make of a SiamFC+ one with fewer units, to train on",
     ),
+    "make-ungrouped": (
+        "siam_tracker_core.commands.make_ungrouped",
+        "give a tracker SiamRPN's AlexNet in place of SiamFC's, to train on",
+    ),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
     "doctor": ("siam_tracker_core.commands.doctor", "check this machine, and say what to do about what is wrong"),
     "completion": ("siam_tracker_core.commands.completion", "print what bash or zsh needs to complete commands"),

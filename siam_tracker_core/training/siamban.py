@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 from torch import nn
 
 from siam_tracker_core.config import STRICT, departures
-from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Count, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import centred_iou
@@ -22,19 +20,18 @@ from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamban import SiamBANConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPNModel
 from siam_tracker_core.trackers.tracker import Tracker
-from siam_tracker_core.training.augmentation.look_alikes import LookAlikes, put_beside
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch, Picture
-from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining
+from siam_tracker_core.training.engine.pair_module import Pairs
 from siam_tracker_core.training.proposal_pictures import proposal_rows
-from siam_tracker_core.training.teaching.lesson import TeachingLoss, make_lesson, teaching_loss, without_others
-from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
+from siam_tracker_core.training.teaching.lesson import TeachingLoss, teaching_loss
+from siam_tracker_core.training.teaching.taught_module import TaughtModule, TaughtTraining
 
 
 @dataclass(frozen=True)
-class SiamBANTraining(PairTraining):
+class SiamBANTraining(TaughtTraining):
     """Settings of the training.
 
     Attributes:
@@ -42,10 +39,7 @@ class SiamBANTraining(PairTraining):
         hidden: channels of the head's towers.
         depth: separable convolutions in each tower.
         kernel: side of their depth-wise convolutions in cells.
-        teachers: folders of published trackers' ONNX files by name: ``nanotrack_v3``, ``fear_xs``. With none, the
-            labels alone teach.
         loss: of scores and boxes.
-        look_alikes: how often another video's target stands beside the pair's own.
         frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
             OpenVINO, where it is installed, computes them some twenty times faster than training does.
         tracking: settings of the tracker, which validate and stay with the weights.
@@ -57,20 +51,12 @@ class SiamBANTraining(PairTraining):
     hidden: Count = 128
     depth: Count = 3
     kernel: Count = 5
-    teachers: Mapping[str, str] = field(default_factory=dict)
     loss: TeachingLoss = field(default_factory=TeachingLoss)
-    look_alikes: LookAlikes = field(default_factory=LookAlikes)
     frozen_front: Whole = 0
     tracking: SiamBANConfig = field(default_factory=SiamBANConfig)
     compile: bool = False
 
     __pydantic_config__ = STRICT
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        unknown = sorted(set(self.teachers) - set(TEACHERS))
-        if unknown:
-            raise ConfigError(f"there is no teacher {', '.join(unknown)}; known are {', '.join(TEACHERS)}")
 
 
 def initialise(head: PixelwiseHead) -> None:
@@ -87,8 +73,8 @@ def initialise(head: PixelwiseHead) -> None:
         nn.init.constant_(last.bias, bias)
 
 
-class SiamBANModule(PairModule):
-    """Trains a ``SiamBANNetwork`` on pairs; see ``PairModule`` for the batch.
+class SiamBANModule(TaughtModule):
+    """Trains a ``SiamBANNetwork`` on pairs; see ``TaughtModule`` for the batch.
 
     Args:
         network: to train.
@@ -107,10 +93,7 @@ class SiamBANModule(PairModule):
 
     def __init__(self, network: SiamBANNetwork, recipe: SiamBANTraining, bank: torch.Tensor | None = None) -> None:
         super().__init__(network, recipe, bank)
-        # In a tuple, as modules are no part of what is trained, averaged and saved.
-        self._teachers: tuple[Teacher, ...] = tuple(
-            TEACHERS[name](Path(folder)) for name, folder in recipe.teachers.items()
-        )
+        # In tuples, as modules are no part of what is trained, averaged and saved.
         self._front = (FrozenFront(network.backbone, recipe.frozen_front),) if recipe.frozen_front else ()
         self._tail = (torch.compile(self._propose) if recipe.compile else self._propose,)
 
@@ -129,14 +112,9 @@ class SiamBANModule(PairModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         settings = self.recipe.loss
-        with torch.autocast(batch["search"].device.type, enabled=False):
-            beside = put_beside(batch, self.recipe.look_alikes, generator)
-            batch = {**batch, "search": beside.searches}
-            pairs, clear = self.look(batch, generator)
-            points = self.network.points(self._cells(pairs), pairs.boxes.device)
-            answers = [teacher.answer(batch, clear, points) for teacher in self._teachers]
-            lesson = make_lesson(answers, pairs.boxes, pairs.negative, batch["loose"], points, settings)
-            lesson = without_others(lesson, pairs.boxes, clear.search_views.place(beside.boxes), points)
+        shown = self.show(batch, generator)
+        pairs, points = shown.pairs, self.network.points(self._cells(shown.pairs), shown.pairs.boxes.device)
+        lesson = self.teach(shown, points, settings)
         proposals = self._propose_pairs(pairs)
         with torch.autocast(pairs.searches.device.type, enabled=False):
             logits = proposals.logits.float()[:, 1, 0]
@@ -185,10 +163,6 @@ class SiamBANModule(PairModule):
         # Never LOST, so that the figure is about the network and not about thresholds.
         config = replace(self.recipe.tracking, lost=LostConfig(enabled=False))
         return Tracker(SiamRPNModel.from_network(network, config, self.device, self.kind))
-
-    def settings(self) -> dict[str, Any]:
-        # Where the teachers' files lay is nobody's affair.
-        return {**super().settings(), "teachers": [teacher.name for teacher in self._teachers]}
 
     def description(self) -> dict[str, Any]:
         recipe = self.recipe

@@ -17,14 +17,16 @@ from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.engine.module import Batch, Picture
-from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.engine.pair_module import Pairs
 from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
 from siam_tracker_core.training.engine.recipe import BackboneOptions, WarmUp, described
-from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
+from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, cell_centres, response_labels
+from siam_tracker_core.training.teaching.lesson import TeachingLoss, score_loss
+from siam_tracker_core.training.teaching.taught_module import TaughtModule, TaughtTraining
 
 
 @dataclass(frozen=True)
-class SiamFCTraining(PairTraining):
+class SiamFCTraining(TaughtTraining):
     """Settings of the training.
 
     The paper trains from scratch for 50 epochs of 53,200 pairs at rates from 1e-2 to 1e-5 (``siamfc_paper.yaml``). The
@@ -36,6 +38,8 @@ class SiamFCTraining(PairTraining):
         backbone_options: of it, such as ``{stride: 4}``; they stay with the weights.
         gain: of the correlation; fixed.
         radius: of the positive label in pixels.
+        teaching: how teachers' scores are learned, where there are teachers; boxes are nothing to a SiamFC.
+        teaching_weight: of that loss beside the labels'.
         initial_bias: where the correlation's bias starts; with distilled features, -3 makes a response of half the
             largest one undecided.
         tracking: settings of the tracker, which validate and stay with the weights.
@@ -48,6 +52,8 @@ class SiamFCTraining(PairTraining):
     gain: Positive = 1e-3
     radius: Positive = 16.0
     cross_video_weight: NotNegative = 0.25
+    teaching: TeachingLoss = field(default_factory=TeachingLoss)
+    teaching_weight: NotNegative = 1.0
     initial_bias: float = -3.0
     tracking: SiamFCConfig = field(default_factory=SiamFCConfig)
 
@@ -64,8 +70,8 @@ def initialise(network: nn.Module) -> None:
                 nn.init.constant_(layer.bias, 0.1)
 
 
-class SiamFCModule(PairModule):
-    """Trains a ``SiamFCNetwork`` on pairs; see ``PairModule`` for the batch.
+class SiamFCModule(TaughtModule):
+    """Trains a ``SiamFCNetwork`` on pairs; see ``TaughtModule`` for the batch.
 
     Args:
         network: to train.
@@ -90,20 +96,25 @@ class SiamFCModule(PairModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         recipe, network = self.recipe, self.network
-        with torch.autocast(batch["search"].device.type, enabled=False):
-            pairs = self.augment(batch, generator)
+        shown = self.show(batch, generator)
+        pairs = shown.pairs
         exemplars, searches = network.embed(pairs.exemplars), network.embed(pairs.searches)
         with torch.autocast(searches.device.type, enabled=False):
             exemplars, searches = exemplars.float(), searches.float()
             logits = network.correlation(exemplars, searches)[:, 0]
             labels = self.labels(pairs, *logits.shape[1:])
             values = {"loss": balanced_logistic_loss(logits, labels)}
+            if self.teachers:
+                rows, columns = logits.shape[1:]
+                points = cell_centres(rows, columns, network.backbone.stride, logits.device)
+                lesson = self.teach(shown, points, recipe.teaching)
+                values["teaching"] = score_loss(logits, lesson, recipe.teaching)
+                values["loss"] = values["loss"] + recipe.teaching_weight * values["teaching"]
             if recipe.cross_video_weight:
                 # Each exemplar with the search image of the sample before it, unless that may show its target.
                 other = cross_correlation(exemplars, searches.roll(1, dims=0)) * network.correlation.gain
                 other = other[:, 0] + network.correlation.bias
-                counted = cross_video_negatives(batch)
-                values["cross_video"] = balanced_logistic_loss(other, torch.zeros_like(labels), counted)
+                values["cross_video"] = balanced_logistic_loss(other, torch.zeros_like(labels), self.strangers(shown))
                 values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         values["error"] = self._centre_error(logits.detach(), pairs)
         return values

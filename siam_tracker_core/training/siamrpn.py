@@ -11,7 +11,7 @@ from annotated_types import MinLen
 from torch import nn
 
 from siam_tracker_core.config import departures
-from siam_tracker_core.limits import Count, Positive, Whole
+from siam_tracker_core.limits import Count, NotNegative, Positive, Whole
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import RATIOS, centred_iou, decode
 from siam_tracker_core.networks.rpn import (
@@ -28,17 +28,19 @@ from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
 from siam_tracker_core.training.engine.module import Batch, Picture
-from siam_tracker_core.training.engine.pair_module import PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.engine.pair_module import Pairs
 from siam_tracker_core.training.engine.recipe import BackboneOptions, described
 from siam_tracker_core.training.losses.proposals import ProposalLoss, cross_video_loss, draw_anchors, proposal_loss
 from siam_tracker_core.training.proposal_pictures import proposal_rows
+from siam_tracker_core.training.teaching.lesson import TeachingLoss, teaching_loss
+from siam_tracker_core.training.teaching.taught_module import Shown, TaughtModule, TaughtTraining
 
 # Cells of the kernels that AlexNet's exemplar gives, 4x4.
 KERNEL_CELLS = 16
 
 
 @dataclass(frozen=True)
-class SiamRPNTraining(PairTraining):
+class SiamRPNTraining(TaughtTraining):
     """Settings of the training; ``siamrpn_paper.yaml`` has the paper's schedule.
 
     Attributes:
@@ -48,7 +50,10 @@ class SiamRPNTraining(PairTraining):
         hidden: channels of the head's correlation.
         ratios: of the anchors, height to width.
         exemplar_margin, search_margin: cells left out at each border of the features, for backbones with padding.
-        loss: of the proposals.
+        loss: of the proposals. Boxes are learned from labels that are not loose.
+        teaching: how teachers' scores and boxes are learned, where there are teachers: by the most probable anchor of
+            each cell.
+        teaching_weight: of that loss beside the labels'.
         tracking: settings of the tracker, which validate and stay with the weights.
     """
 
@@ -61,6 +66,8 @@ class SiamRPNTraining(PairTraining):
     exemplar_margin: Whole = 0
     search_margin: Whole = 0
     loss: ProposalLoss = field(default_factory=ProposalLoss)
+    teaching: TeachingLoss = field(default_factory=TeachingLoss)
+    teaching_weight: NotNegative = 1.0
     tracking: SiamRPNConfig = field(default_factory=SiamRPNConfig)
 
 
@@ -95,8 +102,8 @@ def initialise(head: UpChannelHead | DepthwiseHead) -> None:
             parameter.register_hook(lambda gradient: gradient / products)
 
 
-class SiamRPNModule(PairModule):
-    """Trains a ``SiamRPNNetwork`` on pairs; see ``PairModule`` for the batch.
+class SiamRPNModule(TaughtModule):
+    """Trains a ``SiamRPNNetwork`` on pairs; see ``TaughtModule`` for the batch.
 
     Args:
         network: to train.
@@ -126,22 +133,25 @@ class SiamRPNModule(PairModule):
 
     def losses(self, batch: Batch, generator: torch.Generator) -> dict[str, torch.Tensor]:
         recipe = self.recipe
-        with torch.autocast(batch["search"].device.type, enabled=False):
-            pairs = self.augment(batch, generator)
+        shown = self.show(batch, generator)
+        pairs = shown.pairs
         proposals, strange = self._propose(pairs)
         scores = proposals.scores.detach()
         with torch.autocast(pairs.searches.device.type, enabled=False):
             grid = self.network.anchors.grid(proposals.logits.shape[-1])
             lesson = draw_anchors(grid, pairs.boxes, pairs.negative, recipe.loss, generator, scores)
-            classification, regression = proposal_loss(proposals, lesson, recipe.loss)
+            classification, regression = proposal_loss(proposals, lesson, recipe.loss, ~batch["loose"])
         values = {
             "loss": classification + recipe.loss.regression_weight * regression,
             "classification": classification,
             "regression": regression,
             "overlap": self._overlap(proposals.distances.detach(), scores, pairs),
         }
+        if self.teachers:
+            values["teaching"] = self._teaching(proposals, shown)
+            values["loss"] = values["loss"] + recipe.teaching_weight * values["teaching"]
         if strange is not None:
-            values["cross_video"] = cross_video_loss(strange, cross_video_negatives(batch), recipe.loss, generator)
+            values["cross_video"] = cross_video_loss(strange, self.strangers(shown), recipe.loss, generator)
             values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         return values
 
@@ -160,6 +170,17 @@ class SiamRPNModule(PairModule):
         )
         own, strange = ([part[half] for part in both] for half in (slice(len(searches)), slice(len(searches), None)))
         return Proposals(*own), Proposals(*strange)
+
+    def _teaching(self, proposals: Proposals, shown: Shown) -> torch.Tensor:
+        """Loss of the most probable anchors of all cells against what teachers say there."""
+        settings, pairs = self.recipe.teaching, shown.pairs
+        with torch.autocast(pairs.searches.device.type, enabled=False):
+            grid = self.network.anchors.grid(proposals.logits.shape[-1])
+            logits, boxes = most_probable(proposals, grid)
+            lesson = self.teach(shown, grid[0, ..., :2], settings)
+            exact = ~shown.batch["loose"] & ~pairs.negative
+            scores, extents = teaching_loss(logits, boxes, lesson, pairs.boxes, exact, settings)
+        return settings.classification_weight * scores + extents
 
     def _overlap(self, distances: torch.Tensor, scores: torch.Tensor, pairs: Pairs) -> torch.Tensor:
         """Mean IoU of the most probable proposals with the targets that are there."""
@@ -198,3 +219,17 @@ class SiamRPNModule(PairModule):
             "search_margin": recipe.search_margin,
         }
         return {"tracker": self.kind, "network": network, "config": departures(recipe.tracking)}
+
+
+def most_probable(proposals: Proposals, anchors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-odds (N, rows, columns) and boxes (N, rows, columns, 4) of the most probable anchor in each cell.
+
+    Args:
+        proposals: of the network.
+        anchors: (k, rows, columns, 4), by centre and size, as the boxes are.
+    """
+    background, target = proposals.logits.float().unbind(dim=1)
+    odds = target - background
+    best = odds.argmax(dim=1, keepdim=True)
+    boxes = decode(proposals.distances.float().permute(0, 2, 3, 4, 1), anchors)
+    return odds.gather(1, best)[:, 0], boxes.gather(1, best[..., None].expand(-1, -1, -1, -1, 4))[:, 0]

@@ -18,11 +18,15 @@ def response_labels(rows: int, columns: int, centres: torch.Tensor, stride: int,
     Returns:
         float32 (N, rows, columns) of 0 and 1.
     """
-    across = (torch.arange(columns, device=centres.device) - (columns - 1) / 2) * stride
-    down = (torch.arange(rows, device=centres.device) - (rows - 1) / 2) * stride
-    squared = (across[None, None, :] - centres[:, 0, None, None]) ** 2
-    squared = squared + (down[None, :, None] - centres[:, 1, None, None]) ** 2
-    return (squared <= radius**2 + 1e-3).float()
+    offsets = cell_centres(rows, columns, stride, centres.device) - centres[:, None, None]
+    return (offsets.square().sum(dim=-1) <= radius**2 + 1e-3).float()
+
+
+def cell_centres(rows: int, columns: int, stride: int, device: torch.device) -> torch.Tensor:
+    """Where the cells of a response map are, (rows, columns, 2): x and y in search pixels from the image's middle."""
+    across = (torch.arange(columns, device=device) - (columns - 1) / 2) * stride
+    down = (torch.arange(rows, device=device) - (rows - 1) / 2) * stride
+    return torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
 
 
 def balanced_logistic_loss(

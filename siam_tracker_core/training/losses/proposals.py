@@ -138,10 +138,18 @@ def _negatives(
     return hardest | _some(allowed & ~hardest, room - hardest.flatten(1).sum(dim=1), generator)
 
 
-def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) -> tuple[torch.Tensor, torch.Tensor]:
+def proposal_loss(
+    proposals: Proposals, lesson: Lesson, settings: ProposalLoss, exact: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Classification and regression loss of a batch, the latter without its weight (equations 3 to 6).
 
     A batch without positives has no regression loss, and one without negatives only half a classification loss.
+
+    Args:
+        proposals: of the network.
+        lesson: what they are to be.
+        settings: of the loss.
+        exact: bool (N,), the pairs whose labels teach extents; all by default.
     """
     logits = proposals.logits.float()
     background, target = functional.log_softmax(logits, dim=1).neg().unbind(dim=1)
@@ -157,7 +165,8 @@ def proposal_loss(proposals: Proposals, lesson: Lesson, settings: ProposalLoss) 
     each = (smooth_l1(error, settings.sigma) if settings.regression == "smooth_l1" else error.abs()).sum(dim=-1)
     if settings.giou_weight:
         each = each + settings.giou_weight * (1 - _giou(distances, lesson.distances))
-    regression = (each * lesson.positive).sum() / positives
+    shaped = lesson.positive if exact is None else lesson.positive & exact[:, None, None, None]
+    regression = (each * shaped).sum() / shaped.sum().clamp_min(1)
     return classification, regression
 
 

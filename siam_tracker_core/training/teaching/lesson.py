@@ -14,7 +14,7 @@ from annotated_types import Ge
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.limits import NotNegative, Share
+from siam_tracker_core.limits import NotNegative, Positive, Share
 from siam_tracker_core.networks.anchors import centred_giou, centred_iou
 from siam_tracker_core.training.teaching.teachers import Answers
 
@@ -28,6 +28,8 @@ class TeachingLoss:
             half of it.
         elsewhere: share of the teachers' scores that is kept outside the label's box. What they like there is not the
             target, and a student that copies it is as sure of look-alikes as they are; 1 copies it.
+        temperature: by which the teachers' log-odds are divided; above 1 their scores are softer (Hinton et al., 2015,
+            equation 1, of two classes).
         sure: cells whose score is at least this teach boxes.
         emphasis: a cell of score s weighs 1 + emphasis * s in the classification.
         focus: beta of the quality focal loss (Li et al., 2020, equation 6): a cell weighs as much as its score is off,
@@ -40,6 +42,7 @@ class TeachingLoss:
 
     agreement: Share = 0.4
     elsewhere: Share = 1.0
+    temperature: Positive = 1.0
     sure: Share = 0.3
     emphasis: NotNegative = 4.0
     focus: NotNegative = 0.0
@@ -103,12 +106,17 @@ def make_lesson(
         count = heard.sum(dim=0)
         share = (heard / count.clamp_min(1))[..., None, None]
         taught = (count > 0).float()
-        said = sum(share[place] * each.scores for place, each in enumerate(answers))
+        said = sum(share[place] * softened(each.scores, settings.temperature) for place, each in enumerate(answers))
         shown = sum(share[place][..., None] * each.boxes for place, each in enumerate(answers))
         said = torch.where(_inside(points, labels), said, settings.elsewhere * said)
         confirmed = (count > 0)[:, None, None]
         scores, boxes = torch.where(confirmed, said, scores), torch.where(confirmed[..., None], shown, boxes)
     return Lesson(scores.masked_fill(negative[:, None, None], 0.0), boxes, taught * ~negative)
+
+
+def softened(scores: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Probabilities whose log-odds are those of the scores over the temperature; 0 and 1 stay."""
+    return scores if temperature == 1 else (scores.logit() / temperature).sigmoid()
 
 
 def without_others(lesson: Lesson, labels: torch.Tensor, others: torch.Tensor, points: torch.Tensor) -> Lesson:
@@ -137,26 +145,38 @@ def teaching_loss(
     exact: torch.Tensor,
     settings: TeachingLoss,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropy with soft scores, and one less the generalised IoU with the boxes of sure cells.
+    """The two scalars ``score_loss`` and ``box_loss``."""
+    return score_loss(logits, lesson, settings), box_loss(boxes, lesson, labels, exact, settings)
+
+
+def score_loss(logits: torch.Tensor, lesson: Lesson, settings: TeachingLoss) -> torch.Tensor:
+    """Cross-entropy with soft scores.
 
     Args:
         logits: (N, rows, columns), of "target".
-        boxes: (N, rows, columns, 4), the student's, by centre and size.
-        lesson: what it is to say.
-        labels: (N, 4), the targets.
-        exact: bool (N,), where labels teach extents.
+        lesson: what the student is to say.
         settings: of the loss.
-
-    Returns:
-        Two scalars.
     """
     weights = 1 + settings.emphasis * lesson.scores
     entropy = functional.binary_cross_entropy_with_logits(logits, lesson.scores, reduction="none")
     if settings.focus:
         off = (logits.detach().sigmoid() - lesson.scores).abs().pow(settings.focus)
-        classification = (weights * off * entropy).sum() / lesson.scores.sum().clamp_min(1.0)
-    else:
-        classification = (weights * entropy).sum() / weights.sum()
+        return (weights * off * entropy).sum() / lesson.scores.sum().clamp_min(1.0)
+    return (weights * entropy).sum() / weights.sum()
+
+
+def box_loss(
+    boxes: torch.Tensor, lesson: Lesson, labels: torch.Tensor, exact: torch.Tensor, settings: TeachingLoss
+) -> torch.Tensor:
+    """One less the generalised IoU with the boxes of sure cells.
+
+    Args:
+        boxes: (N, rows, columns, 4), the student's, by centre and size.
+        lesson: what it is to say.
+        labels: (N, 4), the targets.
+        exact: bool (N,), where labels teach extents.
+        settings: of the loss.
+    """
     # Each pair counts alike, whatever its target's size in cells.
     sure = lesson.scores * (lesson.scores >= settings.sure)
     cells = sure / sure.sum(dim=(1, 2), keepdim=True).clamp_min(1e-6)
@@ -165,5 +185,4 @@ def teaching_loss(
     share = settings.truth * exact[:, None, None]
     wanted = 1 - centred_giou(boxes, lesson.boxes)
     true = 1 - centred_giou(boxes, labels[:, None, None])
-    regression = ((wanted + share * true) / (1 + share) * cells).sum() / cells.sum().clamp_min(1.0)
-    return classification, regression
+    return ((wanted + share * true) / (1 + share) * cells).sum() / cells.sum().clamp_min(1.0)

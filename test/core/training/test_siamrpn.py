@@ -46,6 +46,7 @@ def batch():
         "exemplar_size": torch.stack(sizes[::2]),
         "search_size": torch.stack(sizes[1::2]),
         "negative": torch.tensor([False, False, True]),
+        "loose": torch.tensor([False, False, False]),
         "track": torch.arange(3),
     }
     pairs["search_size"][2] = 0

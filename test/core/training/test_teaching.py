@@ -19,7 +19,13 @@ from siam_tracker_core.training.augmentation.views import Views
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.pair_module import Clear
 from siam_tracker_core.training.siamban import SiamBANModule, SiamBANTraining
-from siam_tracker_core.training.teaching.lesson import TeachingLoss, labelled_scores, make_lesson, teaching_loss
+from siam_tracker_core.training.teaching.lesson import (
+    TeachingLoss,
+    labelled_scores,
+    make_lesson,
+    softened,
+    teaching_loss,
+)
 from siam_tracker_core.training.teaching.teachers import Answers, FearXS, interpolated
 
 
@@ -177,6 +183,13 @@ def test_loss_is_that_of_its_definition_cell_by_cell():
                 norm += score
         pairs.append(own / norm)
     assert regression.item() == pytest.approx(sum(pairs) / 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_temperature_divides_the_log_odds_of_teachers(temperature):
+    lesson = lesson_of([constant([0, 0, 200, 200], 0.9)], [0, 0, 200, 200], temperature=temperature)
+    assert lesson.scores[0, 2, 2].item() == pytest.approx(1 / (1 + math.exp(-math.log(9) / temperature)), rel=1e-5)
+    assert softened(torch.tensor([0.0, 1.0]), temperature).tolist() == [0, 1]
 
 
 def test_scores_of_a_label_have_its_shape():

@@ -1,0 +1,113 @@
+"""What trainings share whose student may learn from published trackers beside its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.training.augmentation.look_alikes import LookAlikes, put_beside
+from siam_tracker_core.training.engine.module import Batch
+from siam_tracker_core.training.engine.pair_module import Clear, PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.teaching.lesson import Lesson, TeachingLoss, make_lesson, without_others
+from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
+
+
+@dataclass(frozen=True)
+class TaughtTraining(PairTraining):
+    """Settings of a training on pairs that published trackers may teach.
+
+    Attributes:
+        teachers: folders of published trackers' ONNX files by name: ``nanotrack_v3``, ``fear_xs``. With none, the
+            labels alone teach. An answer to a pair takes 2 and 8 ms of one core.
+        look_alikes: how often another video's target stands beside the pair's own.
+    """
+
+    teachers: Mapping[str, str] = field(default_factory=dict)
+    look_alikes: LookAlikes = field(default_factory=LookAlikes)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = sorted(set(self.teachers) - set(TEACHERS))
+        if unknown:
+            raise ConfigError(f"there is no teacher {', '.join(unknown)}; known are {', '.join(TEACHERS)}")
+
+
+class Shown(NamedTuple):
+    """A batch as student and teachers see it.
+
+    Attributes:
+        batch: with another target beside some.
+        pairs: the student's views of it.
+        clear: the teachers'.
+        others: (N, 4), the targets beside in the search views: centre from the middle, width, height; without extent
+            where there is none.
+    """
+
+    batch: Batch
+    pairs: Pairs
+    clear: Clear
+    others: torch.Tensor
+
+
+class TaughtModule(PairModule):
+    """Base of trainings that published trackers may teach; a batch has ``loose`` bool (N,) beside ``PairModule``'s.
+
+    Args:
+        network: to train.
+        recipe: settings.
+        bank: objects to paste; None pastes nothing.
+
+    Raises:
+        WeightsError: if a teacher's files are missing or damaged.
+    """
+
+    recipe: TaughtTraining
+
+    def __init__(self, network: nn.Module, recipe: TaughtTraining, bank: torch.Tensor | None = None) -> None:
+        super().__init__(network, recipe, bank)
+        # In a tuple, as modules are no part of what is trained, averaged and saved.
+        self.teachers: tuple[Teacher, ...] = tuple(
+            TEACHERS[name](Path(folder)) for name, folder in recipe.teachers.items()
+        )
+
+    def show(self, batch: Batch, generator: torch.Generator) -> Shown:
+        """Random views of a batch, with another video's target beside some of its own."""
+        with torch.autocast(batch["search"].device.type, enabled=False):
+            beside = put_beside(batch, self.recipe.look_alikes, generator)
+            batch = {**batch, "search": beside.searches}
+            pairs, clear = self.look(batch, generator)
+            return Shown(batch, pairs, clear, clear.search_views.place(beside.boxes))
+
+    def teach(self, shown: Shown, points: torch.Tensor, settings: TeachingLoss) -> Lesson:
+        """What a student is to say of a batch.
+
+        Args:
+            shown: the batch.
+            points: (rows, columns, 2), of the student's cells in pixels from the search views' middles.
+            settings: of the lesson.
+        """
+        pairs = shown.pairs
+        with torch.autocast(points.device.type, enabled=False):
+            answers = [teacher.answer(shown.batch, shown.clear, points) for teacher in self.teachers]
+            lesson = make_lesson(answers, pairs.boxes, pairs.negative, shown.batch["loose"], points, settings)
+            return without_others(lesson, pairs.boxes, shown.others, points)
+
+    @staticmethod
+    def strangers(shown: Shown) -> torch.Tensor:
+        """Bool (N,), where the search image of the sample before cannot show a sample's target.
+
+        See ``cross_video_negatives``; what stands beside the target there is the exemplar of two samples before.
+        """
+        track: torch.Tensor = shown.batch["track"]
+        beside = shown.others[:, 2].roll(1) > 0
+        return cross_video_negatives(shown.batch) & ~(beside & (track == track.roll(2)))
+
+    def settings(self) -> dict[str, Any]:
+        # Where the teachers' files lay is nobody's affair.
+        return {**super().settings(), "teachers": [teacher.name for teacher in self.teachers]}
