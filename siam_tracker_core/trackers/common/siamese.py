@@ -91,7 +91,7 @@ class SiameseState(TargetState, Generic[TargetT]):
         confident_box, confident_side: box and side where the evidence last spoke for the target.
         habits: how it moves, and how large it is.
         own_peak: the response's peak on the target's own frame.
-        evidence: of the last frame, see ``Calibration``.
+        evidence: of the last frame, see ``Calibration``; of a tracker that learns also its filter's response there.
         confidence: whether the target is tracked or lost.
         lost_search: where it is looked for; None while it is not lost.
         target: what the paper keeps of a target.
@@ -102,7 +102,7 @@ class SiameseState(TargetState, Generic[TargetT]):
     confident_side: float
     habits: Habits
     own_peak: float
-    evidence: tuple[float, float]
+    evidence: tuple[float, ...]
     confidence: Confidence
     lost_search: LostSearch | None
     target: TargetT
@@ -159,7 +159,7 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
                 moved = replace(moved, confident_box=moved.box, confident_side=moved.search_side)
             if state.confidence.state is confidence.state is TrackState.TRACKING:
                 moved = replace(moved, habits=state.habits.after(state.box, moved.box))
-        moved = replace(moved, evidence=evidence, confidence=confidence)
+        moved = replace(moved, evidence=self._all_evidence(evidence, output), confidence=confidence)
         reason = confidence.reason(score, config)
         return moved, TrackResult(moved.box, score, confidence.state, self._response_map(state, output), reason)
 
@@ -168,11 +168,11 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
             return replace(state, box=bounded(state.box, state.box, 0.0, state.image_size))
         return replace(self._sought(state), confidence=Confidence(TrackState.LOST))
 
-    def probe(self, state: SiameseState[TargetT], frame: Frame, window: Window) -> tuple[float, float]:
-        """The evidence (see ``Calibration``) for a target inside a window, without moving it."""
+    def probe(self, state: SiameseState[TargetT], frame: Frame, window: Window) -> tuple[float, ...]:
+        """The evidence (see ``SiameseState``) for a target inside a window, without moving it."""
         with torch.inference_mode():
             output = self._look(state.target, frame, window, state.box)
-        return self._evidence(state.own_peak, output)
+        return self._all_evidence(self._evidence(state.own_peak, output), output)
 
     def _begun(
         self, frame: Frame, box: Box, search_side: float, own: OutputT, target: TargetT
@@ -239,6 +239,10 @@ class SiameseModel(TrackerModel[SiameseState[TargetT], OutputT], Generic[TargetT
     def _evidence(self, own_peak: float, output: OutputT) -> tuple[float, float]:
         """What speaks for the target in an output; the first number is what the network's peaks say."""
         return evidence_vector(output.peak, own_peak, output.psr)
+
+    def _all_evidence(self, evidence: tuple[float, float], output: OutputT) -> tuple[float, ...]:
+        """The evidence with what others than the network say of an output."""
+        return evidence
 
     def _score(self, evidence: tuple[float, float], output: OutputT) -> float:
         """Confidence in 0..1 of an output."""

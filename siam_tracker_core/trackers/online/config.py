@@ -13,6 +13,9 @@ from siam_tracker_core.trackers.common.calibration import Calibration
 from siam_tracker_core.trackers.common.gate import GateConfig
 from siam_tracker_core.trackers.common.limits import Count, NotNegative, Odd, Positive, Share, Whole
 
+# What lies beyond is as good or as bad as these.
+HELD_RESPONSE = -1.0, 2.0
+
 
 def _gate() -> GateConfig:
     return GateConfig(distractor=0.5, matching=0.8, classification=0.6, least=0.4)
@@ -40,7 +43,8 @@ class ResponseCalibration:
 
     def score(self, peak: float, psr: float, response: float) -> float:
         """Confidence in 0..1 of evidence as ``evidence_vector`` defines it, and a response; 0 for no numbers."""
-        held = min(max(response, -1.0), 2.0) if math.isfinite(response) else math.nan
+        low, high = HELD_RESPONSE
+        held = min(max(response, low), high) if math.isfinite(response) else math.nan
         return Calibration(self.bias + self.response * held, self.peak, self.psr).score(peak, psr)
 
 

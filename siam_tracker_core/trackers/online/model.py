@@ -180,6 +180,9 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
         other = rival(spot.response, (x, y), (width / 2, height / 2)) / max(spot.score, 1e-6)
         return learner.decide(online, output.seen, spot.centre, (spot.score, output.liking), other)
 
+    def _all_evidence(self, evidence: tuple[float, float], output: HeardT) -> tuple[float, ...]:
+        return evidence if self.learner is None or output.seen is None else (*evidence, output.liking)
+
     def _score(self, evidence: tuple[float, float], output: HeardT) -> float:
         if self.learner is None or output.seen is None or not output.seen.share:
             return super()._score(evidence, output)

@@ -115,13 +115,15 @@ class SiamFCModel(LearningModel[SiamFCTarget, SiamFCOutput]):
     def _windows(self, state: SiamFCState) -> tuple[Window, ...]:
         return self.pyramid.windows(state.search_window)
 
-    def look(self, template: Tensors, frame: Frame, window: Window) -> SiamFCOutput:
-        """What the network says of one window, without preference for its middle."""
-        responses, *_ = self.backend.search(template, frame.crops([window], self.config.search_size))
-        return self.pyramid.read(responses, [[window]], [True])[0]
+    def look(self, template: Tensors, frame: Frame, window: Window, online: OnlineState | None = None) -> SiamFCOutput:
+        """What the network says of one window, without preference for its middle, and what a filter says there."""
+        responses, *features = self.backend.search(template, frame.crops([window], self.config.search_size))
+        output = self.pyramid.read(responses, [[window]], [True])[0]
+        seen = self._seen([online], features, responses.shape[-1])
+        return output.heard(seen[0] if seen else None, (output.dx / self.stride, output.dy / self.stride))
 
     def _look(self, target: SiamFCTarget, frame: Frame, window: Window, box: Box) -> SiamFCOutput:
-        return self.look(target.template, frame, window)
+        return self.look(target.template, frame, window, target.online)
 
     def _votes(
         self, states: Sequence[SiamFCState], features: Sequence[torch.Tensor], count: int, size: int

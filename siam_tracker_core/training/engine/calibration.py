@@ -2,7 +2,7 @@
 
 Evidence is gathered on training sequences: frames in which the tracker is right or has drifted, windows beside the
 target in its own video, and windows of other videos, where the target cannot be. A logistic regression (scikit-learn)
-turns it into a probability.
+turns it into a probability. Of a tracker that learns while it tracks, the filter's response is part of the evidence.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from siam_tracker_core.errors import DatasetError
 from siam_tracker_core.geometry import Box, Window
 from siam_tracker_core.trackers.common.calibration import Calibration
 from siam_tracker_core.trackers.common.siamese import NetworkOutput, SiameseModel, SiameseState
+from siam_tracker_core.trackers.online.config import HELD_RESPONSE, ResponseCalibration
 from siam_tracker_core.trackers.tracker import Tracker
 
 RIGHT, WRONG = 0.5, 0.2
@@ -35,7 +36,7 @@ class Evidence:
     """Evidence with the truth.
 
     Attributes:
-        values: float64 (n, 2), relative peak and log peak-to-sidelobe ratio.
+        values: float64 (n, 2), relative peak and log peak-to-sidelobe ratio; (n, 3) with the filter's response.
         right: bool (n,), whether the target was there.
     """
 
@@ -63,7 +64,7 @@ def gather(
     model = tracker.model
     assert isinstance(model, SiameseModel)
     rng = np.random.default_rng(seed)
-    values: list[tuple[float, float]] = []
+    values: list[tuple[float, ...]] = []
     right: list[bool] = []
     for sequence in tqdm(sequences, desc="gathering evidence", unit="sequence", disable=None):
         tracker.init(sequence.image(0), sequence.boxes[0])
@@ -84,7 +85,10 @@ def gather(
                     x, y = rng.uniform((0, 0), (stranger.width, stranger.height))
                     values.append(model.probe(tracker.state, stranger, Window(float(x), float(y), window.size)))
                 right += [False] * (len(values) - len(right))
-    return Evidence(np.array(values), np.array(right))
+    table, there = np.array(values), np.array(right)
+    # A network or filter that overflows says nothing.
+    usable = np.isfinite(table).all(axis=1)
+    return Evidence(table[usable], there[usable])
 
 
 def _beside(window: Window, truth: Box, rng: np.random.Generator) -> Window:
@@ -95,8 +99,10 @@ def _beside(window: Window, truth: Box, rng: np.random.Generator) -> Window:
     return Window(x + distance * float(np.cos(angle)), y + distance * float(np.sin(angle)), window.size)
 
 
-def fit(evidence: Evidence) -> tuple[Calibration, float]:
+def fit(evidence: Evidence) -> tuple[Calibration | ResponseCalibration, float]:
     """The calibration that explains the evidence, and the area under its ROC curve.
+
+    Evidence with the filter's response has a ``ResponseCalibration``.
 
     Raises:
         DatasetError: if the evidence is all right or all wrong.
@@ -107,11 +113,13 @@ def fit(evidence: Evidence) -> tuple[Calibration, float]:
             "both kinds is needed; give more or other sequences, or a tracker that follows its target"
         )
     # The penalty on the coefficients takes features of unit deviation for granted; peaks of some networks have a tenth.
-    scaler = StandardScaler().fit(evidence.values)
-    values = scaler.transform(evidence.values)
+    held = evidence.values.copy()
+    held[:, 2:] = held[:, 2:].clip(*HELD_RESPONSE)
+    scaler = StandardScaler().fit(held)
+    values = scaler.transform(held)
     # Each kind weighs one half, whatever the share of frames in which the target is lost.
     model = LogisticRegression(class_weight="balanced").fit(values, evidence.right)
     slopes = model.coef_[0] / scaler.scale_
-    peak, psr = (float(value) for value in slopes)
-    calibration = Calibration(float(model.intercept_[0] - slopes @ scaler.mean_), peak, psr)
+    kind = Calibration if len(slopes) == 2 else ResponseCalibration
+    calibration = kind(float(model.intercept_[0] - slopes @ scaler.mean_), *map(float, slopes))
     return calibration, float(roc_auc_score(evidence.right, model.decision_function(values)))

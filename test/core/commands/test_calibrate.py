@@ -14,7 +14,10 @@ from siam_tracker_core.training.engine.calibration import Evidence, fit
 from siam_tracker_core.weights import read_weights, shared_files
 
 NAMES = ("siamrpn_mobilenetv2.safetensors", "siamrpn_mobilenetv2_online.safetensors")
-EVIDENCE = Evidence(np.array([[0.2, 0.5], [0.8, 1.5], [0.4, 0.7], [0.9, 2.0]]), np.array([False, True, True, True]))
+# The second tracker learns: its filter's response is the third number.
+EVIDENCE = Evidence(
+    np.array([[0.2, 0.5, 0.1], [0.8, 1.5, 0.9], [0.4, 0.7, 0.6], [0.9, 2.0, 0.8]]), np.array([False, True, True, True])
+)
 
 
 @pytest.fixture
@@ -27,10 +30,13 @@ def weights(tmp_path: Path, repository_root: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_shared_stays_shared(weights: Path, tmp_path: Path) -> None:
-    before, size = read_weights(weights)[0], weights.stat().st_size
+    (before, metadata), size = read_weights(weights), weights.stat().st_size
+    plain = metadata["config"]["calibration"]
     command.calibrate(weights, tmp_path)
     state, metadata = read_weights(weights)
-    assert metadata["config"]["calibration"] == vars(fit(EVIDENCE)[0])
+    assert metadata["config"]["online"]["calibration"] == vars(fit(EVIDENCE)[0])
+    assert metadata["config"]["calibration"] == plain
+    assert metadata["provenance"]["online"]["calibration"]["looks"] == 4
     assert shared_files(weights).keys() == {NAMES[0]}
     assert weights.stat().st_size < size + 1000
     assert all(torch.equal(state[name], before[name]) for name in before)

@@ -1,4 +1,4 @@
-"""SiamFC and SiamRPN beside a teacher: what is learned of it, at which places, and what a loose label does not teach."""
+"""SiamFC and SiamRPN beside a teacher: what is learned of it, where, and what a loose label does not teach."""
 
 from __future__ import annotations
 

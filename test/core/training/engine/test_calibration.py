@@ -42,6 +42,35 @@ def test_calibration_does_not_depend_on_the_evidence_s_units():
     np.testing.assert_allclose([other.score(*row) for row in values * [100, 1]], scores, atol=1e-6)
 
 
+def test_a_filter_s_response_is_weighed_beside_the_network_s_evidence():
+    """Only the response tells right from wrong here; one far beyond the range that scores hold it to spoils nothing."""
+    rng = np.random.default_rng(0)
+    right = rng.random(400) < 0.5
+    values = rng.normal(size=(400, 3))
+    values[:, 2] = np.where(right, 0.8, 0.2) + 0.1 * rng.normal(size=400)
+    values[right.argmax(), 2] = 1e6
+    calibration, area = fit(Evidence(values, right))
+    scores = np.array([calibration.score(*row) for row in values])
+    assert area > 0.99
+    assert np.mean((scores > 0.5) == right) > 0.99
+    assert calibration.response > 5 * max(abs(calibration.peak), abs(calibration.psr))
+
+
+@pytest.mark.parametrize("name", ["siamfc", "siamrpn_mobilenetv2_online"])
+def test_looks_of_a_tracker_that_learns_tell_what_its_scores_are_made_of(name, videos):
+    """In every look, beside the target and in other videos too; and a frame's score is that of its evidence."""
+    sequences = [each.head(6) for each in read_sequences(videos)[:2]]
+    settings = {"lost": {"enabled": False}, "online": {"enabled": True}}
+    tracker = load_tracker(name, "cpu", config=settings, runtime="torch")
+    evidence = gather(tracker, sequences, every=2)
+    # 5 frames of 2 sequences, and looks beside the target and into the other video in frames 2 and 4.
+    assert evidence.values.shape == (len(evidence.right), 3)
+    assert 2 * 4 < len(evidence.right) <= 2 * (5 + 4)
+    assert evidence.values[evidence.right, 2].mean() > evidence.values[~evidence.right, 2].mean() + 0.3
+    result = tracker.update(sequences[-1].image(5))
+    assert result.score == tracker.config.online.calibration.score(*tracker.state.evidence)
+
+
 @pytest.mark.slow
 def test_calibration_of_proposals(videos, tmp_path, monkeypatch, capsys):
     """A tracker with random weights: it looks, and its evidence is of the kind that calibration wants."""
