@@ -130,7 +130,7 @@ class Learner:
             notebook = state.notebook.refuse(self.config.undo_after)
             return replace(state, gate=gate, notebook=notebook, lesson=None, decision=_told(decision, notebook, state))
         cells = centre[0] / self.stride, centre[1] / self.stride
-        lesson = Lesson(seen.samples, cells, seen.response.clamp(0, 1))
+        lesson = Lesson(seen.samples, cells, seen.response)
         return replace(state, gate=gate, decision=decision, lesson=lesson)
 
     def refuse(self, state: OnlineState, reason: str, at_once: bool = False) -> OnlineState:
@@ -198,7 +198,7 @@ class Learner:
         """Of cells, more for those off the target that look like it; None where all weigh the same."""
         if not self.config.hard_negatives:
             return None
-        responses = _stacked([lesson.response for _, lesson in pupils]).flatten(1)
+        responses = _stacked([lesson.response for _, lesson in pupils]).flatten(1).clamp(0, 1)
         return 1 + self.config.hard_negatives * (responses - wanted).clamp_min(0)
 
     def _shares(self, responses: torch.Tensor) -> list[float]:

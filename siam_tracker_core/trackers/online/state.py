@@ -37,7 +37,7 @@ class Lesson:
     Attributes:
         samples: (D, rows, columns).
         centre: of the target, x and y in cells from the map's middle.
-        response: (size, size), the filter's, held to 0..1.
+        response: (size, size), the filter's.
     """
 
     samples: torch.Tensor
