@@ -50,7 +50,7 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     if names in ([], ["auto"], ["torch"]):
         return BUILDERS[kind](blueprint)
     model, settings = ON_BACKENDS[kind]
-    config = blueprint.config(settings)
+    config, wish = blueprint.config(settings), replace(wish, rounding=model.bears_rounding)
     sizes = crop_sizes(config)
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
     if config.online.features is not None:  # the graphs give features as well

@@ -27,7 +27,7 @@ from siam_tracker_core.runtimes.graph_backend import GraphBackend
 from siam_tracker_core.runtimes.libraries import ONNX, ONNXRUNTIME, OPENVINO, TENSORRT
 from siam_tracker_core.runtimes.manifest import LAYOUT, MANIFEST, Manifest, read_manifest
 from siam_tracker_core.runtimes.onnxruntime_backend import ONNXRuntimeBackend
-from siam_tracker_core.runtimes.openvino_backend import OpenVINOBackend
+from siam_tracker_core.runtimes.openvino_backend import OpenVINOBackend, native_halves
 from siam_tracker_core.runtimes.quantising import require_int8
 from siam_tracker_core.runtimes.tensorrt_backend import TensorRTBackend
 from siam_tracker_core.runtimes.torchscript_backend import TorchScriptBackend
@@ -56,6 +56,7 @@ class Wish:
         device: to run on.
         threads: for the network; None for all cores that may be used.
         cache: folder for graphs that are written on the way, for compiled ones, and for what was measured.
+        rounding: whether the tracker is as good on answers that are rounded to bfloat16, so that ``auto`` may take it.
     """
 
     runtime: str
@@ -63,6 +64,7 @@ class Wish:
     device: torch.device
     threads: int | None
     cache: Path
+    rounding: bool = False
 
     def check(self) -> None:
         """Refuse a wish that no machine can grant.
@@ -181,14 +183,15 @@ def _written(subject: Subject, folder: Path) -> Manifest:
 
 
 def _precision(name: str, wish: Wish) -> str:
-    """The precision to compute in: ``auto`` is half on a GPU and single on a CPU.
+    """The precision to compute in: ``auto`` is half on a GPU, and on a CPU that computes bfloat16 where that will do.
 
-    OpenVINO computes all of a graph in bfloat16 where it computes anything in it. A response rounded to eight bits has
-    its peak in another cell.
+    OpenVINO computes all of a graph in bfloat16 where it computes anything in it. A response of SiamFC that is rounded
+    to eight bits has its peak in another cell; SiamRPN's scores and boxes are made of logits in single precision.
     """
     if wish.precision != "auto":
         return wish.precision
-    return "half" if name == "tensorrt" else "single"
+    half = name == "tensorrt" or (name == "openvino" and wish.rounding and "BF16" in native_halves())
+    return "half" if half else "single"
 
 
 def _opened(name: str, folder: Path, manifest: Manifest, wish: Wish, precision: str | None) -> GraphBackend:
