@@ -137,8 +137,10 @@ def make_small(content: dict, shards: dict, videos: Path, objects: Path, folder:
         data["box_pairs"] = {"positives": 4, "negatives": 4}
         training["layers"] |= {"hidden": 16, "outputs": 16}
         training["search_size"] = 192
-    if content["tracker"] == "siamban":  # compiling takes minutes, and the teachers are other people's files
-        training |= {"teachers": {}, "compile": False}
+    if content["tracker"] == "siamban":  # compiling takes minutes
+        training["compile"] = False
+    if "teachers" in training:  # other people's files
+        training["teachers"] = {}
     frames = 1 if content["tracker"] == "srt" else 2  # a frame of it has hundreds of candidates
     content["validation"] = {"root": str(videos), "names": ["made5"], "frames": frames}
     if data.get("kind", "pairs") == "pairs":
