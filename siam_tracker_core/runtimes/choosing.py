@@ -285,6 +285,7 @@ def _machine(wish: Wish) -> dict[str, object]:
         "threads": threads_to_use(wish.threads),
         "gpu": gpu,
         "precision": wish.precision,
+        "rounding": wish.rounding,
     }
 
 
