@@ -63,6 +63,9 @@ class TaughtModule(PairModule):
         recipe: settings.
         bank: objects to paste; None pastes nothing.
 
+    Attributes:
+        teachers: that are asked about each pair; none where the labels teach alone.
+
     Raises:
         WeightsError: if a teacher's files are missing or damaged.
     """
