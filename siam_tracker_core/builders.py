@@ -25,7 +25,7 @@ from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig, SiamRPNModel
 from siam_tracker_core.trackers.srt import SRTConfig, SRTModel
 from siam_tracker_core.trackers.tracker import Tracker
-from siam_tracker_core.weights import load_into
+from siam_tracker_core.weights import below, load_into
 
 ConfigT = TypeVar("ConfigT")
 
@@ -205,8 +205,7 @@ def build_cascade(blueprint: Blueprint) -> Tracker:
 
 def _half(blueprint: Blueprint, name: str) -> Blueprint:
     """What one network of several is built from, whose tensors' names begin with its own."""
-    prefix = f"{name}."
-    state = {key.removeprefix(prefix): tensor for key, tensor in blueprint.state.items() if key.startswith(prefix)}
+    state = below(blueprint.state, f"{name}.")
     path = f"the {name} half of {blueprint.path}"
     return replace(blueprint, path=path, state=state, metadata={"network": blueprint.network.get(name, {})})
 

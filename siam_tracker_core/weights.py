@@ -135,6 +135,11 @@ def _shared(path: Path, files: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     return found
 
 
+def below(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with ``prefix``, such as ``backbone.``, by the rest of their names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
 def shared_files(path: str | Path) -> dict[str, str]:
     """The files beside a weights file that hold tensors of it, each with its SHA-256.
 

@@ -14,7 +14,7 @@ from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.evaluation.report.plot_style import STYLE, svg
 from siam_tracker_core.evaluation.report.svg_file import write_svg
 from siam_tracker_core.networks.layer_fusion import LayerFusion
-from siam_tracker_core.weights import load_into, read_weights
+from siam_tracker_core.weights import below, load_into, read_weights
 
 
 def fusion_maps(path: Path) -> tuple[list[str], NDArray[np.float32]]:
@@ -33,10 +33,8 @@ def fusion_maps(path: Path) -> tuple[list[str], NDArray[np.float32]]:
     layers = list(metadata.get("network", {}).get("layers", []))
     if len(layers) < 2:
         raise WeightsError(f"{path} holds no weight maps of a fusion; a DSiamM has them, with two layers or more")
-    inside = "fusion."
-    own = {name.removeprefix(inside): tensor for name, tensor in state.items() if name.startswith(inside)}
     fusion = LayerFusion(len(layers), int(metadata["network"]["cells"]))
-    load_into(fusion, own, str(path))
+    load_into(fusion, below(state, "fusion."), str(path))
     return layers, fusion.weights.detach().numpy()
 
 

@@ -21,7 +21,7 @@ from siam_tracker_core.errors import ConfigError, WeightsError
 from siam_tracker_core.files import check_outputs
 from siam_tracker_core.networks import backbone as make_backbone
 from siam_tracker_core.networks import described_backbone
-from siam_tracker_core.weights import load_into, read_weights
+from siam_tracker_core.weights import below, load_into, read_weights
 
 
 def analyse(
@@ -132,8 +132,7 @@ def _trained(path: Path, options: dict[str, Any]) -> nn.Module:
     if "backbone" not in description:
         raise WeightsError(f"{path} does not tell which backbone it holds")
     if "tracker" in metadata:
-        inside = "backbone."
-        state = {name.removeprefix(inside): tensor for name, tensor in state.items() if name.startswith(inside)}
+        state = below(state, "backbone.")
     changed = {**description.get("backbone_options", {}), **options}
     module = described_backbone({**description, "backbone_options": changed}, "", str(path))
     load_into(module, state, str(path))

@@ -13,7 +13,7 @@ from siam_tracker_core.networks import backbone as build
 from siam_tracker_core.networks.shallower import without_last_units
 from siam_tracker_core.training.data.crop_store import EXEMPLAR_SIZE
 from siam_tracker_core.training.engine.saving import check_new, save
-from siam_tracker_core.weights import load_into, read_weights, sha256
+from siam_tracker_core.weights import below, load_into, read_weights, sha256
 
 _PREFIX = "backbone."
 
@@ -37,7 +37,7 @@ def make_shallower(weights: Path, backbone: str, out: Path) -> None:
     if "backbone_options" in description:
         raise WeightsError(f"{weights} has a backbone with options of its own, of which no shallower one is made")
     deeper = description["backbone"]
-    features = {name.removeprefix(_PREFIX): t for name, t in state.items() if name.startswith(_PREFIX)}
+    features = below(state, _PREFIX)
     kept = without_last_units(features, deeper, backbone)
     network = build(backbone)
     load_into(network, kept, str(weights))

@@ -7,7 +7,7 @@ from pathlib import Path
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks.ungrouped import without_groups
 from siam_tracker_core.training.engine.saving import check_new, save
-from siam_tracker_core.weights import read_weights, sha256
+from siam_tracker_core.weights import below, read_weights, sha256
 
 _PREFIX = "backbone."
 
@@ -27,7 +27,7 @@ def make_ungrouped(weights: Path, out: Path) -> None:
     network = metadata.get("network", {})
     if metadata.get("tracker") not in ("siamfc", "siamrpn") or network.get("backbone") != "alexnet":
         raise WeightsError(f"{weights} is no SiamFC or SiamRPN on alexnet; give one, such as siamfc.safetensors")
-    features = without_groups({name.removeprefix(_PREFIX): t for name, t in state.items() if name.startswith(_PREFIX)})
+    features = without_groups(below(state, _PREFIX))
     told = {
         **metadata,
         "network": {**network, "backbone": "alexnet_wide"},

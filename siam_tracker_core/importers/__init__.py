@@ -19,7 +19,7 @@ from siam_tracker_core.importers.checkpoint import read_tensors
 from siam_tracker_core.importers.published import Published
 from siam_tracker_core.networks import VGG
 from siam_tracker_core.networks.normalise import CAFFE, IMAGENET
-from siam_tracker_core.weights import sha256
+from siam_tracker_core.weights import below, sha256
 
 KINDS: dict[str, Published] = {
     **torchvision.KINDS,
@@ -77,7 +77,7 @@ def import_checkpoint(kind: str, path: str | Path, part: str = "all") -> Importe
     metadata = dict(definition.metadata)
     if part == "backbone":
         metadata = {"network": {"backbone": metadata["network"]["backbone"]}}
-        inside = {name.removeprefix(INSIDE): tensor for name, tensor in state.items() if name.startswith(INSIDE)}
+        inside = below(state, INSIDE)
         state = inside or state  # of a classifier nothing but its backbone was kept
     metadata["provenance"] = {
         "imported": kind,

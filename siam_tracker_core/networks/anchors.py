@@ -58,11 +58,16 @@ class Anchors(nn.Module):
         """
         key = (size, self.sizes.device)
         if key not in self._grids:
-            steps = (torch.arange(size, device=self.sizes.device) - (size - 1) / 2) * self.stride
-            rows, columns = torch.meshgrid(steps, steps, indexing="ij")
-            centres = torch.stack((columns, rows), dim=-1).expand(len(self), -1, -1, -1)
+            centres = cell_centres(size, size, self.stride, self.sizes.device).expand(len(self), -1, -1, -1)
             self._grids[key] = torch.cat((centres, self.sizes[:, None, None].expand(-1, size, size, -1)), dim=-1)
         return self._grids[key]
+
+
+def cell_centres(rows: int, columns: int, stride: int, device: torch.device) -> torch.Tensor:
+    """Where the cells of a response are, (rows, columns, 2): x and y in search pixels from the crop's middle."""
+    across = (torch.arange(columns, device=device) - (columns - 1) / 2) * stride
+    down = (torch.arange(rows, device=device) - (rows - 1) / 2) * stride
+    return torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
 
 
 def encode(targets: torch.Tensor, anchors: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from siam_tracker_core.networks.anchors import cell_centres
 from siam_tracker_core.networks.backbone import Backbone
 from siam_tracker_core.networks.rpn import Proposals
 from siam_tracker_core.networks.siamese import SiameseNetwork
@@ -149,9 +150,7 @@ class SiamBANNetwork(SiameseNetwork):
         """float32 (size, size, 2): x and y of the cells in search pixels from the crop's middle."""
         key = (size, device)
         if key not in self._points:
-            steps = (torch.arange(size, device=device) - (size - 1) / 2) * self.backbone.stride
-            rows, columns = torch.meshgrid(steps, steps, indexing="ij")
-            self._points[key] = torch.stack((columns, rows), dim=-1)
+            self._points[key] = cell_centres(size, size, self.backbone.stride, device)
         return self._points[key]
 
     def boxes(self, distances: torch.Tensor) -> torch.Tensor:

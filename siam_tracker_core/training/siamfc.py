@@ -12,6 +12,7 @@ from torch import nn
 from siam_tracker_core.config import departures
 from siam_tracker_core.limits import NotNegative, Positive
 from siam_tracker_core.networks import SiamFCNetwork, backbone, cross_correlation
+from siam_tracker_core.networks.anchors import cell_centres
 from siam_tracker_core.trackers.common.lost import LostConfig
 from siam_tracker_core.trackers.siamfc import SiamFCConfig, SiamFCModel
 from siam_tracker_core.trackers.tracker import Tracker
@@ -20,7 +21,7 @@ from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import Pairs
 from siam_tracker_core.training.engine.pictures import cross, overlay, to_pictures
 from siam_tracker_core.training.engine.recipe import BackboneOptions, WarmUp, described
-from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, cell_centres, response_labels
+from siam_tracker_core.training.losses.logistic import balanced_logistic_loss, response_labels
 from siam_tracker_core.training.teaching.lesson import TeachingLoss, score_loss
 from siam_tracker_core.training.teaching.taught_module import TaughtModule, TaughtTraining
 

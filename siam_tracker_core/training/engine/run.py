@@ -29,6 +29,7 @@ from siam_tracker_core.training.engine.recipe import Recipe
 from siam_tracker_core.training.engine.speed import SpeedReport, Waiting
 from siam_tracker_core.training.engine.unfreezing import GradualUnfreezing
 from siam_tracker_core.training.engine.validation import TrackingValidation, Validation, validation_sequences
+from siam_tracker_core.weights import below
 
 LIGHTNING_PRECISIONS = {"single": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -174,8 +175,7 @@ def fit(
 def best_network(out: Path, run: Run) -> torch.nn.Module:
     """The network of a run with the averaged weights that validated best; ``run.network`` is changed into it."""
     averaged = read_checkpoint(out / BEST)["callbacks"][WeightAverage.__name__]["averaged"]
-    state = {name.removeprefix("module."): tensor for name, tensor in averaged.items() if name.startswith("module.")}
-    run.network.load_state_dict(state)
+    run.network.load_state_dict(below(averaged, "module."))
     return run.network
 
 

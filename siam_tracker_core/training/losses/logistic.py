@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
+from siam_tracker_core.networks.anchors import cell_centres
+
 
 def response_labels(rows: int, columns: int, centres: torch.Tensor, stride: int, radius: float) -> torch.Tensor:
     """Where the target is in a response map: 1 within ``radius`` of its centre, else 0 (SiamFC equation 4).
@@ -20,13 +22,6 @@ def response_labels(rows: int, columns: int, centres: torch.Tensor, stride: int,
     """
     offsets = cell_centres(rows, columns, stride, centres.device) - centres[:, None, None]
     return (offsets.square().sum(dim=-1) <= radius**2 + 1e-3).float()
-
-
-def cell_centres(rows: int, columns: int, stride: int, device: torch.device) -> torch.Tensor:
-    """Where the cells of a response map are, (rows, columns, 2): x and y in search pixels from the image's middle."""
-    across = (torch.arange(columns, device=device) - (columns - 1) / 2) * stride
-    down = (torch.arange(rows, device=device) - (rows - 1) / 2) * stride
-    return torch.stack(torch.meshgrid(across, down, indexing="xy"), dim=-1)
 
 
 def balanced_logistic_loss(
