@@ -20,6 +20,7 @@ from siam_tracker_core.runtimes.libraries import ONNX
 from siam_tracker_core.runtimes.torch_backend import TorchBackend
 from siam_tracker_core.trackers.siamfc import SiamFCConfig
 from siam_tracker_core.trackers.siamrpn import SiamRPNConfig
+from siam_tracker_core.trackers.siamrpn.model import CPU_BATCH
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.weights import sha256
 
@@ -50,8 +51,9 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     if names in ([], ["auto"], ["torch"]):
         return BUILDERS[kind](blueprint)
     model, settings = ON_BACKENDS[kind]
-    config, wish = blueprint.config(settings), replace(wish, rounding=model.bears_rounding)
+    config = blueprint.config(settings)
     sizes = crop_sizes(config)
+    wish = replace(wish, rounding=model.bears_rounding, together=sizes.count if sizes.count > 1 else CPU_BATCH)
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
     if config.online.features is not None:  # the graphs give features as well
         key["features"] = config.online.features
@@ -135,8 +137,10 @@ def why_not(kind: str) -> str:
 
 def crop_sizes(config: SiamFCConfig | SiamRPNConfig) -> CropSizes:
     """The sizes of the crops that settings ask for, the usual one first."""
-    searches = config.searches() if isinstance(config, SiamRPNConfig) else {"search_size": config.search_size}
-    return CropSizes(config.exemplar_size, tuple(dict.fromkeys(searches.values())), config.context_amount)
+    if isinstance(config, SiamRPNConfig):
+        searches = tuple(dict.fromkeys(config.searches().values()))
+        return CropSizes(config.exemplar_size, searches, config.context_amount)
+    return CropSizes(config.exemplar_size, (config.search_size,), config.context_amount, config.scales)
 
 
 def _torch_backend(blueprint: Blueprint) -> TorchBackend:

@@ -220,7 +220,11 @@ class SiamRPNNetwork(SiameseNetwork):
 
     def template(self, exemplars: torch.Tensor) -> Kernels:
         """The template branch: kernels of exemplar images (N, 3, 127, 127) with values in 0..255."""
-        return self.head.kernels(_inner(self.backbone(exemplars), self.exemplar_margin))
+        return self.kernels(self.backbone(exemplars))
+
+    def kernels(self, features: torch.Tensor) -> Kernels:
+        """Kernels of the backbone's features of exemplar images."""
+        return self.head.kernels(_inner(features, self.exemplar_margin))
 
     def trimmed(self, features: torch.Tensor) -> torch.Tensor:
         return _inner(features, self.search_margin)

@@ -25,11 +25,13 @@ class CropSizes:
         exemplar: side of the exemplar crop in pixels.
         searches: sides of the search crops in pixels.
         context: margin around the target as a share of its width plus height.
+        count: of search crops for a target in a frame.
     """
 
     exemplar: int
     searches: tuple[int, ...]
     context: float
+    count: int = 1
 
 
 def largest_differences(

@@ -24,6 +24,7 @@ from siam_tracker_core.runtimes.backend import Backend
 from siam_tracker_core.runtimes.checking import CropSizes
 from siam_tracker_core.runtimes.export import Subject, Wanted, export, library_versions
 from siam_tracker_core.runtimes.graph_backend import GraphBackend
+from siam_tracker_core.runtimes.in_batches import InBatches
 from siam_tracker_core.runtimes.libraries import ONNX, ONNXRUNTIME, OPENVINO, TENSORRT
 from siam_tracker_core.runtimes.manifest import LAYOUT, MANIFEST, Manifest, read_manifest
 from siam_tracker_core.runtimes.onnxruntime_backend import ONNXRuntimeBackend
@@ -57,6 +58,7 @@ class Wish:
         threads: for the network; None for all cores that may be used.
         cache: folder for graphs that are written on the way, for compiled ones, and for what was measured.
         rounding: whether the tracker is as good on answers that are rounded to bfloat16, so that ``auto`` may take it.
+        together: crops that OpenVINO takes at once where there are so many, see ``InBatches``; 1 takes them one by one.
     """
 
     runtime: str
@@ -65,6 +67,7 @@ class Wish:
     threads: int | None
     cache: Path
     rounding: bool = False
+    together: int = 1
 
     def check(self) -> None:
         """Refuse a wish that no machine can grant.
@@ -137,7 +140,7 @@ def _first_that_opens(names: list[str], folder: Path, manifest: Manifest, wish: 
     raise problems[0]
 
 
-def graph_backend(name: str, key: Mapping[str, object], subject: Callable[[], Subject], wish: Wish) -> GraphBackend:
+def graph_backend(name: str, key: Mapping[str, object], subject: Callable[[], Subject], wish: Wish) -> Backend:
     """Run a tracker's network in a runtime for graphs; they are written into the cache where they are not there yet.
 
     Args:
@@ -156,22 +159,33 @@ def graph_backend(name: str, key: Mapping[str, object], subject: Callable[[], Su
             "makes a folder to load"
         )
     ONNX.load()
-    folder = wish.cache / f"graphs-{_digest({**key, 'layout': LAYOUT, **_own_versions()})}"
+    single = _cached(name, key, subject, wish, 1)
+    if name != "openvino" or wish.together == 1:
+        return single
+    return InBatches(single, lambda: _cached(name, key, subject, wish, wish.together), wish.together)
+
+
+def _cached(
+    name: str, key: Mapping[str, object], subject: Callable[[], Subject], wish: Wish, batch: int
+) -> GraphBackend:
+    """The graphs for so many crops at once, see ``graph_backend``."""
+    apart = {"batch": batch} if batch > 1 else {}
+    folder = wish.cache / f"graphs-{_digest({**key, **apart, 'layout': LAYOUT, **_own_versions()})}"
     try:
         manifest = read_manifest(folder)
     except ExportError:
         if (folder / MANIFEST).is_file():
             _log.warning("the graphs in %s are not whole and are written again", folder)
-        manifest = _written(subject(), folder)
+        manifest = _written(subject(), folder, batch)
     return _opened(name, folder, manifest, wish, _precision(name, wish))
 
 
-def _written(subject: Subject, folder: Path) -> Manifest:
+def _written(subject: Subject, folder: Path, batch: int) -> Manifest:
     """Export into the cache; of processes that do so at once the first is right: it may run its graphs already."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         own = Path(scratch) / folder.name
-        manifest = export(subject, own, Wanted("onnx"))
+        manifest = export(subject, own, Wanted("onnx", batch=batch))
         try:
             own.rename(folder)
         except OSError:  # there is one by now, or there was one that is not whole
@@ -207,7 +221,7 @@ def _opened(name: str, folder: Path, manifest: Manifest, wish: Wish, precision: 
 def choose(
     candidates: Mapping[str, Callable[[], Backend]], sizes: CropSizes, key: Mapping[str, object], wish: Wish
 ) -> Backend:
-    """The fastest of several runtimes for one crop, measured once on this machine and then remembered.
+    """The fastest of several runtimes for one target, measured once on this machine and then remembered.
 
     One that is installed but cannot run the network here is left out with a warning. Nothing is remembered then, nor on
     a busy machine, where the first candidate that works is taken unmeasured: threads that wait for a core say nothing
@@ -215,7 +229,7 @@ def choose(
 
     Args:
         candidates: makers of backends by runtime, what is usually fastest first; ``torch`` among them always works.
-        sizes: of the crops.
+        sizes: of the crops, and how many a target needs.
         key: what the speed depends on, beside the machine and the versions.
         wish: device, threads and cache.
 
@@ -246,14 +260,14 @@ def choose(
     best = min(times, key=times.__getitem__) if times else next(iter(made))
     if times:
         told = ", ".join(f"{name} {value:.1f} ms" for name, value in sorted(times.items(), key=lambda item: item[1]))
-        _log.info("runtime %s is the fastest here for one crop: %s", best, told)
+        _log.info("runtime %s is the fastest here for one target: %s", best, told)
     if len(made) == len(candidates):
         known.put(place, best)
     return made[best]
 
 
 def fastest_milliseconds(backends: Mapping[str, Backend], sizes: CropSizes, runs: int = _TIMED_FOR) -> dict[str, float]:
-    """The shortest time of each backend's search branch on one crop.
+    """The shortest time of each backend's search branch on the crops of one target.
 
     They take turns, and the shortest time counts: other work on the machine only ever makes a run longer.
     """
@@ -264,17 +278,17 @@ def fastest_milliseconds(backends: Mapping[str, Backend], sizes: CropSizes, runs
         }
         for run in range(runs + 2):
             for name, backend in backends.items():
-                crop = _blank(sizes.searches[0], backend.device)
+                crops = _blank(sizes.searches[0], backend.device, sizes.count)
                 started = time.perf_counter()
-                backend.search(templates[name], crop)[0].flatten()[0].item()  # waits for the device
+                backend.search(templates[name], crops)[0].flatten()[0].item()  # waits for the device
                 elapsed = (time.perf_counter() - started) * 1e3
                 if run >= 2:  # the first ones set up what later ones use
                     best[name] = min(elapsed, best.get(name, elapsed))
     return best
 
 
-def _blank(size: int, device: torch.device) -> torch.Tensor:
-    crops = torch.full((1, 3, size, size), 128, dtype=torch.uint8, device=device)
+def _blank(size: int, device: torch.device, count: int = 1) -> torch.Tensor:
+    crops = torch.full((count, 3, size, size), 128, dtype=torch.uint8, device=device)
     return crops.contiguous(memory_format=torch.channels_last)
 
 

@@ -88,6 +88,11 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
         """Threads that its network runs on, whatever PyTorch is told; None where PyTorch's number counts."""
         return None
 
+    @property
+    def together(self) -> int:
+        """Targets from which on the network takes several at once in a way of its own, which wants a warm-up."""
+        return 1
+
     @abstractmethod
     def start(self, frame: Frame, box: Box) -> StateT:
         """The state of a target that is inside ``box``, which has been checked against the frame."""

@@ -65,6 +65,11 @@ class Tracker(Generic[StateT, OutputT]):
         return self.model.threads
 
     @property
+    def together(self) -> int:
+        """Targets from which on the network takes several at once in a way of its own, which wants a warm-up."""
+        return self.model.together
+
+    @property
     def state(self) -> StateT:
         """What is known of the target.
 

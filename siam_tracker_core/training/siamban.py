@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from siam_tracker_core.config import STRICT, departures
-from siam_tracker_core.limits import Count, Whole
+from siam_tracker_core.limits import Count
 from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.anchors import centred_iou
 from siam_tracker_core.networks.rpn import Proposals
@@ -22,7 +22,6 @@ from siam_tracker_core.trackers.siamrpn import SiamRPNModel
 from siam_tracker_core.trackers.tracker import Tracker
 from siam_tracker_core.training.augmentation.occlusion import read_bank
 from siam_tracker_core.training.augmentation.views import Jitter
-from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch, Picture
 from siam_tracker_core.training.engine.pair_module import Pairs
 from siam_tracker_core.training.proposal_pictures import proposal_rows
@@ -40,10 +39,7 @@ class SiamBANTraining(TaughtTraining):
         depth: separable convolutions in each tower.
         kernel: side of their depth-wise convolutions in cells.
         loss: of scores and boxes.
-        frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
-            OpenVINO, where it is installed, computes them some twenty times faster than training does.
         tracking: settings of the tracker, which validate and stay with the weights.
-        compile: let PyTorch compile what trains, which takes minutes once and halves a step on a CPU.
     """
 
     search_view: Jitter = field(default_factory=lambda: Jitter(shift=60.0, scale=0.2, stretch=0.12))
@@ -52,9 +48,7 @@ class SiamBANTraining(TaughtTraining):
     depth: Count = 3
     kernel: Count = 5
     loss: TeachingLoss = field(default_factory=TeachingLoss)
-    frozen_front: Whole = 0
     tracking: SiamBANConfig = field(default_factory=SiamBANConfig)
-    compile: bool = False
 
     __pydantic_config__ = STRICT
 
@@ -91,12 +85,6 @@ class SiamBANModule(TaughtModule):
     recipe: SiamBANTraining
     network: SiamBANNetwork
 
-    def __init__(self, network: SiamBANNetwork, recipe: SiamBANTraining, bank: torch.Tensor | None = None) -> None:
-        super().__init__(network, recipe, bank)
-        # In tuples, as modules are no part of what is trained, averaged and saved.
-        self._front = (FrozenFront(network.backbone, recipe.frozen_front),) if recipe.frozen_front else ()
-        self._tail = (torch.compile(self._propose) if recipe.compile else self._propose,)
-
     @classmethod
     def build(cls, recipe: SiamBANTraining, objects: Path | None = None) -> SiamBANModule:
         """A module with a new network.
@@ -115,7 +103,7 @@ class SiamBANModule(TaughtModule):
         shown = self.show(batch, generator)
         pairs, points = shown.pairs, self.network.points(self._cells(shown.pairs), shown.pairs.boxes.device)
         lesson = self.teach(shown, points, settings)
-        proposals = self._propose_pairs(pairs)
+        proposals = Proposals(*self.run(pairs))
         with torch.autocast(pairs.searches.device.type, enabled=False):
             logits = proposals.logits.float()[:, 1, 0]
             boxes = self.network.boxes(proposals.distances)[:, 0]
@@ -132,17 +120,9 @@ class SiamBANModule(TaughtModule):
     def _cells(self, pairs: Pairs) -> int:
         return -(-pairs.searches.shape[-1] // self.network.backbone.stride) - 1
 
-    def _propose_pairs(self, pairs: Pairs) -> Proposals:
-        exemplars, searches = pairs.exemplars, pairs.searches
-        for front in self._front:
-            exemplars, searches = front(exemplars), front(searches)
-        return Proposals(*self._tail[0](exemplars, searches))
-
-    def _propose(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         network = self.network
-        tail = nn.Sequential(*network.backbone.units()[self.recipe.frozen_front :]) if self._front else network.backbone
-        exemplars, searches = tail(exemplars), tail(searches)
-        logits, distances = network.head(searches, network.head.kernels(exemplars))
+        logits, distances = network.head(self.features(searches), network.head.kernels(self.features(exemplars)))
         return logits[..., 1:, 1:], distances[..., 1:, 1:]
 
     def _overlap(self, logits: torch.Tensor, boxes: torch.Tensor, pairs: Pairs) -> torch.Tensor:

@@ -99,7 +99,7 @@ class SiamFCModule(TaughtModule):
         recipe, network = self.recipe, self.network
         shown = self.show(batch, generator)
         pairs = shown.pairs
-        exemplars, searches = network.embed(pairs.exemplars), network.embed(pairs.searches)
+        exemplars, searches = self.run(pairs)
         with torch.autocast(searches.device.type, enabled=False):
             exemplars, searches = exemplars.float(), searches.float()
             logits = network.correlation(exemplars, searches)[:, 0]
@@ -119,6 +119,11 @@ class SiamFCModule(TaughtModule):
                 values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         values["error"] = self._centre_error(logits.detach(), pairs)
         return values
+
+    def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The features that are correlated."""
+        trimmed = self.network.trimmed
+        return trimmed(self.features(exemplars)), trimmed(self.features(searches))
 
     def labels(self, pairs: Pairs, rows: int, columns: int) -> torch.Tensor:
         """Labels (N, rows, columns) of 0 and 1; all 0 where the target is not there."""

@@ -135,7 +135,8 @@ class SiamRPNModule(TaughtModule):
         recipe = self.recipe
         shown = self.show(batch, generator)
         pairs = shown.pairs
-        proposals, strange = self._propose(pairs)
+        said = self.run(pairs)
+        proposals, strange = Proposals(*said[:2]), Proposals(*said[2:]) if said[2:] else None
         scores = proposals.scores.detach()
         with torch.autocast(pairs.searches.device.type, enabled=False):
             grid = self.network.anchors.grid(proposals.logits.shape[-1])
@@ -155,21 +156,23 @@ class SiamRPNModule(TaughtModule):
             values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         return values
 
-    def _propose(self, pairs: Pairs) -> tuple[Proposals, Proposals | None]:
-        """Proposals for the pairs, and, where other videos count, for each exemplar in the search image before its own.
+    def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Logits and distances of the pairs, and, where other videos count, those of each exemplar in the search image
+        before its own.
 
         Both go through the head as one batch. Were the negatives normalised otherwise than the pairs, by running
         statistics for instance, then shifting features in a way that the pairs' normalisation hides would be an easier
         way to a low loss than telling targets apart.
         """
-        kernels, searches = self.network.template(pairs.exemplars), self.network.embed(pairs.searches)
+        network = self.network
+        kernels, features = network.kernels(self.features(exemplars)), network.trimmed(self.features(searches))
         if not self.recipe.cross_video_weight:
-            return self.network.head(searches, kernels), None
-        both = self.network.head(
-            torch.cat((searches, searches.roll(1, dims=0))), Kernels(*(part.repeat(2, 1, 1, 1) for part in kernels))
+            return tuple(network.head(features, kernels))
+        both = network.head(
+            torch.cat((features, features.roll(1, dims=0))), Kernels(*(part.repeat(2, 1, 1, 1) for part in kernels))
         )
-        own, strange = ([part[half] for part in both] for half in (slice(len(searches)), slice(len(searches), None)))
-        return Proposals(*own), Proposals(*strange)
+        halves = (slice(len(features)), slice(len(features), None))
+        return tuple(part[half] for half in halves for part in both)
 
     def _teaching(self, proposals: Proposals, shown: Shown) -> torch.Tensor:
         """Loss of the most probable anchors of all cells against what teachers say there."""

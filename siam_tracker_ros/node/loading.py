@@ -40,7 +40,7 @@ class Loaded:
     """A tracker that is ready.
 
     Attributes:
-        tracker: warmed up for one target.
+        tracker: warmed up for one target, and for as many as its network takes at once.
         threads: chooses on how many threads an update runs.
         seconds: that it took.
     """
@@ -80,7 +80,8 @@ def load(settings: Settings, loader: Load, device: str, complain: Callable[[str]
         runtime=settings.runtime,
         threads=settings.threads or None,
     )
-    tracker.warm_up(targets=1)
+    for targets in sorted({1, min(tracker.together, settings.max_targets)}):
+        tracker.warm_up(targets=targets)
     settle()
     if settings.lock_memory:
         problem = lock_memory()

@@ -20,6 +20,7 @@ from siam_tracker_core.geometry import Box, Window, context_size
 from siam_tracker_core.networks.anchors import suppress
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.runtimes import Backend, Tensors, joined, torch_backend
+from siam_tracker_core.runtimes.in_batches import InBatches
 from siam_tracker_core.trackers.common.boxes import bounded, damped
 from siam_tracker_core.trackers.common.calibration import evidence_vector, log_odds
 from siam_tracker_core.trackers.common.lost import LostSearch
@@ -80,6 +81,10 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         backend = torch_backend(network, device, precision, CPU_BATCH, features=config.online.features)
         check_crop_sizes(network, "template", config.exemplar_size, config.searches())
         return cls(backend, config, name)
+
+    @property
+    def together(self) -> int:
+        return self.backend.count if isinstance(self.backend, InBatches) else 1
 
     def start(self, frame: Frame, box: Box) -> SiamRPNState:
         config = self.config

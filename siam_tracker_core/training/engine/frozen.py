@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from siam_tracker_core.networks.backbone import Backbone
+from siam_tracker_core.errors import ConfigError
+from siam_tracker_core.networks.backbone import Backbone, GivesEarlier
 
 
 class _Front(nn.Module):
@@ -26,11 +27,20 @@ class FrozenFront:
     The network's own weights are read at the first call, after the start weights were loaded.
 
     Args:
-        backbone: with ``units``, ``mean`` and ``std``.
+        backbone: whose units are a chain.
         units: how many belong to the front.
+
+    Raises:
+        ConfigError: if the backbone's units are no chain, or not so many.
     """
 
     def __init__(self, backbone: Backbone, units: int) -> None:
+        most = len(backbone.units()) if isinstance(backbone, GivesEarlier) else 0
+        if units > most:
+            raise ConfigError(
+                f"frozen_front is {units}, and {type(backbone).__name__} has "
+                + (f"{most} units" if most else "none that can be run apart; leave it at 0")
+            )
         self.backbone, self.units = backbone, units
         self._front: _Front | None = None
         self._requests: dict[int, object] = {}

@@ -30,7 +30,7 @@ class Waiting:
 
     def __init__(self, runtime, seconds):
         self.runtime, self.seconds, self.searches = runtime, seconds, 0
-        self.device, self.stride, self.precision = torch.device("cpu"), 8, "single"
+        self.device, self.stride, self.precision, self.threads = torch.device("cpu"), 8, "single", None
 
     def template(self, crops):
         return (torch.zeros(len(crops), 1),)

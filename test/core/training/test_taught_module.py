@@ -131,3 +131,27 @@ def test_a_sample_s_own_target_beside_another_is_no_stranger(batch):
 def test_a_teacher_that_there_is_not_is_named(recipe):
     with pytest.raises(ConfigError, match="no teacher nobody; known are nanotrack_v3, fear_xs"):
         recipe(teachers={"nobody": "here"})
+
+
+@pytest.mark.parametrize("cross_video", [0.0, 0.5])
+def test_a_frozen_front_leaves_siamrpn_s_lesson_as_it_is(batch, cross_video):
+    """The same losses and the same gradients behind it, and none in it."""
+    answers = []
+    for units in (0, 7):
+        margins = {"exemplar_margin": 4, "search_margin": 2, "cross_video_weight": cross_video}
+        module = siamrpn(backbone="mobilenetv2", frozen_front=units, **margins).eval()
+        module.network.backbone.features[:7].requires_grad_(False)
+        values = module.losses(batch, torch.Generator().manual_seed(1))
+        values["loss"].backward()
+        answers.append((values["loss"].item(), module.network.backbone.features[8].conv[0][0].weight.grad))
+        assert module.network.backbone.features[3].conv[0][0].weight.grad is None
+    (whole, gradient), (parted, other) = answers
+    # OpenVINO may compute the front in bfloat16.
+    assert parted == pytest.approx(whole, rel=0.03)
+    assert torch.nn.functional.cosine_similarity(gradient.flatten(), other.flatten(), dim=0) > 0.95
+
+
+@pytest.mark.parametrize(("backbone", "units", "told"), [("alexnet", 2, "none"), ("mobilenetv2", 40, "11 units")])
+def test_a_front_that_a_backbone_does_not_have_is_refused(backbone, units, told):
+    with pytest.raises(ConfigError, match=f"frozen_front is {units}.*{told}"):
+        siamrpn(backbone=backbone, frozen_front=units)

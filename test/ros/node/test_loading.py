@@ -44,7 +44,7 @@ def test_the_number_of_threads_that_is_told_is_the_networks(
 ) -> None:
     """With a pool of its own a runtime takes no notice of what PyTorch is told, so nothing is to be tried out."""
     monkeypatch.setattr("siam_tracker_core.threads.usable_cores", lambda: 4)
-    tracker = SimpleNamespace(threads=own, warm_up=lambda targets: None)
+    tracker = SimpleNamespace(threads=own, together=1, warm_up=lambda targets: None)
     chooser = load(Settings(), lambda *given, **named: tracker, "cpu", pytest.fail).threads  # type: ignore[arg-type, return-value]
     assert chooser.count == used
     assert chooser.adaptive is (own is None)
