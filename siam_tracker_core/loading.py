@@ -53,7 +53,7 @@ def build(blueprint: Blueprint, wish: Wish) -> Tracker:
     model, settings = ON_BACKENDS[kind]
     config = blueprint.config(settings)
     sizes = crop_sizes(config)
-    wish = replace(wish, rounding=model.bears_rounding, together=sizes.count if sizes.count > 1 else CPU_BATCH)
+    wish = replace(wish, together=sizes.count if sizes.count > 1 else CPU_BATCH)
     key = {"weights": sha256(blueprint.path), "exemplar": sizes.exemplar, "searches": sizes.searches}
     if config.online.features is not None:  # the graphs give features as well
         key["features"] = config.online.features

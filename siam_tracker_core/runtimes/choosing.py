@@ -57,7 +57,6 @@ class Wish:
         device: to run on.
         threads: for the network; None for all cores that may be used.
         cache: folder for graphs that are written on the way, for compiled ones, and for what was measured.
-        rounding: whether the tracker is as good on answers that are rounded to bfloat16, so that ``auto`` may take it.
         together: crops that OpenVINO takes at once where there are so many, see ``InBatches``; 1 takes them one by one.
     """
 
@@ -66,7 +65,6 @@ class Wish:
     device: torch.device
     threads: int | None
     cache: Path
-    rounding: bool = False
     together: int = 1
 
     def check(self) -> None:
@@ -197,14 +195,10 @@ def _written(subject: Subject, folder: Path, batch: int) -> Manifest:
 
 
 def _precision(name: str, wish: Wish) -> str:
-    """The precision to compute in: ``auto`` is half on a GPU, and on a CPU that computes bfloat16 where that will do.
-
-    OpenVINO computes all of a graph in bfloat16 where it computes anything in it. A response of SiamFC that is rounded
-    to eight bits has its peak in another cell; SiamRPN's scores and boxes are made of logits in single precision.
-    """
+    """The precision to compute in: ``auto`` is half on a GPU, and on a CPU that computes bfloat16."""
     if wish.precision != "auto":
         return wish.precision
-    half = name == "tensorrt" or (name == "openvino" and wish.rounding and "BF16" in native_halves())
+    half = name == "tensorrt" or (name == "openvino" and "BF16" in native_halves())
     return "half" if half else "single"
 
 
@@ -299,7 +293,6 @@ def _machine(wish: Wish) -> dict[str, object]:
         "threads": threads_to_use(wish.threads),
         "gpu": gpu,
         "precision": wish.precision,
-        "rounding": wish.rounding,
     }
 
 

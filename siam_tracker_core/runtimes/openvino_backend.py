@@ -10,11 +10,15 @@ import torch
 
 from siam_tracker_core.errors import ExportError, RuntimeMissingError
 from siam_tracker_core.runtimes.backend import Tensors
-from siam_tracker_core.runtimes.graph_backend import GraphBackend
+from siam_tracker_core.runtimes.graph_backend import GraphBackend, Session
 from siam_tracker_core.runtimes.libraries import OPENVINO
 from siam_tracker_core.runtimes.manifest import Manifest
+from siam_tracker_core.runtimes.openvino_parts import parted
 
 _HALF = ("BF16", "FP16")
+_SINGLE = {"INFERENCE_PRECISION_HINT": "f32"}
+# A correlation that is rounded to eight bits has its peak in another cell; features may be rounded.
+_EXACT_AT_THE_TEMPLATE = ("siamfc",)
 
 
 class OpenVINOBackend(GraphBackend):
@@ -48,7 +52,7 @@ class OpenVINOBackend(GraphBackend):
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
             "ENABLE_CPU_PINNING": False,
-            "INFERENCE_PRECISION_HINT": "f32" if self.precision != "half" else self._half(),
+            **(_SINGLE if self.precision != "half" else {"INFERENCE_PRECISION_HINT": self._half()}),
         }
         if cache is not None:
             self._settings["CACHE_DIR"] = str(cache)
@@ -61,20 +65,25 @@ class OpenVINOBackend(GraphBackend):
             )
         return "bf16" if "BF16" in can else "f16"
 
-    def _open(self, path: Path) -> _Request:
+    def _open(self, path: Path) -> Session:
         # The template branch runs once for a target, and all later answers depend on its values.
-        exact = {"INFERENCE_PRECISION_HINT": "f32"} if path.stem == "template" else {}
+        exact = _SINGLE if path.stem == "template" else {}
         settings = self._settings | exact
         try:
-            compiled = self._core.compile_model(str(path), "CPU", settings)
+            if not exact and self.precision == "half" and self.manifest.tracker in _EXACT_AT_THE_TEMPLATE:
+                before, after = parted(self._core.read_model(str(path)))
+                return _Parted(self._compiled(before, settings), self._compiled(after, settings | _SINGLE))
+            return _Request(self._compiled(str(path), settings))
+        except RuntimeError as error:
+            problem = _last_line(error)
+            raise ExportError(f"OpenVINO cannot load {path}: {problem}; export the tracker again") from None
+
+    def _compiled(self, model: Any, settings: dict[str, Any]) -> Any:
+        try:
+            return self._core.compile_model(model, "CPU", settings).create_infer_request()
         except RuntimeError:  # perhaps of the cache, which another process writes at this moment
-            settings.pop("CACHE_DIR", None)
-            try:
-                compiled = self._core.compile_model(str(path), "CPU", settings)
-            except RuntimeError as error:
-                problem = _last_line(error)
-                raise ExportError(f"OpenVINO cannot load {path}: {problem}; export the tracker again") from None
-        return _Request(compiled.create_infer_request())
+            settings = {name: value for name, value in settings.items() if name != "CACHE_DIR"}
+            return self._core.compile_model(model, "CPU", settings).create_infer_request()
 
 
 class _Request:
@@ -86,6 +95,18 @@ class _Request:
     def __call__(self, inputs: Sequence[torch.Tensor]) -> Tensors:
         answers = self._request.infer([part.numpy() for part in inputs], share_inputs=True, share_outputs=False)
         return tuple(torch.from_numpy(answers[number]) for number in range(len(answers)))
+
+
+class _Parted:
+    """A graph that was cut where the template comes in, see ``parted``."""
+
+    def __init__(self, before: Any, after: Any) -> None:
+        self._before, self._after = before, _Request(after)
+
+    def __call__(self, inputs: Sequence[torch.Tensor]) -> Tensors:
+        crops, *template = inputs
+        made = self._before.infer([crops.numpy()], share_inputs=True, share_outputs=True)
+        return self._after([*(torch.from_numpy(made[number]) for number in range(len(made))), *template])
 
 
 def native_halves(core: Any = None) -> list[str]:

@@ -6,7 +6,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import torch
 
@@ -90,10 +90,8 @@ class LearningModel(SiameseModel[PupilT, HeardT], Generic[PupilT, HeardT]):
     Attributes:
         backend: runs the network; its search branch gives features last where the tracker learns.
         learner: None where it does not.
-        bears_rounding: whether places and sizes are as good where a runtime computes the network in bfloat16.
     """
 
-    bears_rounding: ClassVar = False
     backend: Backend
     learner: Learner | None
 

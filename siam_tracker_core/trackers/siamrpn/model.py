@@ -55,7 +55,6 @@ class SiamRPNModel(LearningModel[SiamRPNTarget, SiamRPNOutput]):
         name: of the tracker.
     """
 
-    bears_rounding = True
     config: SiamRPNConfig
 
     def __init__(self, backend: Backend, config: SiamRPNConfig, name: str = "siamrpn") -> None:

@@ -172,10 +172,10 @@ def test_a_cache_of_compiled_graphs_that_fails_costs_time_only(cache, monkeypatc
         ("siamrpn_mobilenetv2", ["BF16"], "half"),
         ("siamrpn_mobilenetv2", ["FP16"], "single"),  # on which nobody measured what it costs
         ("siamrpn_mobilenetv2", [], "single"),
-        ("siamfc", ["BF16"], "single"),  # its response has its peak in another cell then
+        ("siamfc", ["BF16"], "half"),
     ],
 )
-def test_openvino_takes_bfloat16_where_processor_and_tracker_bear_it(tracker, halves, expected, cache, monkeypatch):
+def test_openvino_takes_bfloat16_where_the_processor_has_it(tracker, halves, expected, cache, monkeypatch):
     monkeypatch.setattr(choosing, "native_halves", lambda: halves)
     asked = []
     monkeypatch.setattr(choosing, "_opened", lambda *values: asked.append(values[-1]) or Waiting("openvino", 0))
