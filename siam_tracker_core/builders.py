@@ -68,6 +68,14 @@ class Blueprint:
         Raises:
             ConfigError: for a setting that is unknown or impossible.
         """
+        return read_config(cls, self.departures(cls), self.origin)
+
+    def departures(self, cls: type[ConfigT]) -> dict[str, Any]:
+        """The settings that are stored with the weights and those that replace them, under their present names.
+
+        Raises:
+            WeightsError: for stored settings that this version cannot use.
+        """
         stored = self.metadata.get("config", {})
         if not isinstance(stored, Mapping):
             raise WeightsError(f"{self.path} stores a {type(stored).__name__} as its settings, expected a mapping")
@@ -76,7 +84,7 @@ class Blueprint:
             read_config(cls, stored, f"{self.path} stores settings that this version cannot use")
         except ConfigError as error:
             raise WeightsError(str(error)) from None
-        return read_config(cls, merged(stored, self.changes), self.origin)
+        return merged(stored, self.changes)
 
 
 def build_siamfc(blueprint: Blueprint) -> Tracker:

@@ -118,15 +118,15 @@ def subject_of(blueprint: Blueprint) -> Subject:
             f"{blueprint.name} cannot be exported, because {why_not(kind)}; {', '.join(sorted(ON_BACKENDS))} can"
         )
     plain = replace(blueprint, device=torch.device("cpu"), precision="single")
-    config = blueprint.config(ON_BACKENDS[kind][1])
+    settings = ON_BACKENDS[kind][1]
     return Subject(
         name=blueprint.name,
         tracker=kind,
         backend=_torch_backend(plain),
-        sizes=crop_sizes(config),
+        sizes=crop_sizes(blueprint.config(settings)),
         weights=sha256(blueprint.path),
         network=blueprint.network,
-        config=merged(blueprint.metadata.get("config", {}), blueprint.changes),
+        config=blueprint.departures(settings),
     )
 
 

@@ -140,6 +140,11 @@ def below(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Ten
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
+def made_of(path: Path, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The provenance of weights that are made of a file's without training: which file, and where that came from."""
+    return {"made of": path.name, "sha256": sha256(path), "start": metadata.get("provenance", {})}
+
+
 def shared_files(path: str | Path) -> dict[str, str]:
     """The files beside a weights file that hold tensors of it, each with its SHA-256.
 

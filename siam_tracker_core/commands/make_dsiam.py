@@ -16,7 +16,7 @@ from siam_tracker_core.networks import backbone
 from siam_tracker_core.networks.dsiam import APPEARANCE_RIDGE, SUPPRESSION_RIDGE, DSiamNetwork, describe, with_siamfc
 from siam_tracker_core.trackers.dsiam import DSiamConfig
 from siam_tracker_core.training.engine.saving import check_new, save
-from siam_tracker_core.weights import load_into, read_weights, sha256
+from siam_tracker_core.weights import load_into, made_of, read_weights
 
 
 def make_dsiam(
@@ -71,8 +71,7 @@ def make_dsiam(
         if kind is not None:
             raise ConfigError(f"{weights} is a SiamFC, which has its gain and bias; leave out --videos")
         _fit(network, videos, data_set, most)
-    provenance = {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})}
-    described = describe(network, name)
+    described, provenance = describe(network, name), made_of(weights, metadata)
     told = {"tracker": "dsiam", "network": described, "config": settings, "provenance": provenance}
     save(out, network.state_dict(), told, "give another name, or make room", beside=[weights])
     print(f"gain {network.correlation.gain:.4g}, bias {float(network.correlation.bias.detach()):.4g}")

@@ -13,7 +13,7 @@ from siam_tracker_core.networks import backbone as build
 from siam_tracker_core.networks.shallower import without_last_units
 from siam_tracker_core.training.data.crop_store import EXEMPLAR_SIZE
 from siam_tracker_core.training.engine.saving import check_new, save
-from siam_tracker_core.weights import below, load_into, read_weights, sha256
+from siam_tracker_core.weights import below, load_into, made_of, read_weights
 
 _PREFIX = "backbone."
 
@@ -48,10 +48,8 @@ def make_shallower(weights: Path, backbone: str, out: Path) -> None:
         "network": {**description, "backbone": backbone, "gain": gain},
         "config": {name: value for name, value in metadata.get("config", {}).items() if name != "calibration"},
         "provenance": {
-            "made of": weights.name,
-            "sha256": sha256(weights),
+            **made_of(weights, metadata),
             "left out": f"{len(features) - len(kept)} tensors of the last units",
-            "start": metadata.get("provenance", {}),
         },
     }
     save(out, head | {_PREFIX + name: tensor for name, tensor in kept.items()}, told, "give another name, or make room")

@@ -7,7 +7,7 @@ from pathlib import Path
 from siam_tracker_core.errors import WeightsError
 from siam_tracker_core.networks.ungrouped import without_groups
 from siam_tracker_core.training.engine.saving import check_new, save
-from siam_tracker_core.weights import below, read_weights, sha256
+from siam_tracker_core.weights import below, made_of, read_weights
 
 _PREFIX = "backbone."
 
@@ -31,7 +31,7 @@ def make_ungrouped(weights: Path, out: Path) -> None:
     told = {
         **metadata,
         "network": {**network, "backbone": "alexnet_wide"},
-        "provenance": {"made of": weights.name, "sha256": sha256(weights), "start": metadata.get("provenance", {})},
+        "provenance": made_of(weights, metadata),
     }
     head = {name: tensor for name, tensor in state.items() if not name.startswith(_PREFIX)}
     made = head | {_PREFIX + name: tensor for name, tensor in features.items()}

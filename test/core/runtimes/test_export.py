@@ -14,7 +14,9 @@ import torch
 import yaml
 
 from siam_tracker_core import load_tracker
+from siam_tracker_core.builders import ON_BACKENDS
 from siam_tracker_core.commands.export import export as command
+from siam_tracker_core.config import read_config
 from siam_tracker_core.errors import ConfigError, ExportError, OutputError, RuntimeMissingError, SiamTrackerError
 from siam_tracker_core.loading import subject_of
 from siam_tracker_core.networks.rpn import SiamRPNNetwork
@@ -22,7 +24,7 @@ from siam_tracker_core.runtimes.export import Wanted, check_request, export
 from siam_tracker_core.runtimes.manifest import MANIFEST, read_manifest
 from siam_tracker_core.runtimes.quantising import require_int8
 from siam_tracker_core.runtimes.tensorrt_backend import check_machine
-from siam_tracker_core.zoo import blueprint_of
+from siam_tracker_core.zoo import blueprint_of, read_zoo
 
 LEARNS = {"online": {"enabled": True}}
 
@@ -63,6 +65,14 @@ def test_the_manifest_tells_what_was_written(torchscript):
     assert manifest.config["calibration"]
     assert manifest.versions["torch"] == torch.__version__
     assert all(graph.largest_difference < 1e-3 for graph in manifest.graphs.values())
+
+
+@pytest.mark.parametrize("name", sorted(name for name, entry in read_zoo().items() if entry.tracker in ON_BACKENDS))
+def test_every_tracker_is_exported_with_settings_that_can_be_read(name):
+    """Weights files keep settings under the names of their day; what is exported has the present ones."""
+    blueprint = blueprint_of(name, torch.device("cpu"), "single")
+    settings = ON_BACKENDS[blueprint.metadata["tracker"]][1]
+    assert read_config(settings, subject_of(blueprint).config, name) == blueprint.config(settings)
 
 
 def test_the_graph_has_its_preprocessing_inside(torchscript, subject):
