@@ -231,7 +231,8 @@ def choose(
         WeightsError, ConfigError: if the weights or the settings are at fault, which they are in every runtime.
     """
     known = _Memory(wish.cache / "fastest.json")
-    place = _digest({**key, **_machine(wish), "candidates": sorted(candidates), **library_versions()})
+    computed = {name: _precision(name, wish) for name in sorted(candidates)}
+    place = _digest({**key, **_machine(wish), "candidates": computed, **library_versions()})
     if (name := known.get(place)) in candidates:
         try:
             return candidates[name]()
@@ -292,7 +293,6 @@ def _machine(wish: Wish) -> dict[str, object]:
         "processor": processor_name(),
         "threads": threads_to_use(wish.threads),
         "gpu": gpu,
-        "precision": wish.precision,
     }
 
 
