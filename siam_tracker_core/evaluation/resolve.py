@@ -11,7 +11,7 @@ from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.evaluation.tuning_record import read_record
 from siam_tracker_core.peers import PEERS, Peer, make_peer, runtime_of
 from siam_tracker_core.runtimes.manifest import MANIFEST, is_exported
-from siam_tracker_core.weights import read_weights, sha256
+from siam_tracker_core.weights import read_weights, sha256, shared_files
 
 
 def split_settings(source: str) -> tuple[str, Path | None]:
@@ -176,7 +176,8 @@ def describe_weights(source: str) -> dict[str, Any]:
         source: a zoo name, or a path to a weights file.
 
     Returns:
-        ``weights`` and ``provenance`` as in ``describe``.
+        ``weights`` and ``provenance`` as in ``describe``, with the provenances of the files beside it that hold tensors
+        of it, which have learned for it.
 
     Raises:
         WeightsError: if the file is missing or damaged.
@@ -187,4 +188,11 @@ def describe_weights(source: str) -> dict[str, Any]:
         path = Path(source) / MANIFEST
         return {"weights": {path.name: sha256(path)}, "provenance": {}}
     path = find_weights(source)
-    return {"weights": {path.name: sha256(path)}, "provenance": read_weights(path)[1].get("provenance", {})}
+    provenance = _provenance(path)
+    if beside := {name: _provenance(path.with_name(name)) for name in shared_files(path)}:
+        provenance = {**provenance, "beside": beside}
+    return {"weights": {path.name: sha256(path)}, "provenance": provenance}
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    return dict(read_weights(path)[1].get("provenance", {}))

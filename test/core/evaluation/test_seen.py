@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from siam_tracker_core.evaluation.report.otb import write_report
+from siam_tracker_core.evaluation.resolve import describe_weights
 from siam_tracker_core.evaluation.results import SequenceResult
 from siam_tracker_core.evaluation.seen import seen_among, seen_warning, trained_on
+from siam_tracker_core.weights import save_weights
 
 PROVENANCE = {
     "data": {"sources": [{"data_set": "folder", "samples": 3}], "sequences": ["Bolt", "davis_bear", "clip.2"]},
@@ -27,6 +30,17 @@ def test_names_are_found_at_any_depth() -> None:
 def test_names_match_whatever_their_case_and_prefix_and_no_others_do() -> None:
     names = ["bolt", "OTB_Bolt", "Bolt2", "bear", "clip", "clip.1", "airplane-1", "airplane-3", "bag", "Crossing"]
     assert seen_among(names, PROVENANCE) == ["bolt", "OTB_Bolt", "clip", "clip.1", "airplane-3", "bag"]
+
+
+def test_what_a_file_shares_was_trained_on_for_it(tmp_path: Path) -> None:
+    """A tracker whose backbone lies in another's file has seen what that one has seen."""
+    backbone = {"backbone.weight": torch.ones(1000)}
+    base, own = tmp_path / "base.safetensors", tmp_path / "own.safetensors"
+    save_weights(base, backbone, {"tracker": "siamfc", "provenance": {"data": {"sequences": ["bear"]}}})
+    told = {"tracker": "dsiam", "provenance": {"data": {"sequences": ["bolt"]}}}
+    assert save_weights(own, {**backbone, "own": torch.zeros(3)}, told, beside=[base])
+    assert trained_on(describe_weights(str(own))["provenance"]) == {"bear", "bolt"}
+    assert trained_on(describe_weights(str(base))["provenance"]) == {"bear"}
 
 
 def result(name: str, shift: float) -> SequenceResult:
