@@ -202,6 +202,14 @@ def _precision(name: str, wish: Wish) -> str:
     return "half" if half else "single"
 
 
+def _computed(name: str, wish: Wish) -> str:
+    """The precision that a runtime would compute in; one that does not even load tells none."""
+    try:
+        return _precision(name, wish)
+    except _FAULTS:
+        return ""
+
+
 def _opened(name: str, folder: Path, manifest: Manifest, wish: Wish, precision: str | None) -> GraphBackend:
     if name == "onnxruntime" and wish.device.type == "cpu" and (precision or manifest.precision) == "half":
         raise RuntimeMissingError(
@@ -231,7 +239,7 @@ def choose(
         WeightsError, ConfigError: if the weights or the settings are at fault, which they are in every runtime.
     """
     known = _Memory(wish.cache / "fastest.json")
-    computed = {name: _precision(name, wish) for name in sorted(candidates)}
+    computed = {name: _computed(name, wish) for name in sorted(candidates)}
     place = _digest({**key, **_machine(wish), "candidates": computed, **library_versions()})
     if (name := known.get(place)) in candidates:
         try:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cached_property
 
 import torch
 
+from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.runtimes.backend import Backend, Tensors
 from siam_tracker_core.runtimes.torch_backend import joined
+
+_log = logging.getLogger(__name__)
 
 
 class InBatches:
@@ -19,7 +23,8 @@ class InBatches:
 
     Args:
         single: takes one crop at a time.
-        several: makes the backend that takes ``count`` crops at once, when so many come for the first time.
+        several: makes the backend that takes ``count`` crops at once, when so many come for the first time. Where it
+            cannot be made, all crops go one by one, with a warning.
         count: of crops in a batch.
     """
 
@@ -30,7 +35,11 @@ class InBatches:
 
     @cached_property
     def _several(self) -> Backend:
-        return self._make()
+        try:
+            return self._make()
+        except SiamTrackerError as error:
+            _log.warning("crops go through the network one by one, for %s", error)
+            return self._single
 
     def template(self, crops: torch.Tensor) -> Tensors:
         return self._single.template(crops)

@@ -74,6 +74,18 @@ def test_one_that_fails_is_left_out_with_a_warning(wish, caplog):
     assert choose(mended, SIZES, {}, wish()).runtime == "openvino", "a failure was remembered"
 
 
+def test_a_runtime_that_does_not_load_is_left_out_too(wish, caplog, monkeypatch):
+    """What tells the precisions of a processor is the library itself."""
+
+    def missing():
+        raise RuntimeMissingError("OpenVINO is not whole here")
+
+    monkeypatch.setattr(choosing, "native_halves", missing)
+    candidates = {"openvino": missing, "torch": lambda: Waiting("torch", 0)}
+    assert choose(candidates, SIZES, {}, wish()).runtime == "torch"
+    assert "runtime openvino is left out: OpenVINO is not whole here" in caplog.text
+
+
 def test_weights_that_fit_no_network_are_no_fault_of_a_runtime(tmp_path, cache, caplog):
     path = tmp_path / "torn.safetensors"
     save_weights(path, {"conv1.weight": torch.zeros(2, 3, 1, 1)}, {"tracker": "siamfc"})

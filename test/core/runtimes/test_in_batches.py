@@ -7,6 +7,7 @@ import torch
 
 from siam_tracker_core import load_tracker
 from siam_tracker_core.crop import Frame
+from siam_tracker_core.errors import OutputError
 from siam_tracker_core.geometry import Window
 from siam_tracker_core.runtimes import choosing
 from siam_tracker_core.runtimes.in_batches import InBatches, in_batches
@@ -45,6 +46,20 @@ def test_answers_come_in_order_whichever_way_they_went(crops, in_fours, alone):
     assert sum(several.calls) == 2 * in_fours
     assert sum(single.calls) == 2 * alone
     assert len(made) == bool(in_fours), "made once, and only where it is needed"
+
+
+def test_where_no_batches_can_be_made_crops_go_one_by_one(caplog):
+    single = Counting()
+
+    def fail():
+        raise OutputError("the cache cannot be written: no space is left")
+
+    backend = InBatches(single, fail, 4)
+    images = torch.arange(5).float().view(-1, 1, 1, 1).expand(5, 3, 5, 5)
+    for _ in range(2):
+        (found,) = backend.search((torch.zeros(5, 1),), images)
+        assert found[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert caplog.text.count("one by one, for the cache cannot be written") == 1
 
 
 @pytest.mark.parametrize(("count", "expected"), [(2, [0, 0, 2, 2, 4]), (3, [0, 0, 2, 3, 3]), (4, [0, 0, 0, 3, 4])])
