@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from siam_tracker_core import load_tracker
-from siam_tracker_core.crop import Frame
-from siam_tracker_core.geometry import Window
-from siam_tracker_core.runtimes.openvino_backend import native_halves
+from siam_tracker_core.runtimes import openvino_backend
 from siam_tracker_core.runtimes.openvino_parts import parted
 
 openvino = pytest.importorskip("openvino", reason="OpenVINO is not installed")
@@ -38,19 +35,20 @@ def test_both_parts_together_say_what_the_whole_says(name, learns, cache):
         assert np.allclose(found[place], expected[place], rtol=1e-4, atol=1e-4 * np.abs(expected[place]).max())
 
 
-def test_a_siamfc_in_bfloat16_correlates_in_single_precision(cache, footage):
-    """Its features are rounded; its response is no number of eight bits, and near that of single precision."""
-    if "BF16" not in native_halves():
-        pytest.skip("this processor has no bfloat16")
-    half, single = (
-        load_tracker("siamfc", "cpu", precision=precision, runtime="openvino", cache=cache).model.backend
-        for precision in ("half", "single")
-    )
-    frame = Frame.upload(footage.frames[0], torch.device("cpu"))
-    window = Window(120.0, 100.0, 90.0)
-    with torch.inference_mode():
-        exemplar, crops = frame.crops([window], 127), frame.crops([window.scaled(2)] * 3, 255)
-        (found,), (expected,) = (backend.search(backend.template(exemplar), crops) for backend in (half, single))
-    assert (found == found.bfloat16().float()).float().mean() < 0.1
-    assert (found - expected).abs().max() < 0.05 * (expected.max() - expected.min())
-    assert found[0].argmax() == expected[0].argmax()
+@pytest.mark.parametrize(
+    ("name", "hints"), [("siamfc", ["f32", "bf16", "f32"]), ("siamrpn_mobilenetv2", ["f32", "bf16"])]
+)
+def test_a_siamfc_s_features_are_rounded_and_its_correlation_is_not(name, hints, cache, monkeypatch):
+    """The precisions in which the template graph and the search graph, or its two parts, are compiled."""
+    asked, compile_model = [], openvino.Core.compile_model
+
+    def recorded(core, model, device, settings):
+        asked.append(settings["INFERENCE_PRECISION_HINT"])
+        return compile_model(core, model, device, settings | SINGLE)
+
+    monkeypatch.setattr(openvino_backend, "native_halves", lambda core=None: ["BF16"])
+    monkeypatch.setattr(openvino.Core, "compile_model", recorded)
+    backend = load_tracker(name, "cpu", precision="half", runtime="openvino", cache=cache).model.backend._single
+    for graph in ("template", "search_255"):
+        backend.session(graph)
+    assert asked == hints
