@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from siam_tracker_core.errors import ConfigError, WeightsError
+from siam_tracker_core.errors import ConfigError, RuntimeMissingError, WeightsError
 from siam_tracker_core.runtimes.graphs import first_line
+from siam_tracker_core.runtimes.openvino_backend import openvino_core
 
 Shape = tuple[int | None, ...]
 Tensor = NDArray[np.float32]
@@ -97,12 +98,11 @@ def _by_onnxruntime(path: Path, content: bytes, outputs: list[str]) -> Run:
 def _by_openvino(path: Path, content: bytes, outputs: list[str], shapes: Mapping[str, tuple[int, ...]]) -> Run | None:
     """None where OpenVINO is not installed."""
     try:
-        import openvino
-    except ModuleNotFoundError:
+        core = openvino_core()
+    except RuntimeMissingError:
         return None
     options = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
     try:
-        core = openvino.Core()
         model = core.read_model(content)
         model.reshape({name: list(shape) for name, shape in shapes.items()})
         request = core.compile_model(model, "CPU", options).create_infer_request()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class OpenVINOBackend(GraphBackend):
         if device.type != "cpu":
             raise RuntimeMissingError(f"OpenVINO runs on the CPU here, not on {device}; use device=cpu")
         super().__init__(folder, device, threads, manifest, precision)
-        self._core = OPENVINO.load().Core()
+        self._core = openvino_core()
         self._settings: dict[str, Any] = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": self.threads,
@@ -58,7 +59,7 @@ class OpenVINOBackend(GraphBackend):
             self._settings["CACHE_DIR"] = str(cache)
 
     def _half(self) -> str:
-        can = native_halves(self._core)
+        can = native_halves()
         if not can:
             raise RuntimeMissingError(
                 "this CPU has no arithmetic in half precision (bfloat16 or float16); use precision single"
@@ -109,10 +110,22 @@ class _Parted:
         return self._after([*(torch.from_numpy(made[number]) for number in range(len(made))), *template])
 
 
-def native_halves(core: Any = None) -> list[str]:
+@cache
+def openvino_core() -> Any:
+    """The one core of this process, which stays to its end.
+
+    A core gives the thread that loads its CPU plugin a stack for signals, as AMX needs a large one, and frees it when
+    it goes. The thread keeps it: of a core that went the next signal with a handler in Python would kill the process.
+
+    Raises:
+        RuntimeMissingError: if OpenVINO is not installed.
+    """
+    return OPENVINO.load().Core()
+
+
+def native_halves() -> list[str]:
     """Which half-precision types this CPU computes in hardware, of ``BF16`` and ``FP16``; emulation is no gain."""
-    core = core or OPENVINO.load().Core()
-    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [name for name in _HALF if name in capabilities]
 
 

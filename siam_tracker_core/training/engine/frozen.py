@@ -8,6 +8,7 @@ from torch import nn
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.networks.backbone import Backbone, GivesEarlier
+from siam_tracker_core.runtimes.openvino_backend import openvino_core
 
 
 class _Front(nn.Module):
@@ -70,6 +71,6 @@ class FrozenFront:
                 model = openvino.convert_model(self._front, example_input=torch.zeros(1, 3, size, size))
             model.reshape([1, 3, size, size])
             options = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
-            request = openvino.Core().compile_model(model, "CPU", options).create_infer_request()
+            request = openvino_core().compile_model(model, "CPU", options).create_infer_request()
             self._requests[size] = lambda inputs: request.infer(inputs)[0]
         return self._requests[size]

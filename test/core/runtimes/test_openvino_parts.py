@@ -46,7 +46,7 @@ def test_a_siamfc_s_features_are_rounded_and_its_correlation_is_not(name, hints,
         asked.append(settings["INFERENCE_PRECISION_HINT"])
         return compile_model(core, model, device, settings | SINGLE)
 
-    monkeypatch.setattr(openvino_backend, "native_halves", lambda core=None: ["BF16"])
+    monkeypatch.setattr(openvino_backend, "native_halves", lambda: ["BF16"])
     monkeypatch.setattr(openvino.Core, "compile_model", recorded)
     backend = load_tracker(name, "cpu", precision="half", runtime="openvino", cache=cache).model.backend._single
     for graph in ("template", "search_255"):
