@@ -21,7 +21,7 @@ from siam_tracker_core.runtimes.graphs import GraphSpec, first_line, graphs_of, 
 from siam_tracker_core.runtimes.libraries import ONNX, ONNXRUNTIME, OPENVINO, TENSORRT, Library
 from siam_tracker_core.runtimes.manifest import MANIFEST, Format, GraphFile, Manifest, Precision
 from siam_tracker_core.runtimes.onnxruntime_backend import ONNXRuntimeBackend
-from siam_tracker_core.runtimes.openvino_backend import OpenVINOBackend
+from siam_tracker_core.runtimes.openvino_backend import OpenVINOBackend, openvino_core
 from siam_tracker_core.runtimes.quantising import Feed, feeds_of, quantise_onnx, quantised_openvino, repeated
 from siam_tracker_core.runtimes.samples import Sample, made_pictures, samples_of_pictures
 from siam_tracker_core.runtimes.tensorrt_backend import TensorRTBackend, build_engine, gpu_facts
@@ -196,7 +196,7 @@ def _write(graph: GraphSpec, folder: Path, wanted: Wanted, feeds: Sequence[Feed]
 
 def _write_openvino(source: Path, wanted: Wanted, feeds: Sequence[Feed] | None) -> GraphFile:
     openvino = OPENVINO.load()
-    model = openvino.Core().read_model(str(source))
+    model = openvino_core().read_model(str(source))
     if feeds:
         model = quantised_openvino(model, repeated(feeds, wanted.batch))
     path = source.with_suffix(".xml")

@@ -15,7 +15,7 @@ from siam_tracker_core.cores import threads_to_use
 from siam_tracker_core.runtimes.backend import Tensors
 from siam_tracker_core.runtimes.graphs import search_name
 from siam_tracker_core.runtimes.manifest import Manifest, read_manifest
-from siam_tracker_core.runtimes.torch_backend import joined
+from siam_tracker_core.runtimes.torch_backend import for_each_crop, joined
 
 Array = NDArray[np.uint8] | NDArray[np.float32]
 
@@ -84,9 +84,7 @@ class GraphBackend(ABC):
         return self._run("template", crops, ())
 
     def search(self, template: Tensors, crops: torch.Tensor) -> Tensors:
-        each = len(crops) // len(template[0])
-        rows = template if each == 1 else tuple(part.repeat_interleave(each, dim=0) for part in template)
-        return self._run(search_name(crops.shape[-1]), crops, rows)
+        return self._run(search_name(crops.shape[-1]), crops, for_each_crop(template, len(crops)))
 
     def session(self, name: str) -> Session:
         """A graph, opened when it is first asked for.

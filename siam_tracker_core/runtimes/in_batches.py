@@ -10,7 +10,7 @@ import torch
 
 from siam_tracker_core.errors import SiamTrackerError
 from siam_tracker_core.runtimes.backend import Backend, Tensors
-from siam_tracker_core.runtimes.torch_backend import joined
+from siam_tracker_core.runtimes.torch_backend import for_each_crop, joined
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +45,10 @@ class InBatches:
         return self._single.template(crops)
 
     def search(self, template: Tensors, crops: torch.Tensor) -> Tensors:
-        each = len(crops) // len(template[0])
-        rows = template if each == 1 else tuple(part.repeat_interleave(each, dim=0) for part in template)
         at_once = in_batches(len(crops), self.count)
         if not at_once:
-            return self._single.search(rows, crops)
+            return self._single.search(template, crops)
+        rows = for_each_crop(template, len(crops))
         answers = [self._several.search(tuple(part[:at_once] for part in rows), crops[:at_once])]
         if at_once < len(crops):
             answers.append(self._single.search(tuple(part[at_once:] for part in rows), crops[at_once:]))

@@ -72,6 +72,12 @@ def as_images(crops: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return crops.to(dtype).flip(1).contiguous(memory_format=torch.channels_last)
 
 
+def for_each_crop(template: Tensors, crops: int) -> Tensors:
+    """A template's rows as many times as there are crops in a row for each; themselves where that is one."""
+    each = crops // len(template[0])
+    return template if each == 1 else tuple(part.repeat_interleave(each, dim=0) for part in template)
+
+
 def joined(parts: Sequence[Tensors]) -> Tensors:
     """The rows of several answers, or templates, in one; of a single one it is that itself."""
     return parts[0] if len(parts) == 1 else tuple(torch.cat(rows) for rows in zip(*parts, strict=True))

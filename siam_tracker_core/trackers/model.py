@@ -90,7 +90,7 @@ class TrackerModel(ABC, Generic[StateT, OutputT]):
 
     @property
     def together(self) -> int:
-        """Targets from which on the network takes several at once in a way of its own, which wants a warm-up."""
+        """Targets that the network takes at once by graphs of their own, which want a warm-up of their own; else 1."""
         return 1
 
     @abstractmethod
