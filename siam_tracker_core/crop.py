@@ -194,9 +194,13 @@ def sample_grid(images: torch.Tensor, along_x: torch.Tensor, along_y: torch.Tens
     Returns:
         (N, C, rows, columns).
     """
+    return functional.grid_sample(images, crossings(along_x, along_y), mode="bilinear", align_corners=False)
+
+
+def crossings(along_x: torch.Tensor, along_y: torch.Tensor) -> torch.Tensor:
+    """Where columns (N, columns) and rows (N, rows) cross, (N, rows, columns, 2)."""
     rows, columns = along_y.shape[1], along_x.shape[1]
-    grid = torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
-    return functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    return torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
 
 
 def crop_to_pixel_indices(window: Window, size: int) -> NDArray[np.float64]:

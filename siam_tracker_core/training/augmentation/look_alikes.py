@@ -70,17 +70,23 @@ def put_beside(batch: Batch, settings: LookAlikes, generator: torch.Generator) -
     draws = torch.rand((len(searches), 4), generator=generator).to(device)
     donors, targets = batch["exemplar_size"].roll(1, dims=0), batch["search_size"]
     chosen = (draws[:, 0] < settings.probability) & ~batch["negative"] & (batch["track"] != batch["track"].roll(1))
+    which = chosen.nonzero().flatten()
+    if not len(which):
+        return Beside(searches, torch.zeros(len(searches), 4, device=device))
+    draws, donors, targets = draws[which], donors[which], targets[which]
     factor = (targets.prod(dim=1) / donors.prod(dim=1).clamp_min(1.0)).sqrt() * (
         1 + settings.resize * (2 * draws[:, 1] - 1)
     )
     sizes = donors * factor[:, None]
     centres = _clear_of(targets, sizes, 2 * math.pi * draws[:, 2], 1 + settings.max_gap * draws[:, 3])
     squares = CONTEXT * donors.amax(dim=1)
-    objects = _cut_out(batch["exemplar"].roll(1, dims=0), donors, squares)
-    images = paste(searches.permute(0, 3, 1, 2).float(), objects, centres, (squares * factor).clamp_min(1e-3))
+    objects = _cut_out(batch["exemplar"].roll(1, dims=0)[which], donors, squares)
+    images = searches[which].permute(0, 3, 1, 2).float()
+    images = paste(images, objects, centres, (squares * factor).clamp_min(1e-3))
     pasted = images.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-    boxes = torch.cat((centres, sizes), dim=1)
-    return Beside(torch.where(chosen[:, None, None, None], pasted, searches), torch.where(chosen[:, None], boxes, 0.0))
+    boxes = torch.zeros(len(searches), 4, device=device)
+    boxes[which] = torch.cat((centres, sizes), dim=1)
+    return Beside(searches.index_copy(0, which, pasted), boxes)
 
 
 def _clear_of(targets: torch.Tensor, sizes: torch.Tensor, angles: torch.Tensor, gap: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, Lt
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.crop import sample_grid
+from siam_tracker_core.crop import crossings
 from siam_tracker_core.limits import NotNegative, Share
 
 
@@ -203,18 +203,24 @@ class Views:
             float32 (N, 3, size, size) in 0..255, channels last in memory; continued with the crop's mean colour.
         """
         images = crops.permute(0, 3, 1, 2).float()
-        mean = images.mean(dim=(2, 3), keepdim=True)
-        side = crops.shape[1]
-        offsets = torch.arange(size, device=crops.device, dtype=torch.float32) + 0.5 - size / 2
+        places = self._places(size, crops.shape[1])
+        sampled, inside = (
+            functional.grid_sample(each, places, mode="bilinear", align_corners=False)
+            for each in (images, torch.ones_like(images[:1, :1]).expand_as(images[:, :1]))
+        )
+        # Added where the crop ends: to take it from the whole crop before would take longer than all the rest.
+        views = torch.addcmul(sampled, images.mean(dim=(2, 3), keepdim=True), 1 - inside)
+        return views.contiguous(memory_format=torch.channels_last)
+
+    def _places(self, size: int, side: int) -> torch.Tensor:
+        """Where the pixels of views lie in crops of a side, (N, size, size, 2) in -1..1 between the crop's edges."""
+        offsets = torch.arange(size, device=self.shift.device, dtype=torch.float32) + 0.5 - size / 2
         sign = 1.0 - 2.0 * self.flip.float()
         if self.turn is not None:
-            grid = self._turned(offsets, sign) * (2 / side)
-            sampled = functional.grid_sample(images - mean, grid, mode="bilinear", align_corners=False)
-            return (sampled + mean).contiguous(memory_format=torch.channels_last)
+            return self._turned(offsets, sign) * (2 / side)
         along_x = (self.shift[:, :1] + offsets * self.scale[:, :1]) * sign[:, None] * (2 / side)
         along_y = (self.shift[:, 1:] + offsets * self.scale[:, 1:]) * (2 / side)
-        sampled = sample_grid(images - mean, along_x, along_y)
-        return (sampled + mean).contiguous(memory_format=torch.channels_last)
+        return crossings(along_x, along_y)
 
 
 def turns(angle: torch.Tensor, slant: torch.Tensor) -> torch.Tensor:

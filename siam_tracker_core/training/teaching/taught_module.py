@@ -12,11 +12,13 @@ import torch
 
 from siam_tracker_core.errors import ConfigError
 from siam_tracker_core.limits import Whole
+from siam_tracker_core.networks.backbone import channels_last
 from siam_tracker_core.networks.siamese import SiameseNetwork
 from siam_tracker_core.training.augmentation.look_alikes import LookAlikes, put_beside
 from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch
 from siam_tracker_core.training.engine.pair_module import Clear, PairModule, Pairs, PairTraining, cross_video_negatives
+from siam_tracker_core.training.engine.rectifiers import keep_no_masks
 from siam_tracker_core.training.teaching.lesson import Lesson, TeachingLoss, make_lesson, without_others
 from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
 
@@ -88,6 +90,9 @@ class TaughtModule(PairModule):
         self.teachers: tuple[Teacher, ...] = tuple(
             TEACHERS[name](Path(folder)) for name, folder in recipe.teachers.items()
         )
+        if recipe.compile:
+            keep_no_masks(network)
+            channels_last(network)
         self._front = (FrozenFront(network.backbone, recipe.frozen_front),) if recipe.frozen_front else ()
         self._rest = (torch.compile(self.answers) if recipe.compile else self.answers,)
 
