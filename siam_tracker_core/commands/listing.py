@@ -34,6 +34,7 @@ COMMANDS = {
         "siam_tracker_core.commands.make_ungrouped",
         "give a tracker SiamRPN's AlexNet in place of SiamFC's, to train on",
     ),
+    "make-mean": ("siam_tracker_core.commands.make_mean", "make the mean of two trainings of one network"),
     "zoo": ("siam_tracker_core.commands.zoo", "list the trained trackers"),
     "doctor": ("siam_tracker_core.commands.doctor", "check this machine, and say what to do about what is wrong"),
     "completion": ("siam_tracker_core.commands.completion", "print what bash or zsh needs to complete commands"),

@@ -103,26 +103,28 @@ class SiamBANModule(TaughtModule):
         shown = self.show(batch, generator)
         pairs, points = shown.pairs, self.network.points(self._cells(shown.pairs), shown.pairs.boxes.device)
         lesson = self.teach(shown, points, settings)
-        proposals = Proposals(*self.run(pairs))
+        said = self.run(pairs)
+        proposals = Proposals(*said.answers)
         with torch.autocast(pairs.searches.device.type, enabled=False):
             logits = proposals.logits.float()[:, 1, 0]
             boxes = self.network.boxes(proposals.distances)[:, 0]
             exact = ~batch["loose"] & ~pairs.negative
             classification, regression = teaching_loss(logits, boxes, lesson, pairs.boxes, exact, settings)
-        return {
+        values = {
             "loss": settings.classification_weight * classification + regression,
             "classification": classification,
             "regression": regression,
             "overlap": self._overlap(logits.detach(), boxes.detach(), pairs),
             "taught": lesson.taught.sum() / (~pairs.negative).sum().clamp_min(1),
         }
+        return self.taught_features(values, shown, said)
 
     def _cells(self, pairs: Pairs) -> int:
         return -(-pairs.searches.shape[-1] // self.network.backbone.stride) - 1
 
     def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        network = self.network
-        logits, distances = network.head(self.features(searches), network.head.kernels(self.features(exemplars)))
+        head = self.network.head
+        logits, distances = head(searches, head.kernels(exemplars))
         return logits[..., 1:, 1:], distances[..., 1:, 1:]
 
     def _overlap(self, logits: torch.Tensor, boxes: torch.Tensor, pairs: Pairs) -> torch.Tensor:

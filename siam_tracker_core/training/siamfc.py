@@ -99,7 +99,8 @@ class SiamFCModule(TaughtModule):
         recipe, network = self.recipe, self.network
         shown = self.show(batch, generator)
         pairs = shown.pairs
-        exemplars, searches = self.run(pairs)
+        said = self.run(pairs)
+        exemplars, searches = said.answers
         with torch.autocast(searches.device.type, enabled=False):
             exemplars, searches = exemplars.float(), searches.float()
             logits = network.correlation(exemplars, searches)[:, 0]
@@ -118,12 +119,12 @@ class SiamFCModule(TaughtModule):
                 values["cross_video"] = balanced_logistic_loss(other, torch.zeros_like(labels), self.strangers(shown))
                 values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
         values["error"] = self._centre_error(logits.detach(), pairs)
-        return values
+        return self.taught_features(values, shown, said)
 
     def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The features that are correlated."""
         trimmed = self.network.trimmed
-        return trimmed(self.features(exemplars)), trimmed(self.features(searches))
+        return trimmed(exemplars), trimmed(searches)
 
     def labels(self, pairs: Pairs, rows: int, columns: int) -> torch.Tensor:
         """Labels (N, rows, columns) of 0 and 1; all 0 where the target is not there."""

@@ -136,7 +136,8 @@ class SiamRPNModule(TaughtModule):
         shown = self.show(batch, generator)
         pairs = shown.pairs
         said = self.run(pairs)
-        proposals, strange = Proposals(*said[:2]), Proposals(*said[2:]) if said[2:] else None
+        answers = said.answers
+        proposals, strange = Proposals(*answers[:2]), Proposals(*answers[2:]) if answers[2:] else None
         scores = proposals.scores.detach()
         with torch.autocast(pairs.searches.device.type, enabled=False):
             grid = self.network.anchors.grid(proposals.logits.shape[-1])
@@ -154,7 +155,7 @@ class SiamRPNModule(TaughtModule):
         if strange is not None:
             values["cross_video"] = cross_video_loss(strange, self.strangers(shown), recipe.loss, generator)
             values["loss"] = values["loss"] + recipe.cross_video_weight * values["cross_video"]
-        return values
+        return self.taught_features(values, shown, said)
 
     def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Logits and distances of the pairs, and, where other videos count, those of each exemplar in the search image
@@ -165,7 +166,7 @@ class SiamRPNModule(TaughtModule):
         way to a low loss than telling targets apart.
         """
         network = self.network
-        kernels, features = network.kernels(self.features(exemplars)), network.trimmed(self.features(searches))
+        kernels, features = network.kernels(exemplars), network.trimmed(searches)
         if not self.recipe.cross_video_weight:
             return tuple(network.head(features, kernels))
         both = network.head(

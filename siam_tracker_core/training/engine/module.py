@@ -115,8 +115,12 @@ class TrainingModule(lightning.LightningModule):
         self.log_dict({name: value.detach() for name, value in values.items()}, prog_bar=True)
         return values["loss"]
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained, each part with its learning rate."""
+        return parameter_groups(self.network, self.backbone, self.recipe)
+
     def configure_optimizers(self) -> Any:
-        optimiser = make_optimiser(parameter_groups(self.network, self.backbone, self.recipe), self.recipe)
+        optimiser = make_optimiser(self.parameter_groups(), self.recipe)
         schedule = make_schedule(optimiser, self.recipe)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

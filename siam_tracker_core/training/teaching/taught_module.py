@@ -19,6 +19,8 @@ from siam_tracker_core.training.engine.frozen import FrozenFront
 from siam_tracker_core.training.engine.module import Batch
 from siam_tracker_core.training.engine.pair_module import Clear, PairModule, Pairs, PairTraining, cross_video_negatives
 from siam_tracker_core.training.engine.rectifiers import keep_no_masks
+from siam_tracker_core.training.teacher import grid_of
+from siam_tracker_core.training.teaching.features import FeatureLesson, FeatureTeaching, View
 from siam_tracker_core.training.teaching.lesson import Lesson, TeachingLoss, make_lesson, without_others
 from siam_tracker_core.training.teaching.teachers import TEACHERS, Teacher
 
@@ -34,19 +36,24 @@ class TaughtTraining(PairTraining):
         frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
             OpenVINO, where it is installed, computes them some twenty times faster than training does. MobileNetV2
             only.
-        compile: let PyTorch compile what trains, which takes minutes once and halves a step on a CPU.
+        compile: let PyTorch compile what trains, which takes minutes once. Whether a step takes less then is a matter of
+            the processor: on one with AMX it takes half of the time, on another with AVX-512 as long as before.
+        features: a lesson of the backbone's features by FEAR-XS' encoder, for which FEAR-XS has to be a teacher.
     """
 
     teachers: Mapping[str, str] = field(default_factory=dict)
     look_alikes: LookAlikes = field(default_factory=LookAlikes)
     frozen_front: Whole = 0
     compile: bool = False
+    features: FeatureTeaching = field(default_factory=FeatureTeaching)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         unknown = sorted(set(self.teachers) - set(TEACHERS))
         if unknown:
             raise ConfigError(f"there is no teacher {', '.join(unknown)}; known are {', '.join(TEACHERS)}")
+        if self.features.weight and "fear_xs" not in self.teachers:
+            raise ConfigError("features.weight asks for a lesson by FEAR-XS' encoder; name fear_xs among the teachers")
 
 
 class Shown(NamedTuple):
@@ -64,6 +71,19 @@ class Shown(NamedTuple):
     pairs: Pairs
     clear: Clear
     others: torch.Tensor
+
+
+class Said(NamedTuple):
+    """What a student says of a batch.
+
+    Attributes:
+        answers: of the tracker's own kind.
+        exemplars, searches: the backbone's features (N, channels, h, w) of both images.
+    """
+
+    answers: tuple[torch.Tensor, ...]
+    exemplars: torch.Tensor
+    searches: torch.Tensor
 
 
 class TaughtModule(PairModule):
@@ -94,21 +114,32 @@ class TaughtModule(PairModule):
             keep_no_masks(network)
             channels_last(network)
         self._front = (FrozenFront(network.backbone, recipe.frozen_front),) if recipe.frozen_front else ()
-        self._rest = (torch.compile(self.answers) if recipe.compile else self.answers,)
+        self._rest = (torch.compile(self._say) if recipe.compile else self._say,)
+        self.feature_lesson = self._feature_lesson() if recipe.features.weight else None
 
-    def run(self, pairs: Pairs) -> tuple[torch.Tensor, ...]:
-        """``answers`` to a batch, after the front of the backbone that does not train."""
+    def _feature_lesson(self) -> FeatureLesson:
+        recipe, backbone = self.recipe, self.network.backbone
+        sizes = recipe.exemplar_size, recipe.search_size
+        self._grids = tuple(grid_of(backbone, size) for size in sizes)
+        return FeatureLesson(Path(recipe.teachers["fear_xs"]), backbone.out_channels, recipe.features)
+
+    def run(self, pairs: Pairs) -> Said:
+        """What the network says of a batch."""
         exemplars, searches = pairs.exemplars, pairs.searches
         for front in self._front:
             exemplars, searches = front(exemplars), front(searches)
         return self._rest[0](exemplars, searches)
 
+    def _say(self, exemplars: torch.Tensor, searches: torch.Tensor) -> Said:
+        """The same of images, or of what the frozen front made of them."""
+        exemplars, searches = self._features(exemplars), self._features(searches)
+        return Said(self.answers(exemplars, searches), exemplars, searches)
+
     @abstractmethod
     def answers(self, exemplars: torch.Tensor, searches: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """What the network says of pairs of images, or of what the frozen front made of them."""
+        """What the network says of pairs of the backbone's features."""
 
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        """The backbone's features of images, or of what the frozen front made of them."""
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
         backbone = self.network.backbone
         if not self._front:
             return backbone(images)  # type: ignore[no-any-return]
@@ -137,6 +168,22 @@ class TaughtModule(PairModule):
             answers = [teacher.answer(shown.batch, shown.clear, points) for teacher in self.teachers]
             lesson = make_lesson(answers, pairs.boxes, pairs.negative, shown.batch["loose"], points, settings)
             return without_others(lesson, pairs.boxes, shown.others, points)
+
+    def taught_features(self, values: dict[str, torch.Tensor], shown: Shown, said: Said) -> dict[str, torch.Tensor]:
+        """Losses with that of the lesson of features, where there is one."""
+        if self.feature_lesson is None:
+            return values
+        with torch.autocast(said.searches.device.type, enabled=False):
+            clear, (small, large) = shown.clear, self._grids
+            views = View(clear.exemplars, said.exemplars, small), View(clear.searches, said.searches, large)
+            loss = self.feature_lesson(views, self.global_step)
+        return {**values, "loss": values["loss"] + self.recipe.features.weight * loss, "features": loss.detach()}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        groups = super().parameter_groups()
+        if self.feature_lesson is not None:
+            groups.append({"params": list(self.feature_lesson.parameters()), "lr": self.recipe.features.rate})
+        return groups
 
     @staticmethod
     def strangers(shown: Shown) -> torch.Tensor:

@@ -84,7 +84,7 @@ def _grid(size: int, middle: float, step: float) -> torch.Tensor:
     return torch.stack((columns, rows), dim=-1)
 
 
-class _Network:
+class OnnxTeacher:
     """A teacher's network, which answers tensors where they lie.
 
     On a GPU it runs as a PyTorch module where onnx2torch is installed, all samples at once. Otherwise each sample
@@ -131,10 +131,10 @@ class NanoTrackV3:
 
     def __init__(self, folder: Path) -> None:
         backbone, head = (folder / file for file in nanotrack.FILES)
-        self.template = _Network(backbone, nanotrack.BACKBONE, {"input": (1, 3, 127, 127)})
-        self.features = _Network(backbone, nanotrack.BACKBONE, {"input": (1, 3, 255, 255)})
+        self.template = OnnxTeacher(backbone, nanotrack.BACKBONE, {"input": (1, 3, 127, 127)})
+        self.features = OnnxTeacher(backbone, nanotrack.BACKBONE, {"input": (1, 3, 255, 255)})
         shapes = {"input1": (1, 96, 8, 8), "input2": (1, 96, 16, 16)}
-        self.head = _Network(head, nanotrack.HEAD, shapes)
+        self.head = OnnxTeacher(head, nanotrack.HEAD, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
         (template,) = self.template(input=clear.exemplars)
@@ -162,9 +162,9 @@ class FearXS:
 
     def __init__(self, folder: Path) -> None:
         features, track = (folder / file for file in fear.FILES)
-        self.template = _Network(features, fear.FEATURES, {"image": (1, 3, 128, 128)})
+        self.template = OnnxTeacher(features, fear.FEATURES, {"image": (1, 3, 128, 128)})
         shapes = {"image": (1, 3, 256, 256), "template_features": (1, 256, 8, 8)}
-        self.track = _Network(track, fear.TRACK, shapes)
+        self.track = OnnxTeacher(track, fear.TRACK, shapes)
 
     def answer(self, batch: Batch, clear: Clear, points: torch.Tensor) -> Answers:
         sides = batch["exemplar_size"].clamp_min(4.0)
