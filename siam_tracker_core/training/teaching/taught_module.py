@@ -36,8 +36,8 @@ class TaughtTraining(PairTraining):
         frozen_front: units at the front of the backbone that never train. Their features need no gradient, and
             OpenVINO, where it is installed, computes them some twenty times faster than training does. MobileNetV2
             only.
-        compile: let PyTorch compile what trains, which takes minutes once. Whether a step takes less then is a matter of
-            the processor: on one with AMX it takes half of the time, on another with AVX-512 as long as before.
+        compile: let PyTorch compile what trains, which takes minutes once. What it gains is up to the processor: a
+            step takes half of the time on one with AMX, and as long as before on another with AVX-512 alone.
         features: a lesson of the backbone's features by FEAR-XS' encoder, for which FEAR-XS has to be a teacher.
     """
 

@@ -102,13 +102,14 @@ SHAPED = [name for name, entry in read_zoo().items() if entry.tracker in ("siamr
 
 @pytest.mark.parametrize("followed", with_marks(SHAPED), indirect=True)
 def test_boxes_follow_the_shape(followed: Followed, shared_data: Path) -> None:
-    """DTB70's MountainBike6, whose target becomes twice as wide for its height within 45 frames.
+    """DTB70's MountainBike6, whose target becomes more than twice as high for its width.
 
-    A box of constant shape, or one whose shape went its own way, would be further from the true shapes.
+    A box of constant shape, or one whose shape went its own way, would be further from the true shapes. All 81 frames
+    count: in the first half the shape changes less than the boxes of published trackers are off (FEAR-XS).
     """
     sequence = read_sequence(shared_data / "test" / "dtb70_MountainBike6")
-    boxes, _ = followed.follow(sequence, 45)
-    truth = sequence.boxes[:45]
+    boxes, _ = followed.follow(sequence, len(sequence.boxes))
+    truth = sequence.boxes
     assert iou(boxes, truth).mean() > 0.5
     found, true = (np.log(rows[:, 3] / rows[:, 2]) for rows in (boxes, truth))
     assert np.exp(np.ptp(true)) > 2
