@@ -50,7 +50,7 @@ def test_the_features_lie_beside_the_map(name, units):
     template = network.template(torch.full((1, 3, 127, 127), 114.0))
     blank = torch.full((1, 3, 255, 255), 114.0)
     nothing = network.search(template, blank)[-1]
-    peaks = []
+    peaks, middles = [], []
     for cells in (0, 3):
         image = blank.clone()
         left = 127 - 32 + cells * stride
@@ -62,9 +62,11 @@ def test_the_features_lie_beside_the_map(name, units):
         peaks.append(
             (float((energy.sum(dim=0) * steps).sum() / total), float((energy.sum(dim=1) * steps).sum() / total))
         )
+        seen = [steps[energy.sum(dim=axis) > 0.02 * energy.sum(dim=axis).max()] for axis in (0, 1)]
+        middles.append(tuple(float(along[[0, -1]].mean()) for along in seen))
         assert (features.shape[-1] - scores.shape[-1]) % 2 == 0
-    # Networks answer to one edge of the patch more than to the other: by up to 0.65 cells here, whatever the patch.
-    assert peaks[0] == pytest.approx((0, 0), abs=0.75)
+    # By where the patch is seen at all: a network may answer to one of its edges more than to the other.
+    assert middles[0] == pytest.approx((0, 0), abs=0.6)
     assert peaks[1][0] - peaks[0][0] == pytest.approx(3, abs=0.5)
 
 
