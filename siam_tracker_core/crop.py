@@ -203,6 +203,25 @@ def crossings(along_x: torch.Tensor, along_y: torch.Tensor) -> torch.Tensor:
     return torch.stack((along_x[:, None].expand(-1, rows, -1), along_y[:, :, None].expand(-1, -1, columns)), dim=-1)
 
 
+def sample_on_mean(images: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Bilinear samples of images that continue with their mean colours, differentiable with respect to both.
+
+    Args:
+        images: float (N, C, S, S).
+        places: (N, rows, columns, 2), x and y in -1..1 between the images' edges.
+
+    Returns:
+        (N, C, rows, columns), channels last in memory.
+    """
+    sampled, inside = (
+        functional.grid_sample(each, places, mode="bilinear", align_corners=False)
+        for each in (images, torch.ones_like(images[:1, :1]).expand_as(images[:, :1]))
+    )
+    # Added where the image ends: to take it from the whole image before would take longer than all the rest.
+    samples = torch.addcmul(sampled, images.mean(dim=(2, 3), keepdim=True), 1 - inside)
+    return samples.contiguous(memory_format=torch.channels_last)
+
+
 def crop_to_pixel_indices(window: Window, size: int) -> NDArray[np.float64]:
     """The 2x3 matrix that maps pixel indices of a crop to pixel indices of the image (centres at whole numbers)."""
     return _to_pixel_indices(np.array([window.centre_x, window.centre_y, window.size, window.size]), size)

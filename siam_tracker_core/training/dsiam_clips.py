@@ -14,7 +14,7 @@ import torch
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from siam_tracker_core.crop import sample_grid
+from siam_tracker_core.crop import crossings, sample_on_mean
 from siam_tracker_core.networks.dsiam import DSiamNetwork, Exemplar, Features, Suppression
 from siam_tracker_core.trackers.common.response import cosine_window, peaks
 from siam_tracker_core.trackers.dsiam import Adaptation, DSiamConfig, learned
@@ -46,10 +46,9 @@ def crop_at(images: torch.Tensor, places: torch.Tensor, size: int) -> torch.Tens
     Returns:
         (N, C, size, size), channels last in memory.
     """
-    mean = images.mean(dim=(2, 3), keepdim=True)
     offsets = torch.arange(size, device=images.device, dtype=images.dtype) + 0.5 - size / 2
     along_x, along_y = ((offsets + places[:, axis, None]) * (2 / images.shape[-1]) for axis in (0, 1))
-    return (sample_grid(images - mean, along_x, along_y) + mean).contiguous(memory_format=torch.channels_last)
+    return sample_on_mean(images, crossings(along_x, along_y))
 
 
 class ClipTracker:

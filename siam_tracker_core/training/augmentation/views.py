@@ -11,7 +11,7 @@ from annotated_types import Ge, Le, Lt
 from torch.nn import functional
 
 from siam_tracker_core.config import STRICT
-from siam_tracker_core.crop import crossings
+from siam_tracker_core.crop import crossings, sample_on_mean
 from siam_tracker_core.limits import NotNegative, Share
 
 
@@ -203,14 +203,7 @@ class Views:
             float32 (N, 3, size, size) in 0..255, channels last in memory; continued with the crop's mean colour.
         """
         images = crops.permute(0, 3, 1, 2).float()
-        places = self._places(size, crops.shape[1])
-        sampled, inside = (
-            functional.grid_sample(each, places, mode="bilinear", align_corners=False)
-            for each in (images, torch.ones_like(images[:1, :1]).expand_as(images[:, :1]))
-        )
-        # Added where the crop ends: to take it from the whole crop before would take longer than all the rest.
-        views = torch.addcmul(sampled, images.mean(dim=(2, 3), keepdim=True), 1 - inside)
-        return views.contiguous(memory_format=torch.channels_last)
+        return sample_on_mean(images, self._places(size, crops.shape[1]))
 
     def _places(self, size: int, side: int) -> torch.Tensor:
         """Where the pixels of views lie in crops of a side, (N, size, size, 2) in -1..1 between the crop's edges."""
